@@ -1,0 +1,46 @@
+"""What the site's admin sets once for all tenants: a YAML file that the Helm chart renders from its values."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from vre_operator.api.base import Model, ObjectName
+
+
+class Images(Model):
+    """The container images of the services. Defaults are the official ones."""
+
+    hub: str = "quay.io/jupyterhub/k8s-hub:4.4.0"
+    """JupyterHub."""
+    proxy: str = "quay.io/jupyterhub/configurable-http-proxy:5.3.0"
+    """configurable-http-proxy."""
+    notebook: str = "quay.io/jupyter/base-notebook:hub-6.1.1"
+    """The notebook offered when a tenant lists none."""
+    rucio_server: str = "docker.io/rucio/rucio-server:release-41.0.0"
+    """Rucio's server; also runs the schema Job."""
+    postgres: str = "docker.io/library/postgres:17"
+    """PostgreSQL; also runs the Jobs that make roles and databases."""
+
+
+class Site(Model):
+    """The site."""
+
+    images: Images = Images()
+    """Images of the services."""
+    image_pull_policy: str = "IfNotPresent"
+    """Pull policy of every container."""
+    image_pull_secrets: tuple[ObjectName, ...] = ()
+    """Names of pull Secrets that the admin puts into each tenant's namespaces."""
+    ingress_class: ObjectName = "nginx"
+    """IngressClass of tenants that name none."""
+    ingress_namespace: ObjectName | None = None
+    """Namespace of the ingress controller; traffic to the tenants' front doors is let in from there only.
+    From everywhere when absent (a controller on the host network cannot be selected)."""
+    cluster_domain: str = "cluster.local"
+    """DNS domain of the cluster."""
+    ca_bundle: str = ""
+    """PEM certificates trusted beside the public ones by the operator and by the tenants' services."""
+    issuer_cidrs: tuple[str, ...] = ()
+    """Networks in which an identity provider may live although they are not public (in-cluster providers)."""
+    resync_seconds: float = Field(default=600, ge=10)
+    """How often a settled tenant is looked over again."""

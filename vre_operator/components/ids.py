@@ -1,0 +1,51 @@
+"""The seams between components: ids that one makes and another refers to. No component imports another."""
+
+from __future__ import annotations
+
+from vre_operator.components.context import Environment, kube, oidc
+from vre_operator.engine.resources import ResourceId
+
+
+def tenant_namespace(env: Environment) -> ResourceId:
+    return kube("v1/Namespace", "", env.namespace)
+
+
+def notebooks_namespace(env: Environment) -> ResourceId:
+    return kube("v1/Namespace", "", env.notebooks)
+
+
+def workflows_namespace(env: Environment) -> ResourceId:
+    return kube("v1/Namespace", "", env.tenant.workflows_namespace)
+
+
+def default_deny(env: Environment, namespace: str) -> ResourceId:
+    """The NetworkPolicy that closes a namespace: whatever runs there needs it first."""
+    return kube("networking.k8s.io/v1/NetworkPolicy", namespace, "default-deny")
+
+
+def database_credentials(env: Environment, role: str) -> ResourceId:
+    """Secret of a service's own role and database. Outputs: host, port, database, username, password."""
+    return kube("v1/Secret", env.namespace, f"database-{role}")
+
+
+def database_ready(env: Environment, role: str) -> ResourceId:
+    """Ready once that role and its database exist: the Deployment-independent gate for consumers."""
+    from vre_operator.components.naming import database_job_name
+
+    return kube("batch/v1/Job", env.namespace, database_job_name(env, role))
+
+
+def issuer(env: Environment) -> ResourceId:
+    """The provider's discovery document. Outputs: issuer, authorization_endpoint, token_endpoint,
+    userinfo_endpoint, jwks_uri, end_session_endpoint ("" where the provider has none)."""
+    return oidc("Issuer", "issuer")
+
+
+def client(env: Environment, role: str) -> ResourceId:
+    """A login client at the provider. Outputs: client_id, client_secret. Roles: hub, rucio."""
+    return oidc("Client", role)
+
+
+def ca_bundle(env: Environment, namespace: str) -> ResourceId:
+    """ConfigMap with key ca.crt: the site's extra CAs. Exists only when site.ca_bundle is set."""
+    return kube("v1/ConfigMap", namespace, "ca-bundle")

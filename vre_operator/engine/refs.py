@@ -1,0 +1,145 @@
+"""Values that only another resource knows, written into a body as data and filled in just before the apply.
+
+`Ref(secret_id, "password")` stands for that key's value, `Text("postgresql://u:", Ref(...), "@h/d")` for a
+string around it, `ContentDigest(id)` for a short digest of another resource's final content (a pod template
+carries it so that changed configuration rolls the pods). A body with refs can be printed: no secret is in it.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+from urllib.parse import quote
+
+from vre_operator.engine.resources import Resource, ResourceId
+
+
+class Encode(StrEnum):
+    """How a value is written into its surroundings."""
+
+    PLAIN = "plain"
+    URL = "url"  # percent-encoded, for the user and password parts of a URL
+    INI = "ini"  # configparser interpolation: % doubled
+    URL_INI = "url-ini"  # a URL inside an INI file
+    JSON = "json"  # a JSON string literal, with its quotes
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """The value `output` of the resource `of`: a Secret's or ConfigMap's key, or what a target publishes."""
+
+    of: ResourceId
+    output: str
+    encode: Encode = Encode.PLAIN
+
+    def __str__(self) -> str:
+        return f"<{self.of.short} {self.output}>"
+
+
+@dataclass(frozen=True, slots=True)
+class ContentDigest:
+    """16 hex digits over the resolved body of `of`."""
+
+    of: ResourceId
+
+    def __str__(self) -> str:
+        return f"<digest of {self.of.short}>"
+
+
+class Text:
+    """A string with refs in it: `Text("user ", Ref(...), "\\n")`."""
+
+    __slots__ = ("parts",)
+
+    def __init__(self, *parts: str | Ref | Text) -> None:
+        flat: list[str | Ref] = []
+        for part in parts:
+            flat.extend(part.parts if isinstance(part, Text) else (part,))
+        self.parts: tuple[str | Ref, ...] = tuple(flat)
+
+    def __str__(self) -> str:
+        return "".join(str(part) for part in self.parts)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Text) and self.parts == other.parts
+
+    def __hash__(self) -> int:
+        return hash(self.parts)
+
+
+def references(body: Any) -> Iterator[ResourceId]:
+    """Every resource that `body` takes a value from."""
+    match body:
+        case Ref() | ContentDigest():
+            yield body.of
+        case Text():
+            for part in body.parts:
+                if isinstance(part, Ref):
+                    yield part.of
+        case Mapping():
+            for value in body.values():
+                yield from references(value)
+        case list() | tuple():
+            for value in body:
+                yield from references(value)
+        case _:
+            pass
+
+
+def all_needs(resource: Resource) -> frozenset[ResourceId]:
+    """The stated needs and those that follow from refs."""
+    return resource.needs | frozenset(references(resource.body))
+
+
+def resolve(body: Any, value: Callable[[Ref], str], content_digest: Callable[[ResourceId], str]) -> Any:
+    """`body` as plain JSON data, each ref replaced by what the two functions answer (they may raise)."""
+    match body:
+        case Ref():
+            return encode(value(body), body.encode)
+        case ContentDigest():
+            return content_digest(body.of)
+        case Text():
+            return "".join(
+                part if isinstance(part, str) else encode(value(part), part.encode) for part in body.parts
+            )
+        case Mapping():
+            return {key: resolve(item, value, content_digest) for key, item in body.items()}
+        case list() | tuple():
+            return [resolve(item, value, content_digest) for item in body]
+        case _:
+            return body
+
+
+def printable(body: Any) -> Any:
+    """`body` as plain data with every ref shown as a placeholder: for `vre render`, plans and snapshots."""
+    return resolve(body, str, lambda of: str(ContentDigest(of)))
+
+
+def encode(value: str, how: Encode) -> str:
+    match how:
+        case Encode.PLAIN:
+            return value
+        case Encode.URL:
+            return quote(value, safe="")
+        case Encode.INI:
+            return value.replace("%", "%%")
+        case Encode.URL_INI:
+            return quote(value, safe="").replace("%", "%%")
+        case Encode.JSON:
+            return json.dumps(value)
+
+
+def digest(body: Any) -> str:
+    """16 hex digits over plain JSON data, the same for the same content in any key order."""
+    text = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def secret_data(resolved: Mapping[str, Any]) -> dict[str, str]:
+    """A resolved Secret's `stringData` as the base64 `data` that the API server stores."""
+    return {key: base64.b64encode(str(text).encode()).decode() for key, text in resolved.items()}

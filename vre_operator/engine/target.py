@@ -1,0 +1,95 @@
+"""The port to a system in which resources live. Kubernetes, an OIDC provider, Rucio and REANA implement it.
+
+Every method may be repeated, and the process may die inside it: what it did must be found again by `observe`.
+Failures are raised as errors.TargetError; anything else is a bug.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol
+
+from vre_operator.engine.resources import Policy, Resource, ResourceId, Tenant
+
+
+class State(StrEnum):
+    """Readiness, as a resource's own content tells it."""
+
+    READY = "Ready"
+    PROGRESSING = "Progressing"  # will get there by itself
+    FAILED = "Failed"  # needs a change or a person; `remedy` says which
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    state: State
+    reason: str = ""
+    message: str = ""
+
+    @property
+    def ready(self) -> bool:
+        return self.state is State.READY
+
+
+READY = Readiness(State.READY)
+
+
+class Presence(StrEnum):
+    """What stands in the target at the resource's address, compared with what is wanted."""
+
+    ABSENT = "Absent"
+    DRIFTED = "Drifted"  # ours, but not (or not provably) as wanted
+    SYNCED = "Synced"  # as wanted
+    FOREIGN = "Foreign"  # somebody else's; never touched
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What a target knows of one resource. `outputs` are the values that refs may take; they may be secret.
+
+    detail: for DRIFTED what differs, for FOREIGN whose it is; goes to events and conditions.
+    recheck_after: seconds after which the target wants to look again (external drift), None = not by itself.
+    """
+
+    presence: Presence
+    readiness: Readiness = READY
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    detail: str = ""
+    recheck_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """A resource with its refs filled in. `body` holds secrets: never printed, logged or put in status."""
+
+    resource: Resource
+    body: Mapping[str, Any]
+    digest: str
+
+    @property
+    def id(self) -> ResourceId:
+        return self.resource.id
+
+
+class Target(Protocol):
+    """One system."""
+
+    name: str
+
+    async def observe(self, tenant: Tenant, desired: Desired) -> Observation:
+        """Compare. Cheap when nothing happened: a settled tenant must cost no request."""
+        ...
+
+    async def apply(self, tenant: Tenant, desired: Desired) -> Observation:
+        """Make it so, and say what came of it. Never touches what is FOREIGN (raises Conflict)."""
+        ...
+
+    async def delete(self, tenant: Tenant, resource: ResourceId, policy: Policy, data: bool) -> bool:
+        """Remove (or release) it; True when it is gone for certain, False while it is on its way.
+
+        Removes only what carries this tenant's uid. `data`: the tenant's word that data may go as well;
+        without it, a resource that turns out to hold data is kept and counts as gone.
+        """
+        ...
