@@ -1,0 +1,71 @@
+"""Condition types and reasons: words that users, alerts and scripts rely on. Reasons are never renamed."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Condition(StrEnum):
+    """Ready, Reconciling and Stalled follow kstatus; the others stand for one component each."""
+
+    READY = "Ready"
+    RECONCILING = "Reconciling"
+    STALLED = "Stalled"
+    TENANCY = "TenancyReady"
+    DATABASE = "DatabaseReady"
+    IDENTITY = "IdentityReady"
+    HUB = "HubReady"
+    NOTEBOOKS = "NotebooksReady"
+    DATA_LAKE = "DataLakeReady"
+    EXPOSURE = "ExposureReady"
+
+
+class Reason(StrEnum):
+    """Why a condition has its status."""
+
+    # the whole tenant
+    READY = "Ready"  # everything asked for works
+    PROGRESSING = "Progressing"  # on its way, nothing to do for a person
+    WAITING = "Waiting"  # waits for another component
+    SUSPENDED = "Suspended"  # spec.suspend is true
+    DELETING = "Deleting"  # the VREEnvironment is being deleted
+    DELETION_BLOCKED = "DeletionBlocked"  # something outside cannot be removed now
+    INVALID_SPEC = "InvalidSpec"  # the spec does not fit this operator's schema
+    HOSTNAME_TAKEN = "HostnameTaken"  # another tenant holds the hostname
+    NAMESPACE_OCCUPIED = "NamespaceOccupied"  # another VREEnvironment lives in this namespace
+    PRUNE_HELD = "PruneHeld"  # more than half of the inventory would go: a person must say so
+    INTERNAL_ERROR = "InternalError"  # a bug of the operator; its log has the traceback
+    # objects in the cluster
+    NAMESPACE_TAKEN = "NamespaceTaken"  # a derived namespace exists and is somebody else's
+    OWNED_BY_OTHER = "OwnedByOther"  # an object of this name exists and is somebody else's
+    SECRET_NOT_FOUND = "SecretNotFound"  # noqa: S105  a Secret that the spec names does not exist
+    SECRET_KEY_MISSING = "SecretKeyMissing"  # noqa: S105  ... or lacks a key
+    STORAGE_CLASS_NOT_FOUND = "StorageClassNotFound"
+    INGRESS_CLASS_NOT_FOUND = "IngressClassNotFound"
+    IMAGE_PULL_FAILED = "ImagePullFailed"
+    IMAGE_UNFIT = "ImageUnfit"  # a notebook image without a fitting jupyterhub-singleuser
+    CRASH_LOOPING = "CrashLooping"
+    UNSCHEDULABLE = "Unschedulable"
+    VOLUME_PENDING = "VolumePending"
+    JOB_FAILED = "JobFailed"
+    QUOTA_EXCEEDED = "QuotaExceeded"
+    IMMUTABLE_FIELD = "ImmutableField"  # a change that the API server does not allow on an existing object
+    # talking to any target
+    REJECTED = "Rejected"
+    NOT_FOUND = "NotFound"
+    CONFLICT = "Conflict"
+    THROTTLED = "Throttled"
+    UNAVAILABLE = "Unavailable"
+    FORBIDDEN = "Forbidden"
+    # the identity provider
+    ISSUER_UNREACHABLE = "IssuerUnreachable"
+    ISSUER_MISMATCH = "IssuerMismatch"  # discovery names another issuer than the spec
+    ISSUER_REFUSED = "IssuerRefused"  # an address that the site does not allow
+    CREDENTIALS_REFUSED = "CredentialsRefused"  # the registration credential does not work
+    REGISTRATION_REFUSED = "RegistrationRefused"  # the provider refuses the client
+    REGISTRATION_AMBIGUOUS = "RegistrationAmbiguous"  # the answer was lost and the provider cannot be asked
+    REGISTRATION_PENDING = "RegistrationPending"  # provider manual: a person has to enter the client
+    CLIENT_OWNED_BY_OTHER = "ClientOwnedByOther"
+    CLIENT_DISABLED = "ClientDisabled"  # an admin of the provider disabled it; left alone
+    REGISTRATION_TOKEN_LOST = "RegistrationTokenLost"  # noqa: S105
+    PROBE_FAILED = "ProbeFailed"  # the service runs, but what it is for does not work
