@@ -5,6 +5,16 @@ from __future__ import annotations
 from vre_operator.components.context import Environment, kube, oidc
 from vre_operator.engine.resources import ResourceId
 
+# Workloads: the names of controllers, of the label app.kubernetes.io/name of their pods, and of Services.
+HUB = "hub"
+PROXY = "proxy"
+RUCIO = "rucio"
+RUCIO_SCHEMA = "rucio-schema"
+DATABASE = "database"
+DATABASE_SETUP = "database-setup"
+
+DATABASE_PORT = 5432
+
 
 def tenant_namespace(env: Environment) -> ResourceId:
     return kube("v1/Namespace", "", env.namespace)
@@ -20,7 +30,26 @@ def workflows_namespace(env: Environment) -> ResourceId:
 
 def default_deny(env: Environment, namespace: str) -> ResourceId:
     """The NetworkPolicy that closes a namespace: whatever runs there needs it first."""
-    return kube("networking.k8s.io/v1/NetworkPolicy", namespace, "default-deny")
+    return network_policy(env, namespace, "default-deny")
+
+
+def network_policy(env: Environment, namespace: str, name: str) -> ResourceId:
+    return kube("networking.k8s.io/v1/NetworkPolicy", namespace, name)
+
+
+def sessions(env: Environment) -> ResourceId:
+    """The user pods, which KubeSpawner owns: ended on suspension and deletion. With notebooks enabled only."""
+    return kube("vre.science/Sessions", env.notebooks, "sessions")
+
+
+def proxy_service(env: Environment) -> ResourceId:
+    """Service, port 80: where people's browsers enter the hub and their notebooks."""
+    return kube("v1/Service", env.namespace, "proxy-public")
+
+
+def rucio_service(env: Environment) -> ResourceId:
+    """Service, port 80: Rucio's REST API."""
+    return kube("v1/Service", env.namespace, RUCIO)
 
 
 def database_credentials(env: Environment, role: str) -> ResourceId:

@@ -1,0 +1,171 @@
+"""Builders for network policies. docs/network.md has the table of all flows and who opens them.
+
+Every namespace of a tenant is closed both ways (component tenancy), so a flow needs two rules: egress where
+it starts, ingress where it ends. Rules see addresses after the translation of Services: peers are pods, and
+ports are the pods' own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from vre_operator.components import ids, workloads
+from vre_operator.components.context import Environment, kube
+from vre_operator.engine.resources import Resource, ResourceId
+
+Rule = dict[str, Any]
+Peer = dict[str, Any]
+
+NAMESPACE_NAME_LABEL = "kubernetes.io/metadata.name"
+
+# Where clouds hand out a node's credentials, with the link-local networks that most of them live in.
+METADATA_V4 = ("169.254.0.0/16", "100.100.100.200/32", "168.63.129.16/32", "192.0.0.192/32")
+METADATA_V6 = ("fd00:ec2::254/128", "fd20:ce::254/128", "fe80::/10")
+
+# What is not the public internet, and the IPv6 networks that lead back into IPv4.
+PRIVATE_V4 = (
+    "0.0.0.0/8",
+    "10.0.0.0/8",
+    "100.64.0.0/10",
+    "127.0.0.0/8",
+    "168.63.129.16/32",
+    "169.254.0.0/16",
+    "172.16.0.0/12",
+    "192.0.0.0/24",
+    "192.168.0.0/16",
+    "198.18.0.0/15",
+    "224.0.0.0/3",
+)
+PRIVATE_V6 = ("::/8", "2002::/16", "fc00::/7", "fe80::/10", "ff00::/8")
+
+
+def policy(
+    env: Environment,
+    component: str,
+    name: str,
+    *,
+    selects: Mapping[str, str],
+    ingress: Sequence[Rule] = (),
+    egress: Sequence[Rule] = (),
+    namespace: str = "",
+    needs: Iterable[ResourceId] = (),
+) -> Resource:
+    """A NetworkPolicy that opens flows of the pods with labels `selects` (all of the namespace when empty)."""
+    namespace = namespace or env.namespace
+    spec: dict[str, Any] = {
+        "podSelector": {"matchLabels": dict(selects)} if selects else {},
+        "policyTypes": (["Ingress"] if ingress else []) + (["Egress"] if egress else []),
+    }
+    if ingress:
+        spec["ingress"] = list(ingress)
+    if egress:
+        spec["egress"] = list(egress)
+    return Resource(
+        id=ids.network_policy(env, namespace, name),
+        component=component,
+        body={"spec": spec},
+        needs=frozenset(needs) | {kube("v1/Namespace", "", namespace)},
+    )
+
+
+def accept(peers: Sequence[Peer], *ports: int) -> Rule:
+    """An ingress rule: `peers` (everybody when empty) may reach `ports`."""
+    return ({"from": list(peers)} if peers else {}) | {"ports": [_tcp(port) for port in ports]}
+
+
+def reach(peers: Sequence[Peer], *ports: int) -> Rule:
+    """An egress rule: `ports` of `peers` (of everything when empty) may be reached."""
+    return ({"to": list(peers)} if peers else {}) | {"ports": [_tcp(port) for port in ports]}
+
+
+def _tcp(port: int) -> Rule:
+    return {"protocol": "TCP", "port": port}
+
+
+def pods(env: Environment, name: str) -> Peer:
+    """The pods of workload `name` in the tenant's namespace, seen from anywhere."""
+    return {
+        **_namespace(env.namespace),
+        "podSelector": {"matchLabels": workloads.selector(env, name)},
+    }
+
+
+def sessions(env: Environment) -> Peer:
+    """The notebooks: nothing else runs in their namespace."""
+    return _namespace(env.notebooks)
+
+
+def _namespace(name: str) -> Peer:
+    return {"namespaceSelector": {"matchLabels": {NAMESPACE_NAME_LABEL: name}}}
+
+
+def front_door(env: Environment) -> list[Peer]:
+    """The ingress controller, for `accept`: everybody where the site cannot say which pods it is."""
+    return [_namespace(env.site.ingress_namespace)] if env.site.ingress_namespace else []
+
+
+def dns() -> Rule:
+    """Egress to the cluster's DNS.
+
+    By namespace only: the pods' labels differ between distributions. 169.254.20.10 is NodeLocal DNSCache,
+    which runs on the node's network and no selector matches.
+    """
+    return {
+        "to": [_namespace("kube-system"), {"ipBlock": {"cidr": "169.254.20.10/32"}}],
+        "ports": [{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53}],
+    }
+
+
+def api_server() -> Rule:
+    """Egress to the Kubernetes API server.
+
+    To any address: policies see the endpoint behind the Service `kubernetes`, whose address nothing in the
+    cluster's API promises to be stable, and some engines (Cilium) match no ipBlock against a node.
+    """
+    return reach([], 443, 6443)
+
+
+def issuer(env: Environment) -> list[Rule]:
+    """Egress to the identity provider and other HTTPS services, public or in the cluster, but no metadata.
+
+    The provider may stand behind an ingress controller in this cluster, whose pods listen on ports of their
+    own: traffic to the site's ingress namespace is open on all.
+    """
+    port = urlsplit(env.spec.identity.issuer).port or 443
+    anywhere: list[Peer] = [
+        {"ipBlock": {"cidr": "0.0.0.0/0", "except": list(METADATA_V4)}},
+        {"ipBlock": {"cidr": "::/0", "except": list(METADATA_V6)}},
+        {"namespaceSelector": {}},  # pods too: not every engine counts them as addresses
+    ]
+    rules = [reach(anywhere, *sorted({443, port}))]
+    return rules + ([{"to": front_door(env)}] if env.site.ingress_namespace else [])
+
+
+def internet() -> Rule:
+    """Egress to the public internet, all ports: data transfer uses many. No private network, no metadata."""
+    return {
+        "to": [
+            {"ipBlock": {"cidr": "0.0.0.0/0", "except": list(PRIVATE_V4)}},
+            {"ipBlock": {"cidr": "::/0", "except": list(PRIVATE_V6)}},
+        ]
+    }
+
+
+def database(env: Environment) -> Rule:
+    """Egress to the tenant's database server.
+
+    An external one can be anywhere and its port is in a Secret that no component reads: every address but
+    metadata is open, on all unprivileged ports.
+    """
+    if env.spec.database.external is None:
+        return reach([pods(env, ids.DATABASE)], ids.DATABASE_PORT)
+    return {
+        "to": [
+            {"ipBlock": {"cidr": "0.0.0.0/0", "except": list(METADATA_V4)}},
+            {"ipBlock": {"cidr": "::/0", "except": list(METADATA_V6)}},
+            {"namespaceSelector": {}},
+        ],
+        "ports": [{"protocol": "TCP", "port": 1024, "endPort": 65535}],
+    }
