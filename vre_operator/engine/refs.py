@@ -97,16 +97,14 @@ def all_needs(resource: Resource) -> frozenset[ResourceId]:
 
 
 def resolve(body: Any, value: Callable[[Ref], str], content_digest: Callable[[ResourceId], str]) -> Any:
-    """`body` as plain JSON data, each ref replaced by what the two functions answer (they may raise)."""
+    """`body` as plain JSON data, refs replaced by what the two functions answer, encoded (they may raise)."""
     match body:
         case Ref():
-            return encode(value(body), body.encode)
+            return value(body)
         case ContentDigest():
             return content_digest(body.of)
         case Text():
-            return "".join(
-                part if isinstance(part, str) else encode(value(part), part.encode) for part in body.parts
-            )
+            return "".join(part if isinstance(part, str) else value(part) for part in body.parts)
         case Mapping():
             return {key: resolve(item, value, content_digest) for key, item in body.items()}
         case list() | tuple():

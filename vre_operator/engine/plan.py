@@ -1,0 +1,49 @@
+"""A checked set of resources, in an order in which each comes after what it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+
+from vre_operator.engine.refs import all_needs
+from vre_operator.engine.resources import Resource, ResourceId
+
+
+class PlanError(Exception):
+    """A bug in a component: a duplicate id, an unknown need or a circle of needs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """resources: needs first. needs: stated and implied by refs. levels: 0 for what needs nothing."""
+
+    resources: tuple[Resource, ...]
+    needs: Mapping[ResourceId, frozenset[ResourceId]]
+    levels: Mapping[ResourceId, int]
+
+    def __contains__(self, resource: object) -> bool:
+        return resource in self.levels
+
+
+def make_plan(resources: Iterable[Resource]) -> Plan:
+    """Raises PlanError when the resources do not form a plan."""
+    by_id: dict[ResourceId, Resource] = {}
+    for resource in resources:
+        if resource.id in by_id:
+            raise PlanError(
+                f"{resource.id} is made by both {by_id[resource.id].component} and {resource.component}"
+            )
+        by_id[resource.id] = resource
+    needs = {resource.id: all_needs(resource) for resource in by_id.values()}
+    for resource_id, needed in needs.items():
+        if unknown := sorted(needed - by_id.keys()):
+            raise PlanError(f"{resource_id} needs {', '.join(map(str, unknown))}, which nothing makes")
+    try:
+        order = tuple(TopologicalSorter(needs).static_order())
+    except CycleError as error:
+        raise PlanError(f"circle of needs: {' <- '.join(map(str, error.args[1]))}") from error
+    levels: dict[ResourceId, int] = {}
+    for resource_id in order:
+        levels[resource_id] = 1 + max((levels[need] for need in needs[resource_id]), default=-1)
+    return Plan(tuple(by_id[resource_id] for resource_id in order), needs, levels)
