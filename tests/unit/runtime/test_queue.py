@@ -1,0 +1,62 @@
+import asyncio
+
+from vre_operator.runtime.queue import WorkQueue
+
+
+async def soon(queue: WorkQueue[str]) -> str:
+    return await asyncio.wait_for(queue.take(), 1)
+
+
+async def test_a_key_that_is_due_twice_comes_once_in_order() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    for key in ("a", "b", "a"):
+        queue.add(key)
+    assert [await soon(queue), await soon(queue)] == ["a", "b"]
+    assert queue.depth == 0
+
+
+async def test_a_key_is_never_worked_on_twice_at_once_and_no_wake_is_lost() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    queue.add("a")
+    await soon(queue)
+    queue.add("a")
+    queue.add("a")
+    assert queue.depth == 0
+    queue.done("a")
+    assert await soon(queue) == "a"
+    queue.done("a")
+    assert queue.idle
+
+
+async def test_sooner_wins_over_later() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    queue.add_after("a", 60)
+    queue.add_after("a", 0.01)
+    assert await soon(queue) == "a"
+    queue.done("a")
+    queue.add_after("a", 0.01)
+    queue.add_after("a", 60)
+    assert await soon(queue) == "a"
+    queue.add_after("b", 60)
+    queue.add("b")
+    assert await soon(queue) == "b"
+    queue.done("b")
+    await asyncio.sleep(0.02)
+    assert queue.depth == 0, "the timer of an added key is gone"
+
+
+async def test_a_forgotten_key_does_not_come_back() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    queue.add_after("a", 0.01)
+    queue.forget("a")
+    await asyncio.sleep(0.03)
+    assert queue.idle
+
+
+async def test_age_is_that_of_the_oldest() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    assert queue.oldest_age() == 0
+    queue.add("a")
+    await asyncio.sleep(0.02)
+    queue.add("b")
+    assert queue.oldest_age() >= 0.02

@@ -1,0 +1,55 @@
+"""The only file that knows kopf: it watches VREEnvironments and puts their keys on our queue.
+
+One low-level event handler; no change handlers (edge-triggered: kopf issue 641 loses updates), timers, daemons,
+indexes or peering. kopf also brings the login, the signals and an orderly end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import kopf
+
+from vre_operator.api import names
+
+OnEvent = Callable[[Mapping[str, Any], bool], None]
+
+
+def build(on_event: OnEvent, on_cleanup: Callable[[], Awaitable[None]]) -> kopf.OperatorRegistry:
+    """on_event: called with the object and whether it is gone. on_cleanup: drains what is in flight."""
+    registry = kopf.OperatorRegistry()
+
+    @kopf.on.login(registry=registry)  # type: ignore[arg-type]
+    def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
+        return kopf.login_with_service_account(**kwargs) or kopf.login_with_kubeconfig(**kwargs)
+
+    @kopf.on.startup(registry=registry)
+    async def configure(settings: kopf.OperatorSettings, **_: Any) -> None:
+        settings.posting.enabled = False
+        settings.peering.standalone = True
+        settings.scanning.disabled = True
+        settings.watching.chunk_size = 500
+        settings.watching.reconnect_backoff = 1.0
+        settings.networking.request_timeout = 30
+        settings.networking.connect_timeout = 5
+        settings.networking.enforce_retry_after = True
+        settings.queueing.exit_timeout = 5
+        settings.execution.max_workers = 4
+        settings.persistence.finalizer = names.FINALIZER
+
+    @kopf.on.event(names.GROUP, names.VERSION, names.PLURAL, registry=registry)
+    async def changed(event: Mapping[str, Any], **_: Any) -> None:
+        on_event(event["object"], event["type"] == "DELETED")
+
+    @kopf.on.cleanup(registry=registry)
+    async def finish(**_: Any) -> None:
+        await on_cleanup()
+
+    return registry
+
+
+async def run(registry: kopf.OperatorRegistry, stop: asyncio.Event) -> None:
+    """Until `stop` is set, a signal arrives, or the watch dies for good (raises)."""
+    await kopf.operator(registry=registry, standalone=True, clusterwide=True, stop_flag=stop)
