@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from vre_operator.api.v1alpha1 import EmbeddedDatabase
 from vre_operator.components.context import Environment, kube, oidc
 from vre_operator.engine.resources import ResourceId
 
@@ -14,6 +15,9 @@ DATABASE = "database"
 DATABASE_SETUP = "database-setup"
 
 DATABASE_PORT = 5432
+
+# How KubeSpawner marks the pods that it makes.
+SESSION_LABELS = {"component": "singleuser-server"}
 
 
 def tenant_namespace(env: Environment) -> ResourceId:
@@ -50,6 +54,23 @@ def proxy_service(env: Environment) -> ResourceId:
 def rucio_service(env: Environment) -> ResourceId:
     """Service, port 80: Rucio's REST API."""
     return kube("v1/Service", env.namespace, RUCIO)
+
+
+def storage_class(name: str) -> ResourceId:
+    """A StorageClass that the spec names."""
+    return kube("storage.k8s.io/v1/StorageClass", "", name)
+
+
+def database_roles(env: Environment) -> tuple[str, ...]:
+    """The services with a role and a database of their own."""
+    wanted = ((HUB, env.spec.notebooks.enabled), (RUCIO, env.spec.data_lake.enabled))
+    return tuple(role for role, enabled in wanted if enabled)
+
+
+def embedded_database(env: Environment) -> EmbeddedDatabase | None:
+    """The tenant's own server, when there is anybody to serve and no external one."""
+    wanted = database_roles(env) and env.spec.database.external is None
+    return env.spec.database.embedded if wanted else None
 
 
 def database_credentials(env: Environment, role: str) -> ResourceId:

@@ -344,17 +344,6 @@ def running(env: Environment, replicas: int) -> int:
     return 0 if env.spec.suspend else replicas
 
 
-def external_secret(env: Environment, component: str, name: str, keys: Iterable[str], origin: str) -> Resource:
-    """A Secret of the tenant's that a person writes: read, checked for its keys, never touched."""
-    return Resource(
-        id=kube("v1/Secret", env.namespace, name),
-        component=component,
-        policy=Policy.EXTERNAL,
-        required_keys=tuple(keys),
-        origin=origin,
-    )
-
-
-def external_class(component: str, kind: str, name: str, origin: str) -> Resource:
-    """A StorageClass or IngressClass that the spec names."""
-    return Resource(id=kube(kind, "", name), component=component, policy=Policy.EXTERNAL, origin=origin)
+def external(component: str, identity: ResourceId, origin: str, *keys: str) -> Resource:
+    """What the spec names and somebody else makes: read, checked for its keys, never touched."""
+    return Resource(id=identity, component=component, policy=Policy.EXTERNAL, required_keys=keys, origin=origin)

@@ -1,0 +1,83 @@
+"""How people reach the tenant: Ingresses, and what of others they rely on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from vre_operator.api.v1alpha1 import IssuerKind
+from vre_operator.components import ids, workloads
+from vre_operator.components.context import Environment, kube
+from vre_operator.engine.resources import Resource, ResourceId
+
+COMPONENT = "exposure"
+
+# For ingress-nginx; others ignore them. Notebooks and data are uploaded whole, login cookies and tokens do not
+# fit the default buffers, and a kernel's WebSocket is silent for as long as a person thinks.
+NGINX_ANNOTATIONS = {
+    "nginx.ingress.kubernetes.io/proxy-body-size": "0",
+    "nginx.ingress.kubernetes.io/proxy-buffer-size": "32k",
+    "nginx.ingress.kubernetes.io/proxy-buffers-number": "8",
+    "nginx.ingress.kubernetes.io/proxy-read-timeout": "3600",
+    "nginx.ingress.kubernetes.io/proxy-send-timeout": "3600",
+}
+ISSUER_ANNOTATION = {
+    IssuerKind.ISSUER: "cert-manager.io/issuer",
+    IssuerKind.CLUSTER_ISSUER: "cert-manager.io/cluster-issuer",
+}
+
+
+def render(env: Environment) -> Iterable[Resource]:
+    """One Ingress for each hostname. They stay while the tenant is suspended: the names remain its own."""
+    hosts: list[tuple[str, str, ResourceId, str]] = []
+    if env.spec.notebooks.enabled:
+        hosts.append(("vre", env.spec.hostname, ids.proxy_service(env), "spec.hostname"))
+    if env.spec.data_lake.enabled and env.spec.data_lake.hostname:
+        origin = "spec.dataLake.hostname"
+        hosts.append(("rucio", env.spec.data_lake.hostname, ids.rucio_service(env), origin))
+    if not hosts:
+        return
+
+    needs = set()
+    named = env.spec.exposure.ingress_class
+    ingress_class = kube("networking.k8s.io/v1/IngressClass", "", named or env.site.ingress_class)
+    yield workloads.external(
+        COMPONENT, ingress_class, "spec.exposure.ingressClass" if named else "site.ingressClass"
+    )
+    needs.add(ingress_class)
+    if secret := env.spec.exposure.tls.secret:
+        certificate = kube("v1/Secret", env.namespace, secret.name)
+        yield workloads.external(COMPONENT, certificate, "spec.exposure.tls.secret", "tls.crt", "tls.key")
+        needs.add(certificate)
+
+    for name, host, service, origin in hosts:
+        yield Resource(
+            id=kube("networking.k8s.io/v1/Ingress", env.namespace, name),
+            component=COMPONENT,
+            body=_ingress(env, name, host, service, ingress_class),
+            needs=frozenset(needs | {service}),
+            origin=origin,
+        )
+
+
+def _ingress(
+    env: Environment, name: str, host: str, service: ResourceId, ingress_class: ResourceId
+) -> dict[str, object]:
+    tls = env.spec.exposure.tls
+    annotations = dict(NGINX_ANNOTATIONS)
+    # Without a secretName the controller's default certificate serves the host.
+    entry: dict[str, object] = {"hosts": [host]}
+    if tls.secret:
+        entry["secretName"] = tls.secret.name
+    elif tls.cert_manager:
+        entry["secretName"] = f"{name}-tls"
+        annotations[ISSUER_ANNOTATION[tls.cert_manager.kind]] = tls.cert_manager.issuer
+    backend = {"service": {"name": service.name, "port": {"number": 80}}}
+    path = {"path": "/", "pathType": "Prefix", "backend": backend}
+    return {
+        "metadata": {"annotations": annotations},
+        "spec": {
+            "ingressClassName": ingress_class.name,
+            "tls": [entry],
+            "rules": [{"host": host, "http": {"paths": [path]}}],
+        },
+    }

@@ -1,0 +1,154 @@
+"""The walls: the tenant's three namespaces, each labelled, bounded by quota and closed by default.
+
+The tenant's own namespace holds the services. User pods live in `-notebooks` and workflow pods in
+`-workflows`, because whoever can create pods in a namespace can read all of its Secrets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from math import ceil
+
+from vre_operator.components import ids, policies, quantity, workloads
+from vre_operator.components.context import Environment, kube
+from vre_operator.engine.resources import Policy, Resource, ResourceId
+
+COMPONENT = "tenancy"
+
+
+def render(env: Environment) -> Iterable[Resource]:
+    """Everything that must stand before the first pod."""
+    # The services' namespace enforces no more than `baseline`: the official Rucio image starts as root.
+    # `restricted` is still what warnings and the audit log hold everything else against.
+    yield _namespace(ids.tenant_namespace(env), "baseline", Policy.RELEASE)
+    # A namespace that still holds people's homes outlives these: the target keeps one that holds claims.
+    yield _namespace(ids.notebooks_namespace(env), "restricted", Policy.DELETE)
+    yield _namespace(ids.workflows_namespace(env), "restricted", Policy.DELETE)
+
+    yield from _bounds(env, env.namespace, SERVICES_QUOTA, SERVICES_LIMITS)
+    yield from _bounds(env, env.notebooks, *_notebook_bounds(env))
+    yield from _bounds(env, env.tenant.workflows_namespace, WORKFLOWS_QUOTA, WORKFLOWS_LIMITS)
+
+    for namespace in (env.namespace, env.notebooks, env.tenant.workflows_namespace):
+        yield from _closed(env, namespace)
+        if env.site.ca_bundle:
+            yield Resource(
+                id=ids.ca_bundle(env, namespace),
+                component=COMPONENT,
+                body={"data": {"ca.crt": env.site.ca_bundle}},
+                needs=frozenset({kube("v1/Namespace", "", namespace)}),
+            )
+
+    yield from _storage_classes(env)
+    if env.spec.notebooks.enabled:
+        yield Resource(
+            id=ids.sessions(env),
+            component=COMPONENT,
+            body={"selector": ids.SESSION_LABELS, "running": not env.spec.suspend},
+            needs=frozenset({ids.notebooks_namespace(env)}),
+        )
+
+
+def _namespace(identity: ResourceId, level: str, policy: Policy) -> Resource:
+    prefix = "pod-security.kubernetes.io"
+    labels = {f"{prefix}/enforce": level, f"{prefix}/warn": "restricted", f"{prefix}/audit": "restricted"}
+    return Resource(id=identity, component=COMPONENT, body={"metadata": {"labels": labels}}, policy=policy)
+
+
+# --- bounds -------------------------------------------------------------------------------------------------
+
+# Objects only: what the services use is set on each of them. High enough never to be met in good faith.
+SERVICES_QUOTA: Mapping[str, str] = {
+    "pods": "100",
+    "persistentvolumeclaims": "50",
+    "services": "100",
+    "secrets": "500",
+    "configmaps": "500",
+    "count/jobs.batch": "200",
+}
+WORKFLOWS_QUOTA: Mapping[str, str] = {
+    "pods": "200",
+    "persistentvolumeclaims": "100",
+    "secrets": "500",
+    "configmaps": "500",
+    "count/jobs.batch": "500",
+    "services.loadbalancers": "0",
+    "services.nodeports": "0",
+}
+
+# What a container gets that states nothing, so that no batch pod is refused for being silent.
+Limits = tuple[Mapping[str, str], Mapping[str, str]]  # (requests, limits)
+SERVICES_LIMITS: Limits = ({"cpu": "50m", "memory": "128Mi"}, {"cpu": "1", "memory": "1Gi"})
+WORKFLOWS_LIMITS: Limits = ({"cpu": "100m", "memory": "256Mi"}, {"cpu": "1", "memory": "2Gi"})
+
+
+def _notebook_bounds(env: Environment) -> tuple[Mapping[str, str], Limits]:
+    """Room for the sessions that may run at once, and a tenth more: a pod counts until it is really gone."""
+    notebook = env.spec.notebooks.resources
+    pods = ceil(env.spec.notebooks.max_sessions * 1.1) + 1
+    # KubeSpawner leaves a guarantee of zero out, and a pod without a request is taken to request its limit.
+    cpu = notebook.cpu_guarantee or notebook.cpu_limit
+    no_guarantee = quantity.is_zero(notebook.memory_guarantee)
+    memory = notebook.memory_limit if no_guarantee else notebook.memory_guarantee
+    quota = {
+        "pods": str(pods),
+        "requests.cpu": quantity.cpus(cpu * pods),
+        "requests.memory": quantity.times(memory, pods),
+        "limits.cpu": quantity.cpus(notebook.cpu_limit * pods),
+        "limits.memory": quantity.times(notebook.memory_limit, pods),
+        "persistentvolumeclaims": "20000",
+        "secrets": "100",
+        "configmaps": "100",
+        "services": "10",
+        "services.loadbalancers": "0",
+        "services.nodeports": "0",
+    }
+    requests = {"cpu": quantity.cpus(cpu), "memory": memory}
+    limits = {"cpu": quantity.cpus(notebook.cpu_limit), "memory": notebook.memory_limit}
+    return quota, (requests, limits)
+
+
+def _bounds(env: Environment, namespace: str, quota: Mapping[str, str], limits: Limits) -> Iterator[Resource]:
+    needs = frozenset({kube("v1/Namespace", "", namespace)})
+    origin = "spec.notebooks" if namespace == env.notebooks else ""
+    yield Resource(
+        id=kube("v1/ResourceQuota", namespace, "vre"),
+        component=COMPONENT,
+        body={"spec": {"hard": dict(quota)}},
+        needs=needs,
+        origin=origin,
+    )
+    requested, limited = limits
+    defaults = {"type": "Container", "defaultRequest": dict(requested), "default": dict(limited)}
+    yield Resource(
+        id=kube("v1/LimitRange", namespace, "vre"),
+        component=COMPONENT,
+        body={"spec": {"limits": [defaults]}},
+        needs=needs,
+        origin=origin,
+    )
+
+
+# --- walls --------------------------------------------------------------------------------------------------
+
+
+def _closed(env: Environment, namespace: str) -> Iterator[Resource]:
+    """Nothing in, nothing out but names; the components open their own flows."""
+    yield Resource(
+        id=ids.default_deny(env, namespace),
+        component=COMPONENT,
+        body={"spec": {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}},
+        needs=frozenset({kube("v1/Namespace", "", namespace)}),
+    )
+    yield policies.policy(env, COMPONENT, "allow-dns", selects={}, egress=[policies.dns()], namespace=namespace)
+
+
+def _storage_classes(env: Environment) -> Iterator[Resource]:
+    """The classes that the spec names, each once although homes and database may share one."""
+    named: dict[str, str] = {}
+    if env.spec.notebooks.enabled and (homes := env.spec.storage.homes.storage_class):
+        named[homes] = "spec.storage.homes.storageClass"
+    if (embedded := ids.embedded_database(env)) and embedded.storage_class:
+        named.setdefault(embedded.storage_class, "spec.database.embedded.storageClass")
+    for name, origin in named.items():
+        yield workloads.external(COMPONENT, ids.storage_class(name), origin)
