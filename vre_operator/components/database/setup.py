@@ -1,0 +1,62 @@
+"""The script that makes a role and its database, on any PostgreSQL since 12, any number of times.
+
+No secret is in an argument, in the environment or in the text of a statement. Passwords go from mounted files
+into a password file of the pod and into psql's `\\password`, which sends a verifier computed in the pod: so
+the role's password is in no log and no statistics of a server that is not ours.
+"""
+
+# Secret volumes: ADMIN has host, port, username, password; ROLE has username, password, database.
+SCRIPT = r"""
+set -eu
+umask 077
+cd /tmp
+
+escaped() { sed 's/[\\:]/\\&/g' "$1"; }
+for who in "$ADMIN" "$ROLE"; do
+    printf '*:*:*:%s:%s\n' "$(escaped "$who/username")" "$(escaped "$who/password")"
+done >"$PGPASSFILE"
+
+PGHOST=$(cat "$ADMIN/host") PGPORT=$(cat "$ADMIN/port") PGCONNECT_TIMEOUT=10
+export PGHOST PGPORT PGCONNECT_TIMEOUT
+
+tries=30
+until pg_isready --quiet || [ "$tries" = 0 ]; do
+    tries=$((tries - 1))
+    sleep 1
+done
+
+cat >setup.sql <<'SQL'
+\set ON_ERROR_STOP on
+\set VERBOSITY terse
+\set role `cat "$ROLE/username"`
+\set database `cat "$ROLE/database"`
+
+SELECT rolsuper AS super, rolsuper OR (rolcreaterole AND rolcreatedb) AS able
+    FROM pg_roles WHERE rolname = current_user \gset
+\if :able
+\else
+DO $$BEGIN RAISE 'the administrator''s role needs CREATEROLE and CREATEDB'; END$$;
+\endif
+
+SELECT format('CREATE ROLE %I LOGIN', :'role')
+    WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = :'role') \gexec
+\password :"role"
+
+-- Who is no superuser can give a database only to a role of which it is a member.
+\if :super
+\else
+GRANT :"role" TO CURRENT_USER;
+\endif
+SELECT format('CREATE DATABASE %I OWNER %I ENCODING ''UTF8'' TEMPLATE template0', :'database', :'role')
+    WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = :'database') \gexec
+REVOKE CONNECT, TEMPORARY ON DATABASE :"database" FROM PUBLIC;
+SQL
+
+# \password asks twice, on standard input where there is no terminal.
+{ cat "$ROLE/password"; echo; cat "$ROLE/password"; echo; } |
+    psql --no-psqlrc --quiet --username="$(cat "$ADMIN/username")" --dbname=postgres --file=setup.sql
+
+psql --no-psqlrc --quiet --username="$(cat "$ROLE/username")" --dbname="$(cat "$ROLE/database")" \
+    --command='SELECT 1' >/dev/null
+echo "role and database $(cat "$ROLE/database") are ready"
+"""
