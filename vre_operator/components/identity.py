@@ -8,7 +8,7 @@ from vre_operator.api.v1alpha1 import ProviderKind
 from vre_operator.components import ids, workloads
 from vre_operator.components.context import Environment, kube
 from vre_operator.engine.refs import Ref
-from vre_operator.engine.resources import Policy, Resource, ResourceId
+from vre_operator.engine.resources import Policy, Resource
 
 COMPONENT = "identity"
 
@@ -19,10 +19,6 @@ CREDENTIAL_KEYS = {
     ProviderKind.GENERIC_DCR: ("initial_access_token",),
     ProviderKind.MANUAL: ("client_id", "client_secret"),
 }
-
-# Where a provider that can't do without a credential looks when the spec names no Secret: its absence is
-# then a condition that says what to create, instead of a client that waits for nothing anybody can see.
-DEFAULT_SECRET = "oidc-credentials"  # noqa: S105
 
 
 def render(env: Environment) -> Iterable[Resource]:
@@ -39,10 +35,12 @@ def render(env: Environment) -> Iterable[Resource]:
     if not env.spec.notebooks.enabled:
         return
 
-    secret = _credentials(env)
-    keys = CREDENTIAL_KEYS[identity.provider] if secret else ()
-    if secret:
+    credential: dict[str, Ref] = {}
+    if identity.credentials_secret:  # left out only where anybody may register
+        secret = kube("v1/Secret", env.namespace, identity.credentials_secret.name)
+        keys = CREDENTIAL_KEYS[identity.provider]
         yield workloads.external(COMPONENT, secret, "spec.identity.credentialsSecret", *keys)
+        credential = {key: Ref(secret, key) for key in keys}
     home = f"https://{env.spec.hostname}"
     yield Resource(
         id=ids.client(env, ids.HUB),
@@ -53,7 +51,7 @@ def render(env: Environment) -> Iterable[Resource]:
             "endpoints": {
                 name: Ref(ids.issuer(env), name) for name in ("token_endpoint", "registration_endpoint")
             },
-            "credential": {key: Ref(secret, key) for key in keys} if secret else {},
+            "credential": credential,
             "redirect_uris": [f"{home}/hub/oauth_callback"],
             "post_logout_redirect_uris": [f"{home}/"],
             "scopes": list(identity.scopes),
@@ -65,13 +63,3 @@ def render(env: Environment) -> Iterable[Resource]:
         },
         origin="spec.identity",
     )
-
-
-def _credentials(env: Environment) -> ResourceId | None:
-    """The Secret with the credential; generic registration may be open to everybody."""
-    identity = env.spec.identity
-    if identity.credentials_secret:
-        return kube("v1/Secret", env.namespace, identity.credentials_secret.name)
-    if identity.provider is ProviderKind.GENERIC_DCR:
-        return None
-    return kube("v1/Secret", env.namespace, DEFAULT_SECRET)
