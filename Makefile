@@ -1,0 +1,93 @@
+# Every task of a developer and of CI. `make help` lists them.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+bin := .venv/bin
+python := $(bin)/python
+locked := $(bin)/uv pip compile --quiet --generate-hashes --no-header --universal --python-version 3.11
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# --- look ----------------------------------------------------------------------------------------------------
+
+.PHONY: demo
+demo: venv ## a cluster with a VRE in it, the journey through it, and its URLs and logins
+	@$(python) -m dev.demo up
+
+.PHONY: demo-down
+demo-down: venv ## end the demo and leave nothing of it behind
+	@$(python) -m dev.demo down
+
+.PHONY: bench
+bench: venv ## the measures: apply to Ready, spawn, requests at rest, drift repair
+	@$(python) -m dev.demo bench
+
+# --- change --------------------------------------------------------------------------------------------------
+
+.PHONY: venv
+venv: .venv/.complete ## the Python environment, from the lock files
+
+.venv/.complete: dev/bootstrap/venv dev/bootstrap/uv.lock dev/requirements.lock pyproject.toml
+	@PYTHON="$(PYTHON)" dev/bootstrap/venv
+	@touch $@
+
+.PHONY: check
+check: static ## what a commit must pass, in under a minute: lint, types, unit tests
+	@$(bin)/pytest -q tests/unit
+
+.PHONY: static
+static: venv
+	@$(bin)/ruff check --quiet
+	@$(bin)/ruff format --check --quiet
+	@$(bin)/mypy
+	@$(bin)/lint-imports --no-cache >/tmp/lint-imports.$$$$ 2>&1 || { cat /tmp/lint-imports.$$$$; exit 1; }
+
+# One pytest run, so that its last line tells of every test. What takes minutes is made before it, where
+# progress is seen; a fixture would find it missing and make it, too.
+.PHONY: test
+test: static ## everything that CI runs: check, cluster tests, the journey in a browser
+	@$(python) -m dev.demo prepare
+	@$(bin)/pytest $(PYTEST)
+
+.PHONY: format
+format: venv ## put the sources into the project's form
+	@$(bin)/ruff check --quiet --fix
+	@$(bin)/ruff format --quiet
+
+# --- generated files, kept in the repository; tests fail when they are stale -------------------------------------
+
+.PHONY: crds
+crds: venv ## the CRDs, their copy in the chart, the schema of its values
+	@$(python) -m dev.generate
+
+.PHONY: lock
+lock: venv ## the lock files, with the newest versions that fit: make lock UPGRADE=--upgrade
+	@$(locked) $(UPGRADE) pyproject.toml -o requirements.lock
+	@$(locked) $(UPGRADE) pyproject.toml --group dev -o dev/requirements.lock
+	@$(locked) $(UPGRADE) dev/bootstrap/uv.in -o dev/bootstrap/uv.lock
+	@cd dev/images/locks && for source in *.in; do \
+	  ../../../$(locked) $(UPGRADE) "$$source" -o "$${source%.in}.lock"; done
+
+# --- parts of the above ------------------------------------------------------------------------------------------
+
+.PHONY: images
+images: venv ## the development images, as archives in the cache
+	@$(python) -m dev.images build
+
+.PHONY: logs
+logs: venv ## the last words of the test cluster
+	@$(python) -m dev.demo --cluster test logs
+
+.PHONY: clean-test
+clean-test: venv ## end the test cluster
+	@$(python) -m dev.demo --cluster test down
+
+.PHONY: clean
+clean: ## remove what make made in this folder (the build cache stays: python -m dev says where)
+	@if [ -x $(python) ]; then $(MAKE) demo-down clean-test; fi
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis artifacts dist
