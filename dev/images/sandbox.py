@@ -96,14 +96,17 @@ def _run(step: Step, root: Path) -> None:
 @contextmanager
 def _furnished(root: Path, step: Step) -> Iterator[None]:
     """Mount what a step may use but not keep."""
+    build = root / "run/build"
+    build.mkdir()
     with ExitStack() as mounts:
+        mounts.callback(build.rmdir)
 
         def mount(source: str, target: Path, *options: str) -> None:
             _mount(source, target, *options)
             # Lazily, so that a stray process of the step cannot keep it.
             mounts.callback(subprocess.run, ["umount", "--lazy", str(target)], check=True)
 
-        for kind, name in (("proc", "proc"), ("tmpfs", "tmp"), ("tmpfs", "run"), ("tmpfs", "dev")):
+        for kind, name in (("proc", "proc"), ("tmpfs", "tmp"), ("tmpfs", "run/build"), ("tmpfs", "dev")):
             mount(kind, root / name, "-t", kind)
         for device in ("null", "zero", "full", "random", "urandom"):
             (root / "dev" / device).touch()
@@ -113,8 +116,6 @@ def _furnished(root: Path, step: Step) -> Iterator[None]:
         (root / "dev/shm").chmod(0o1777)
         mount("/etc/resolv.conf", root / "etc/resolv.conf", "--bind")
 
-        build = root / "run/build"
-        build.mkdir()
         for path in step.inputs:
             _stage(path, build)
         apt.configure(build / ".apt")
