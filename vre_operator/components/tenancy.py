@@ -7,7 +7,6 @@ The tenant's own namespace holds the services. User pods live in `-notebooks` an
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from math import ceil
 
 from vre_operator.components import ids, policies, quantity, workloads
 from vre_operator.components.context import Environment, kube
@@ -85,7 +84,8 @@ WORKFLOWS_LIMITS: Limits = ({"cpu": "100m", "memory": "256Mi"}, {"cpu": "1", "me
 def _notebook_bounds(env: Environment) -> tuple[Mapping[str, str], Limits]:
     """Room for the sessions that may run at once, and a tenth more: a pod counts until it is really gone."""
     notebook = env.spec.notebooks.resources
-    pods = ceil(env.spec.notebooks.max_sessions * 1.1) + 1
+    sessions = env.spec.notebooks.max_sessions
+    pods = sessions + sessions // 10 + 1
     # KubeSpawner leaves a guarantee of zero out, and a pod without a request is taken to request its limit.
     cpu = notebook.cpu_guarantee or notebook.cpu_limit
     no_guarantee = quantity.is_zero(notebook.memory_guarantee)

@@ -84,6 +84,7 @@ def _template(env: Environment, component: str, role: str, admin: ResourceId) ->
             mount("role", ROLE_DIRECTORY),
             mount("tmp", "/tmp", writable=True),  # noqa: S108
         ],
+        workingDir="/tmp",  # noqa: S108
     )
     return workloads.pod(
         env,

@@ -5,11 +5,10 @@ into a password file of the pod and into psql's `\\password`, which sends a veri
 the role's password is in no log and no statistics of a server that is not ours.
 """
 
-# Secret volumes: ADMIN has host, port, username, password; ROLE has username, password, database.
-SCRIPT = r"""
-set -eu
+# Runs in a writable directory. Secret volumes: ADMIN has host, port, username and password, ROLE has username,
+# password and database.
+SCRIPT = r"""set -eu
 umask 077
-cd /tmp
 
 escaped() { sed 's/[\\:]/\\&/g' "$1"; }
 for who in "$ADMIN" "$ROLE"; do

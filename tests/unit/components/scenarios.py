@@ -1,0 +1,78 @@
+"""Tenants that between them use every field which the components look at."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from vre_operator.api.site import Site
+from vre_operator.api.v1alpha1 import VREEnvironmentSpec
+from vre_operator.components.context import Environment
+from vre_operator.engine.resources import Tenant
+
+TENANT = Tenant(namespace="ocean", name="ocean", uid="uid-1", cluster_id="cluster-1")
+ISSUER = "https://login.example.org/realms/vre"
+GROUPS = {"allowedGroups": ["/ocean"]}
+
+QUICKSTART: dict[str, Any] = {
+    "hostname": "ocean.example.org",
+    "identity": {"issuer": ISSUER, "provider": "keycloak-admin", "credentialsSecret": {"name": "login"}}
+    | GROUPS,
+    "dataLake": {"enabled": True},
+}
+FULL: dict[str, Any] = QUICKSTART | {
+    "storage": {"homes": {"size": "20Gi", "storageClass": "fast"}},
+    "notebooks": {
+        "images": [{"name": "base", "image": "example.org/base:1"}],
+        "resources": {
+            "cpuGuarantee": 0.25,
+            "cpuLimit": 4,
+            "memoryGuarantee": "1.5Gi",
+            "memoryLimit": "6Gi",
+        },
+        "maxSessions": 20,
+    },
+    "dataLake": {"enabled": True, "hostname": "rucio.ocean.example.org"},
+    "database": {"embedded": {"size": "50Gi", "storageClass": "safe"}},
+    "exposure": {
+        "ingressClass": "traefik",
+        "tls": {"certManager": {"issuer": "letsencrypt", "kind": "Issuer"}},
+    },
+}
+EXTERNAL: dict[str, Any] = QUICKSTART | {
+    "database": {"external": {"secret": {"name": "postgres-admin"}}},
+    "exposure": {"tls": {"secret": {"name": "certificate"}}},
+}
+SITE: dict[str, Any] = {}
+FULL_SITE: dict[str, Any] = {
+    "imagePullPolicy": "Always",
+    "imagePullSecrets": ["registry"],
+    "ingressNamespace": "ingress-nginx",
+    "caBundle": "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n",
+    "issuerCidrs": ["10.0.0.0/8"],
+}
+
+
+def _identity(**fields: Any) -> dict[str, Any]:
+    return QUICKSTART | {"identity": {"issuer": ISSUER} | fields | GROUPS}
+
+
+SCENARIOS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "quickstart": (QUICKSTART, SITE),
+    "full": (FULL, FULL_SITE),
+    "external-database": (EXTERNAL, SITE),
+    "suspended": (QUICKSTART | {"suspend": True}, SITE),
+    "hub-off": (QUICKSTART | {"notebooks": {"enabled": False}}, SITE),
+    "manual-client": (_identity(provider="manual", credentialsSecret={"name": "client"}), SITE),
+    "keycloak-dcr": (_identity(provider="keycloak-dcr", credentialsSecret={"name": "token"}), SITE),
+    "open-registration": (_identity(provider="generic-dcr"), SITE),
+}
+
+
+def environment(
+    spec: dict[str, Any], site: dict[str, Any] | None = None, tenant: Tenant = TENANT
+) -> Environment:
+    return Environment(tenant, VREEnvironmentSpec.model_validate(spec), Site.model_validate(site or SITE))
+
+
+def scenario(name: str) -> Environment:
+    return environment(*SCENARIOS[name])
