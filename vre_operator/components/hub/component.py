@@ -1,0 +1,233 @@
+"""What the hub is made of: configuration, proxy, hub, and what notebooks find in their namespace.
+
+Sources: contracts/jupyterhub.md section 1 (objects, ports, probes, secrets, order) and zero-to-jupyterhub's
+chart, whose images these are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from vre_operator.components import ids, workloads
+from vre_operator.components.context import Environment, kube
+from vre_operator.components.hub import access, settings, walls
+from vre_operator.components.package import data_file
+from vre_operator.components.workloads import Body, User, mount, scratch
+from vre_operator.engine.refs import Encode, Ref, Text
+from vre_operator.engine.resources import Generator, Policy, Resource, ResourceId
+
+COMPONENT = "hub"
+
+CONFIG_FILE = data_file("vre_operator.components.hub", "jupyterhub_config.py")
+ROOT = "/etc/vre/hub"
+
+# The users of the official images.
+HUB_USER = User(uid=1000, gid=1000)
+PROXY_USER = User(uid=65534, gid=65534)
+
+
+def render(env: Environment) -> Iterable[Resource]:
+    """Nothing when the tenant wants no notebooks."""
+    if not env.spec.notebooks.enabled:
+        return
+    secrets = _secrets(env)
+    yield secrets
+    # Policies and rights come first: a hub that cannot reach a session at its start ends it.
+    ground = [*access.render(env, COMPONENT), *walls.render(env, COMPONENT), *_services(env)]
+    if env.spec.data_lake.enabled:
+        ground.append(_rucio_client(env))
+    yield from ground
+    proxy = _proxy(env, secrets.id, {resource.id for resource in ground})
+    yield proxy
+    yield from _hub(env, secrets.id, {proxy.id} | {resource.id for resource in ground})
+
+
+def _secrets(env: Environment) -> Resource:
+    """What the hub and its helpers know each other by.
+
+    Kept with the data: without the crypt key, what the hub's database holds of people's logins is lost. The
+    hub takes tokens of 64 digits from version 6.1.1 on only, so services get 48.
+    """
+    return Resource(
+        id=kube("v1/Secret", env.namespace, "hub-secrets"),
+        component=COMPONENT,
+        body={"type": "Opaque"},
+        generate={
+            "proxy-token": Generator.HEX64,
+            "cookie-secret": Generator.HEX64,
+            "crypt-key": Generator.HEX64,
+            f"{settings.CULLER}-token": Generator.HEX48,
+            f"{settings.OPERATOR}-token": Generator.HEX48,
+        },
+        policy=Policy.RETAIN,
+    )
+
+
+def _login(env: Environment) -> Resource:
+    """The client at the provider and the database: known to the hub alone."""
+    client, issuer = ids.client(env, ids.HUB), ids.issuer(env)
+    database = ids.database_credentials(env, ids.HUB)
+    url = Text(
+        # With its driver: the default differs between versions of SQLAlchemy.
+        "postgresql+psycopg2://",
+        Ref(database, "username", Encode.URL),
+        ":",
+        Ref(database, "password", Encode.URL),
+        "@",
+        Ref(database, "host"),
+        ":",
+        Ref(database, "port"),
+        "/",
+        Ref(database, "database", Encode.URL),
+    )
+    return Resource(
+        id=kube("v1/Secret", env.namespace, "hub-login"),
+        component=COMPONENT,
+        body={
+            "type": "Opaque",
+            "stringData": {
+                "client_id": Ref(client, "client_id"),
+                "client_secret": Ref(client, "client_secret"),
+                "authorize_url": Ref(issuer, "authorization_endpoint"),
+                "token_url": Ref(issuer, "token_endpoint"),
+                "userdata_url": Ref(issuer, "userinfo_endpoint"),
+                "database_url": url,
+            },
+        },
+        origin="spec.identity",
+    )
+
+
+def _config(env: Environment, name: str, data: dict[str, str], namespace: str = "") -> Resource:
+    namespace = namespace or env.namespace
+    return Resource(
+        id=kube("v1/ConfigMap", namespace, name),
+        component=COMPONENT,
+        body={"data": data},
+        needs=frozenset({kube("v1/Namespace", "", namespace)}),
+        origin="spec.notebooks",
+    )
+
+
+def _rucio_client(env: Environment) -> Resource:
+    """rucio.cfg of every notebook: where the lake is. Who one is, each person says."""
+    address = f"http://{env.service_host(ids.RUCIO)}"
+    lines = [
+        "# Written by vre-operator. Log in with RUCIO_ACCOUNT and the options of `rucio --help`.",
+        "[client]",
+        f"rucio_host = {address}",
+        f"auth_host = {address}",
+        "auth_type = userpass",
+        "request_retries = 3",
+    ]
+    return _config(env, settings.RUCIO_CLIENT, {"rucio.cfg": "\n".join(lines) + "\n"}, env.notebooks)
+
+
+def _services(env: Environment) -> Iterator[Resource]:
+    yield workloads.service(env, COMPONENT, ids.HUB, {"http": (8081, 8081)})
+    front_door = ids.proxy_service(env).name
+    yield workloads.service(env, COMPONENT, front_door, {"http": (80, 8000)}, workload=ids.PROXY)
+    yield workloads.service(env, COMPONENT, settings.PROXY_API, {"api": (8001, 8001)}, workload=ids.PROXY)
+
+
+def _proxy(env: Environment, secrets: ResourceId, needs: set[ResourceId]) -> Resource:
+    """The door through which all of a tenant's traffic goes. A new one is told its routes by the hub."""
+    hub = f"http://{env.service_host(ids.HUB)}:8081"
+    alive: Body = {"httpGet": {"path": "/_chp_healthz", "port": 8000}, "timeoutSeconds": 5}
+    container = workloads.container(
+        env,
+        "proxy",
+        env.site.images.proxy,
+        cpu=("50m", "1"),
+        memory=("64Mi", "512Mi"),
+        command=["configurable-http-proxy"],
+        args=[
+            "--ip=",
+            "--port=8000",
+            "--api-ip=",
+            "--api-port=8001",
+            f"--default-target={hub}",
+            f"--error-target={hub}/hub/error",
+        ],
+        # Without a token the proxy would take orders from everybody.
+        environment={"CONFIGPROXY_AUTH_TOKEN": workloads.secret_key(secrets, "proxy-token")},
+        ports={"http": 8000, "api": 8001},
+        mounts=[mount("tmp", "/tmp", writable=True)],  # noqa: S108
+        startupProbe=alive | {"periodSeconds": 1, "failureThreshold": 300},
+        readinessProbe=alive | {"periodSeconds": 10},
+        livenessProbe=alive | {"periodSeconds": 20, "failureThreshold": 6},
+    )
+    template = workloads.pod(
+        env,
+        COMPONENT,
+        ids.PROXY,
+        [container],
+        user=PROXY_USER,
+        volumes=[scratch("tmp", "64Mi")],
+        grace_seconds=60,
+    )
+    return workloads.deployment(
+        env, COMPONENT, ids.PROXY, template, needs=needs | {secrets}, origin="spec.notebooks"
+    )
+
+
+def _hub(env: Environment, secrets: ResourceId, needs: set[ResourceId]) -> Iterator[Resource]:
+    login = _login(env)
+    config = _config(
+        env, "hub-config", {"jupyterhub_config.py": CONFIG_FILE, "settings.json": settings.settings(env)}
+    )
+    images = _config(env, "hub-images", {"images.json": settings.catalogue(env)})
+    yield from (login, config, images)
+
+    needs = needs | {secrets, images.id, ids.sessions(env), ids.database_ready(env, ids.HUB)}
+    if homes := env.spec.storage.homes.storage_class:
+        # A home that names no existing class would wait for it for ever.
+        needs.add(ids.storage_class(homes))
+    template = workloads.pod(
+        env,
+        COMPONENT,
+        ids.HUB,
+        [_hub_container(env)],
+        user=HUB_USER,
+        volumes=[
+            workloads.config_volume("config", config.id),
+            workloads.config_volume("images", images.id),
+            workloads.secret_volume("login", login.id),
+            workloads.secret_volume("secrets", secrets),
+            scratch("tmp", "64Mi"),
+            *workloads.ca_volumes(env),
+        ],
+        service_account=access.account(env).name,
+        config=[config.id, login.id],
+    )
+    yield workloads.deployment(
+        env,
+        COMPONENT,
+        ids.HUB,
+        template,
+        needs=needs | workloads.ca_needs(env),
+        origin="spec.notebooks",
+    )
+
+
+def _hub_container(env: Environment) -> Body:
+    healthy: Body = {"httpGet": {"path": "/hub/health", "port": 8081}, "timeoutSeconds": 5}
+    return workloads.container(
+        env,
+        "hub",
+        env.site.images.hub,
+        cpu=("100m", "2"),
+        memory=("256Mi", "2Gi"),
+        args=["jupyterhub", "--config", f"{ROOT}/config/jupyterhub_config.py"],
+        environment={"PYTHONUNBUFFERED": "1"},
+        ports={"http": 8081},
+        mounts=[
+            *(mount(volume, f"{ROOT}/{volume}") for volume in ("config", "images", "login", "secrets")),
+            mount("tmp", "/tmp", writable=True),  # noqa: S108
+            *workloads.ca_mounts(env),
+        ],
+        # A start looks after every session that it knows of.
+        startupProbe=healthy | {"periodSeconds": 1, "failureThreshold": 900},
+        readinessProbe=healthy | {"periodSeconds": 10},
+        livenessProbe=healthy | {"periodSeconds": 20, "failureThreshold": 15},
+    )

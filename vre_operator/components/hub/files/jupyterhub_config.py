@@ -1,0 +1,121 @@
+# mypy: ignore-errors
+"""The hub's configuration: the same file for every tenant. What differs arrives as data.
+
+settings.json: {"traits": {class: {trait: value}}}; images.json: the notebooks' images, read at every spawn;
+login/ and secrets/: one file for each value that must not be seen. Nothing here is made from a VREEnvironment.
+Runs under JupyterHub 5 and 6.
+"""
+
+import asyncio
+import html
+import json
+import os
+from pathlib import Path
+
+from oauthenticator.generic import GenericOAuthenticator
+from tornado.web import HTTPError
+
+c = get_config()  # noqa: F821  JupyterHub provides it
+
+ROOT = Path(os.environ.get("VRE_HUB_ROOT", "/etc/vre/hub"))
+SETTINGS = json.loads((ROOT / "config/settings.json").read_text())
+
+
+def secret(name):
+    return (ROOT / name).read_text()
+
+
+def rejected(message):
+    """What a person reads on the spawn page; below 500, so that it counts as their matter, not as a crash."""
+    error = HTTPError(400, message)
+    error.jupyterhub_message = message
+    return error
+
+
+# --- who may come in ----------------------------------------------------------------------------------------
+
+
+class Login(GenericOAuthenticator):
+    """Asks again at every refresh whether the person may be here: OAuthenticator asks at login only."""
+
+    async def refresh_user(self, user, handler=None, **kwargs):
+        refreshed = await super().refresh_user(user, handler, **kwargs)
+        if isinstance(refreshed, dict) and not await self.check_allowed(refreshed["name"], refreshed):
+            self.log.warning("%s is in no allowed group any more", user.name)
+            return False
+        return refreshed
+
+
+def trusted():
+    """The public CAs and the site's as one file: the HTTP clients replace the one by the other, never add."""
+    import certifi
+
+    bundle = Path("/tmp/ca-bundle.crt")  # noqa: S108  the pod's own
+    bundle.write_text(Path(certifi.where()).read_text() + "\n" + Path("/etc/vre/ca/ca.crt").read_text())
+    return str(bundle)
+
+
+# --- what people may start ----------------------------------------------------------------------------------
+
+
+def profiles(spawner):
+    """The images to choose from. KubeSpawner puts the texts into the page as they are."""
+    images = json.loads((ROOT / "images/images.json").read_text())
+    chosen = spawner.user_options.get("profile")
+    if chosen and chosen not in {image["name"] for image in images}:
+        # Saved with the last start, and since then taken off the list: no other image may take its place.
+        if spawner.pending == "spawn":
+            raise rejected(f"The environment {chosen} is not offered any more. Please choose another one.")
+        del spawner.user_options["profile"]
+    return [
+        {
+            "slug": image["name"],
+            "display_name": html.escape(image["displayName"]),
+            "description": html.escape(image["description"]),
+            "default": position == 0,
+            "kubespawner_override": {"image": image["image"]},
+        }
+        for position, image in enumerate(images)
+    ]
+
+
+UNPULLABLE = {"ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName"}
+
+
+async def image_pulled(spawner, _pod):
+    """End a start whose image cannot be pulled: KubeSpawner would wait until its timeout."""
+    key = f"{spawner.namespace}/{spawner.pod_name}"
+    for _ in range(spawner.start_timeout):
+        pod = spawner.pod_reflector.pods.get(key) or {}
+        if spawner.is_pod_running(pod):
+            return
+        for container in pod.get("status", {}).get("containerStatuses") or ():
+            waiting = (container.get("state") or {}).get("waiting") or {}
+            if waiting.get("reason") in UNPULLABLE:
+                raise rejected(
+                    f"The image {container['image']} cannot be pulled. "
+                    "Choose another environment, and tell whoever looks after this one."
+                )
+        await asyncio.sleep(1)
+
+
+# --- the settings -------------------------------------------------------------------------------------------
+
+for section, traits in SETTINGS["traits"].items():
+    c[section].update(traits)
+
+c.JupyterHub.authenticator_class = Login
+c.JupyterHub.db_url = secret("login/database_url")
+c.JupyterHub.cookie_secret = bytes.fromhex(secret("secrets/cookie-secret"))
+c.CryptKeeper.keys = [bytes.fromhex(secret("secrets/crypt-key"))]
+c.ConfigurableHTTPProxy.auth_token = secret("secrets/proxy-token")
+for service in c.JupyterHub.services:
+    service["api_token"] = secret(f"secrets/{service['name']}-token")
+
+for trait in ("client_id", "client_secret", "authorize_url", "token_url", "userdata_url"):
+    setattr(c.GenericOAuthenticator, trait, secret(f"login/{trait}"))
+if Path("/etc/vre/ca/ca.crt").exists():
+    c.GenericOAuthenticator.http_request_kwargs = {"ca_certs": trusted()}
+
+c.KubeSpawner.profile_list = profiles
+c.KubeSpawner.after_pod_created_hook = image_pulled

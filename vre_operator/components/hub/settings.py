@@ -1,0 +1,217 @@
+"""What the hub is told: traits by class, and the list of images. Plain data; secrets are files beside it.
+
+Sources: contracts/jupyterhub.md sections 1, 2, 6 and 7; the traits' own help in jupyterhub 6.1, kubespawner 7.1
+and oauthenticator 17.4.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from vre_operator.api import names
+from vre_operator.api.rules import quantity
+from vre_operator.api.v1alpha1 import Image
+from vre_operator.components import ids
+from vre_operator.components.context import Environment
+from vre_operator.components.workloads import CA_DIRECTORY
+
+Traits = dict[str, Any]
+
+NOTEBOOK_UID = 1000
+NOTEBOOK_GID = 100
+PROXY_API = "proxy-api"
+RUCIO_CLIENT = "rucio-client"
+CULLER = "idle-culler"
+OPERATOR = "vre-operator"
+
+# The hub looks at the proxy's routes this often: for activity, and for routes that a new proxy has lost.
+ROUTES_SECONDS = 60
+
+
+def settings(env: Environment) -> str:
+    """settings.json: a change of it restarts the hub (sessions stay)."""
+    traits = {
+        "JupyterHub": _hub(env),
+        "ConfigurableHTTPProxy": {
+            "should_start": False,
+            "api_url": f"http://{env.service_host(PROXY_API)}:8001",
+        },
+        "GenericOAuthenticator": _login(env),
+        "KubeSpawner": _spawner(env),
+    }
+    return _json({"traits": traits})
+
+
+def images(env: Environment) -> tuple[Image, ...]:
+    """The images on offer: the tenant's, or else the site's default."""
+    site_default = Image(name="default", image=env.site.images.notebook, display_name="JupyterLab")
+    return env.spec.notebooks.images or (site_default,)
+
+
+def catalogue(env: Environment) -> str:
+    """images.json: read at every spawn, so a change of it restarts nothing."""
+    return _json(
+        [
+            {
+                "name": image.name,
+                "displayName": image.display_name or image.name,
+                "description": image.description,
+                "image": image.image,
+            }
+            for image in images(env)
+        ]
+    )
+
+
+def _hub(env: Environment) -> Traits:
+    services: list[Traits] = [{"name": OPERATOR}]
+    roles: list[Traits] = [
+        {
+            "name": OPERATOR,
+            "services": [OPERATOR],
+            # Not admin:users, which would show people's tokens.
+            "scopes": [
+                "read:hub",
+                "list:users",
+                "read:users:name",
+                "read:users:activity",
+                "read:users:groups",
+                "read:servers",
+                "delete:servers",
+                "proxy",
+                "read:metrics",
+            ],
+        }
+    ]
+    if env.spec.notebooks.culling.enabled:
+        services.append({"name": CULLER, "command": _culler(env)})
+        roles.append(
+            {
+                "name": CULLER,
+                "services": [CULLER],
+                "scopes": ["list:users", "read:users:activity", "read:servers", "delete:servers"],
+            }
+        )
+    return {
+        "spawner_class": "kubespawner.KubeSpawner",
+        "hub_bind_url": "http://:8081",
+        "hub_connect_url": f"http://{env.service_host(ids.HUB)}:8081",
+        "public_url": f"https://{env.spec.hostname}/",
+        # Sessions outlive the hub and are found again.
+        "cleanup_servers": False,
+        "last_activity_interval": ROUTES_SECONDS,
+        "active_server_limit": env.spec.notebooks.max_sessions,
+        "concurrent_spawn_limit": 64,
+        "tornado_settings": {"slow_spawn_timeout": 0},
+        "services": services,
+        "load_roles": roles,
+    }
+
+
+def _culler(env: Environment) -> list[str]:
+    culling = env.spec.notebooks.culling
+    return [
+        "python3",
+        "-m",
+        "jupyterhub_idle_culler",
+        f"--timeout={culling.idle_seconds}",
+        f"--max-age={culling.max_age_seconds}",
+        f"--cull-every={min(600, max(ROUTES_SECONDS, culling.idle_seconds // 2))}",
+        "--concurrency=10",
+    ]
+
+
+def _login(env: Environment) -> Traits:
+    identity = env.spec.identity
+    return {
+        "auto_login": True,
+        "login_service": "single sign-on",
+        "oauth_callback_url": f"https://{env.spec.hostname}/hub/oauth_callback",
+        "scope": list(identity.scopes),
+        "username_claim": identity.username_claim,
+        "enable_pkce": True,
+        "enable_auth_state": True,
+        "manage_groups": True,
+        "auth_state_groups_key": f"oauth_user.{identity.groups_claim}",
+        "allow_all": identity.allow_all,
+        "allowed_groups": list(identity.allowed_groups),
+        "admin_groups": list(identity.admin_groups),
+    }
+
+
+def _spawner(env: Environment) -> Traits:
+    notebooks, homes = env.spec.notebooks, env.spec.storage.homes
+    volumes: list[Traits] = [{"name": "home", "persistentVolumeClaim": {"claimName": "{pvc_name}"}}]
+    mounts: list[Traits] = [{"name": "home", "mountPath": "/home/jovyan"}]
+    environment: dict[str, str] = {}
+    if env.spec.data_lake.enabled:
+        volumes.append({"name": RUCIO_CLIENT, "configMap": {"name": RUCIO_CLIENT}})
+        mounts.append({"name": RUCIO_CLIENT, "mountPath": "/opt/rucio/etc", "readOnly": True})
+        environment["RUCIO_HOME"] = "/opt/rucio"
+    if env.site.ca_bundle:
+        bundle = ids.ca_bundle(env, env.notebooks).name
+        volumes.append({"name": bundle, "configMap": {"name": bundle}})
+        mounts.append({"name": bundle, "mountPath": CA_DIRECTORY, "readOnly": True})
+    return {
+        "namespace": env.notebooks,
+        # Names reach the cluster in people's pods and claims: never change them.
+        "pod_name_template": "jupyter-{user_server}",
+        "pvc_name_template": "claim-{user_server}",
+        "slug_scheme": "safe",
+        "cmd": ["jupyterhub-singleuser"],
+        "default_url": "/lab",
+        "image": images(env)[0].image,
+        "image_pull_policy": env.site.image_pull_policy,
+        "image_pull_secrets": list(env.site.image_pull_secrets),
+        # The operator follows these pods to tell why one does not start.
+        "extra_labels": {names.TENANT_LABEL: env.namespace},
+        "storage_extra_labels": {names.TENANT_LABEL: env.namespace},
+        "environment": environment,
+        "cpu_guarantee": notebooks.resources.cpu_guarantee,
+        "cpu_limit": notebooks.resources.cpu_limit,
+        # In bytes: KubeSpawner knows other units than Kubernetes.
+        "mem_guarantee": int(quantity(notebooks.resources.memory_guarantee)),
+        "mem_limit": int(quantity(notebooks.resources.memory_limit)),
+        **_session_security(),
+        "automount_service_account_token": False,
+        "extra_pod_config": {"enableServiceLinks": False},
+        "storage_pvc_ensure": True,
+        "storage_capacity": homes.size,
+        "storage_class": homes.storage_class,
+        "storage_access_modes": ["ReadWriteOnce"],
+        # The default deletes the home with the user.
+        "delete_pvc": False,
+        "volumes": volumes,
+        "volume_mounts": mounts,
+        "start_timeout": 300,
+        "http_timeout": 60,
+        "delete_grace_period": 10,
+        # Five failures in a row would end the hub: one broken image must not take everybody down.
+        "consecutive_failure_limit": 0,
+    }
+
+
+def _session_security() -> Traits:
+    """What the `restricted` Pod Security level asks for; image checks run under the same."""
+    return {
+        "uid": NOTEBOOK_UID,
+        "gid": NOTEBOOK_GID,
+        "fs_gid": NOTEBOOK_GID,
+        "allow_privilege_escalation": False,
+        "container_security_context": {
+            "runAsNonRoot": True,
+            "capabilities": {"drop": ["ALL"]},
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "pod_security_context": {
+            "runAsNonRoot": True,
+            "fsGroup": NOTEBOOK_GID,
+            "fsGroupChangePolicy": "OnRootMismatch",
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+    }
+
+
+def _json(data: Any) -> str:
+    return json.dumps(data, indent=2, ensure_ascii=False) + "\n"

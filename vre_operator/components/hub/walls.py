@@ -1,0 +1,48 @@
+"""The flows between browsers, proxy, hub and notebooks (contracts/jupyterhub.md section 6)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from vre_operator.components import ids, policies
+from vre_operator.components.context import Environment
+from vre_operator.components.policies import accept, pods, reach
+from vre_operator.components.workloads import selector
+from vre_operator.engine.resources import Resource
+
+
+def render(env: Environment, component: str) -> Iterator[Resource]:
+    """Three policies; the hub needs them, and they never change while sessions run."""
+    hub, proxy, sessions = pods(env, ids.HUB), pods(env, ids.PROXY), policies.sessions(env)
+    yield policies.policy(
+        env,
+        component,
+        ids.HUB,
+        selects=selector(env, ids.HUB),
+        ingress=[accept([proxy, sessions], 8081)],
+        egress=[
+            reach([proxy], 8001),
+            reach([sessions], 8888),
+            policies.api_server(),
+            policies.database(env),
+            *policies.issuer(env),
+        ],
+    )
+    yield policies.policy(
+        env,
+        component,
+        ids.PROXY,
+        selects=selector(env, ids.PROXY),
+        ingress=[accept(policies.front_door(env), 8000), accept([hub], 8001)],
+        egress=[reach([hub], 8081), reach([sessions], 8888)],
+    )
+    lake = [reach([pods(env, ids.RUCIO)], 80)] if env.spec.data_lake.enabled else []
+    yield policies.policy(
+        env,
+        component,
+        "notebooks",
+        namespace=env.notebooks,
+        selects=ids.SESSION_LABELS,
+        ingress=[accept([hub, proxy], 8888)],
+        egress=[reach([hub], 8081), *lake, policies.internet()],
+    )

@@ -1,0 +1,74 @@
+# mypy: ignore-errors
+"""Bring Rucio's database to what its server needs. May be killed at any point and run any number of times.
+
+Runs in the server's image (Python 3.9 and later), from its own functions: tools/bootstrap.py of Rucio fails
+when it runs twice, and rucio-init leaves a database whose version nobody knows.
+
+Tables and version come in one transaction, so there is never a half-made schema of ours to repair; each later
+step is one commit of Rucio's own and is skipped when its result is there. A database of another version, or
+one that somebody else made, is left as it is.
+"""
+
+import sys
+
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from rucio.common.config import config_get
+from rucio.db.sqla import models
+from rucio.db.sqla.session import get_engine
+from rucio.db.sqla.util import create_base_vo, create_root_account
+from sqlalchemy import func, inspect, select
+
+
+def build_schema(connection, script):
+    """All tables, and the version that they are; nothing when that is there already."""
+    context = MigrationContext.configure(connection)
+    wanted, found = script.get_current_head(), context.get_current_heads()
+    if found == (wanted,):
+        print(f"schema: {wanted}, as it should be")
+    elif found:
+        known = {revision.revision for revision in script.walk_revisions()}
+        if known.issuperset(found):
+            sys.exit(
+                f"The database has Rucio's schema {', '.join(found)} and this image needs {wanted}. Stop the "
+                "server, back the database up and run `alembic upgrade head` with this image."
+            )
+        sys.exit(
+            f"The database has Rucio's schema {', '.join(found)}, which this image does not know: it was made "
+            "by a newer Rucio. Go back to that image."
+        )
+    elif tables := inspect(connection).get_table_names():
+        sys.exit(
+            f"The database holds {len(tables)} tables and no version of Rucio's schema. If Rucio made them, run "
+            "`alembic stamp` with the revision of the Rucio that did; else use an empty database."
+        )
+    else:
+        models.register_models(connection)
+        context.stamp(script, "head")
+        print(f"schema: made {wanted}")
+
+
+def count(engine, column, value):
+    with engine.connect() as connection:
+        return connection.scalar(select(func.count()).where(column == value))
+
+
+def main():
+    engine = get_engine()
+    with engine.begin() as connection:
+        build_schema(connection, ScriptDirectory.from_config(Config(config_get("alembic", "cfg"))))
+    if not count(engine, models.VO.vo, "def"):
+        create_base_vo()
+        print("virtual organisation: made")
+    # Its last commit, so nothing is missing when it is there.
+    if not count(
+        engine, models.IdentityAccountAssociation.identity, config_get("bootstrap", "userpass_identity")
+    ):
+        create_root_account()
+        print("root account: made")
+    print("done")
+
+
+if __name__ == "__main__":
+    main()
