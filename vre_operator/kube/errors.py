@@ -1,0 +1,113 @@
+"""An API server's refusal as one of the engine's errors, in words fit for a status.
+
+The server quotes rejected values ("Invalid value: ..."), for a Secret the secret itself, so values are cut
+out: what stays is the field, the rule, and for Secrets and ConfigMaps the field alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from vre_operator.api.conditions import Reason
+from vre_operator.engine.errors import (
+    Conflict,
+    Forbidden,
+    Invalid,
+    NotFound,
+    NotReady,
+    TargetError,
+    Throttled,
+    Unavailable,
+)
+
+_CONFIDENTIAL = ("v1/Secret", "v1/ConfigMap")
+_QUOTED = re.compile(r"^((?:Invalid|Duplicate) value): .*?(?:: ([^:{}]*))?$", re.DOTALL)
+_IMMUTABLE = re.compile(r"immutable|cannot change|may not change once set|updates to \w+ spec")
+_LIMIT = 300
+
+
+class AlreadyExists(Conflict):
+    """A create met an object of that name."""
+
+
+class Gone(TargetError):
+    """The resource version is too old to continue from: list again."""
+
+    reason = "Gone"
+
+
+def from_response(
+    code: int,
+    body: Mapping[str, Any],
+    *,
+    what: str,
+    kind: str,
+    namespace: str = "",
+    retry_after: float | None = None,
+) -> TargetError:
+    """The error for an answer that is no success. `what` was asked, e.g. "apply Secret ns/name"."""
+    reason, message = str(body.get("reason") or ""), str(body.get("message") or "")
+    simple: dict[int, TargetError] = {
+        401: Forbidden(f"{what}: the API server does not accept the operator's credential"),
+        404: NotFound(f"{what}: not found{_missing_namespace(message)}"),
+        409: AlreadyExists(f"{what}: it exists already")
+        if reason == "AlreadyExists"
+        else Conflict(f"{what}: it was changed in the meantime", retry_after=retry_after),
+        410: Gone(f"{what}: the resource version is too old"),
+        429: Throttled(f"{what}: the API server asks to slow down", retry_after=retry_after),
+    }
+    if code in simple:
+        return simple[code]
+    if code == 403:
+        return _forbidden(what, message, namespace)
+    if code < 500:
+        detail = _details(kind, body)
+        immutable = _IMMUTABLE.search(message)
+        return Invalid(f"{what}: {detail}", reason=Reason.IMMUTABLE_FIELD if immutable else Reason.REJECTED)
+    return Unavailable(f"{what}: the API server answered {code}", retry_after=retry_after)
+
+
+def _missing_namespace(message: str) -> str:
+    found = re.search(r'namespaces "([^"]+)" not found', message)
+    return f" (namespace {found[1]} does not exist)" if found else ""
+
+
+def _forbidden(what: str, message: str, namespace: str) -> TargetError:
+    if "exceeded quota" in message:
+        # Not terminal although a person has to act: quotas change without any change of the VREEnvironment.
+        return Forbidden(
+            f"{what}: {message[message.index('exceeded quota') :][:_LIMIT]}",
+            reason=Reason.QUOTA_EXCEEDED,
+            remedy=f"Raise the quota or ask for less: kubectl -n {namespace} describe resourcequota",
+        )
+    if "being terminated" in message:
+        return NotReady(f"{what}: namespace {namespace} is being deleted")
+    if "violates PodSecurity" in message or "denied the request" in message or "denied request" in message:
+        return Invalid(f"{what}: {_shorten(message)}", remedy="An admission rule of this cluster says so")
+    return Forbidden(
+        f"the operator may not {what}", remedy="Its ClusterRole lacks this right: compare it with the chart's"
+    )
+
+
+def _details(kind: str, body: Mapping[str, Any]) -> str:
+    details = body.get("details") or {}
+    causes = details.get("causes") or ()
+    if kind in _CONFIDENTIAL:
+        fields = ", ".join(str(cause.get("field", "?")) for cause in causes)
+        return f"the API server refuses {fields or 'its content'}"
+    if causes:
+        return _shorten(
+            "; ".join(f"{c.get('field', '?')}: {_without_value(c.get('message', ''))}" for c in causes)
+        )
+    return _shorten(_without_value(str(body.get("message") or body.get("reason") or "refused")))
+
+
+def _without_value(message: str) -> str:
+    quoted = _QUOTED.match(message)
+    return f"{quoted[1]}: {quoted[2]}" if quoted and quoted[2] else quoted[1] if quoted else message
+
+
+def _shorten(text: str) -> str:
+    return text if len(text) <= _LIMIT else f"{text[:_LIMIT]}..."

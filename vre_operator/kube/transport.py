@@ -1,0 +1,164 @@
+"""Requests to the API server as data, sent with bounded concurrency, time limits and a few repeats."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+
+from vre_operator.engine.errors import TargetError, Throttled, Unavailable
+from vre_operator.kube.access import Access
+from vre_operator.kube.errors import from_response
+from vre_operator.kube.kinds import kind_of
+
+Object = dict[str, Any]
+
+_IN_FLIGHT = 16  # more only make the API server slower
+_TRIES = 4
+_PATIENCE = 5.0  # a longer Retry-After goes to the queue, which need not hold a slot while it waits
+_TIMEOUT = aiohttp.ClientTimeout(total=30, sock_connect=5)
+_METHODS = {"create": "POST", "update": "PUT", "apply": "PATCH", "patch": "PATCH", "delete": "DELETE"}
+_CONTENT = {"apply": "application/apply-patch+yaml", "patch": "application/json-patch+json"}
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """`repeat`: it may be sent again when it is not known whether it arrived."""
+
+    verb: str
+    kind: str
+    namespace: str = ""
+    name: str = ""
+    subresource: str = ""
+    body: object = None
+    query: Mapping[str, str] = field(default_factory=dict)
+    repeat: bool = False
+
+    @property
+    def path(self) -> str:
+        return kind_of(self.kind).path(self.namespace, self.name, self.subresource)
+
+    def __str__(self) -> str:
+        where = "/".join(part for part in (self.namespace, self.name) if part)
+        return f"{self.verb} {self.kind.rsplit('/', 1)[-1]} {where}".strip()
+
+
+class Transport:
+    """One connection pool to one API server, opened on first use."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+        self._session: aiohttp.ClientSession | None = None
+        self._slots = asyncio.Semaphore(_IN_FLIGHT)
+        self.sent = 0
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def call(self, request: Request) -> Object:
+        """The answer, after repeats where they are harmless."""
+        for attempt in range(1, _TRIES):
+            try:
+                return await self._once(request)
+            except (Unavailable, Throttled) as failure:
+                if not request.repeat or (failure.retry_after or 0) > _PATIENCE:
+                    raise
+                pause = failure.retry_after or 0.2 * 2**attempt
+                await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311
+        return await self._once(request)
+
+    async def stream(self, request: Request, silence: float) -> AsyncIterator[Object]:
+        """The answer's lines as they come. Ends when the server ends it or is silent for so many seconds."""
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=silence)
+        try:
+            async with self._send(request, timeout) as answer:
+                await _check(answer, request)
+                async for line in _lines(answer.content):
+                    yield json.loads(line)
+        except TimeoutError:
+            return
+        except (aiohttp.ClientError, OSError, ValueError) as broken:
+            raise _lost(request, broken) from None
+
+    async def _once(self, request: Request) -> Object:
+        try:
+            async with self._slots, self._send(request, _TIMEOUT) as answer:
+                await _check(answer, request)
+                answered: Object = json.loads(await answer.read())
+                return answered
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as broken:
+            raise _lost(request, broken) from None
+
+    def _send(
+        self, request: Request, timeout: aiohttp.ClientTimeout
+    ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+        if self._session is None:
+            connector = aiohttp.TCPConnector(limit=0, ssl=self._access.tls or True)
+            self._session = aiohttp.ClientSession(connector=connector)
+        headers = {"Accept": "application/json"}
+        if token := self._access.token():
+            headers["Authorization"] = f"Bearer {token}"
+        data = None
+        if request.body is not None:
+            headers["Content-Type"] = _CONTENT.get(request.verb, "application/json")
+            data = json.dumps(request.body).encode()
+        self.sent += 1
+        return self._session.request(
+            _METHODS.get(request.verb, "GET"),
+            f"{self._access.server}{request.path}",
+            params=request.query,
+            headers=headers,
+            data=data,
+            timeout=timeout,
+            # A redirect would carry the token somewhere else.
+            allow_redirects=False,
+        )
+
+
+def _lost(request: Request, broken: Exception) -> Unavailable:
+    return Unavailable(f"{request}: no answer from the API server ({type(broken).__name__})")
+
+
+async def _check(answer: aiohttp.ClientResponse, request: Request) -> None:
+    if answer.status < 300:
+        return
+    try:
+        body = json.loads(await answer.read())
+    except ValueError:
+        body = None
+    seconds = answer.headers.get("Retry-After", "")
+    raise refusal(
+        answer.status,
+        body if isinstance(body, dict) else {},
+        request,
+        retry_after=float(seconds) if seconds.isdigit() else None,
+    )
+
+
+def refusal(code: int, body: Object, request: Request, retry_after: float | None = None) -> TargetError:
+    """The error for a `Status` object that answers `request`."""
+    return from_response(
+        code,
+        body,
+        what=str(request),
+        kind=request.kind,
+        namespace=request.namespace or request.name,
+        retry_after=retry_after,
+    )
+
+
+async def _lines(stream: aiohttp.StreamReader) -> AsyncIterator[bytes]:
+    # Not readline(): it refuses lines above its buffer, and a ConfigMap may have a mebibyte.
+    rest = b""
+    async for chunk in stream.iter_any():
+        *whole, rest = (rest + chunk).split(b"\n")
+        for line in whole:
+            if line:
+                yield line
