@@ -1,177 +1,124 @@
 """The VREEnvironment, version v1alpha1: the only source of the CRD's schema and of its documentation.
 
-Attribute docstrings are what `kubectl explain` prints. References to Secrets and ConfigMaps carry a name and
-never a namespace: the tenant's namespace is the boundary.
+Attribute docstrings are what `kubectl explain` prints, so they are written for tenants.
 """
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict
 
-from vre_operator.api.base import Hostname, Label, Model, ObjectName, Quantity
+from vre_operator.api.base import Hostname, Model, ObjectName, Quantity
+from vre_operator.api.identity import Identity, ProviderKind
+from vre_operator.api.notebooks import Culling, Image, NotebookResources, Notebooks
+from vre_operator.api.references import SecretName
+from vre_operator.api.rules import Rule, at_least, immutable_field
+from vre_operator.api.status import VREEnvironmentStatus
 
+__all__ = [
+    "CertManager",
+    "Culling",
+    "DataLake",
+    "Database",
+    "DeletionPolicy",
+    "EmbeddedDatabase",
+    "Exposure",
+    "ExternalDatabase",
+    "Homes",
+    "Identity",
+    "Image",
+    "IssuerKind",
+    "NotebookResources",
+    "Notebooks",
+    "ProviderKind",
+    "SecretName",
+    "Storage",
+    "Tls",
+    "VREEnvironment",
+    "VREEnvironmentSpec",
+    "VREEnvironmentStatus",
+]
 
-class SecretName(Model):
-    """A Secret in the tenant's namespace."""
-
-    name: ObjectName
-    """Name of the Secret."""
-
-
-class ConfigMapName(Model):
-    """A ConfigMap in the tenant's namespace."""
-
-    name: ObjectName
-    """Name of the ConfigMap."""
-
-
-class ProviderKind(StrEnum):
-    KEYCLOAK_ADMIN = "keycloak-admin"
-    KEYCLOAK_DCR = "keycloak-dcr"
-    GENERIC_DCR = "generic-dcr"
-    MANUAL = "manual"
-
-
-class Identity(Model):
-    """The OpenID Connect provider at which the tenant's people log in."""
-
-    issuer: Annotated[str, Field(pattern=r"^https://[^\s?#@]+$", max_length=500)]
-    """The provider's issuer URL, exactly as its discovery document spells it (mind a trailing slash)."""
-    provider: ProviderKind = ProviderKind.MANUAL
-    """How login clients are made: keycloak-admin (admin REST API, Secret keys client_id and client_secret of a
-    service account with manage-clients), keycloak-dcr and generic-dcr (dynamic registration, Secret key
-    initial_access_token; optional for generic-dcr), manual (a person enters the client and writes its
-    client_id and client_secret into the Secret; status.registration says what to enter)."""
-    credentials_secret: SecretName | None = None
-    """The Secret with the registration credential, or with the client itself when provider is manual."""
-    allowed_groups: Annotated[
-        tuple[Annotated[str, Field(min_length=1, max_length=200)], ...], Field(max_length=100)
-    ] = ()
-    """Groups whose members may log in. Empty lets nobody in, unless allowAll is true."""
-    allow_all: bool = False
-    """Let in everybody whom the provider lets log in."""
-    admin_groups: Annotated[
-        tuple[Annotated[str, Field(min_length=1, max_length=200)], ...], Field(max_length=100)
-    ] = ()
-    """Groups whose members administer the hub."""
-    username_claim: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$", max_length=64)] = "preferred_username"
-    """The claim that becomes the user name."""
-    groups_claim: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$", max_length=64)] = "groups"
-    """The claim that lists a person's groups."""
-    scopes: Annotated[
-        tuple[Annotated[str, Field(pattern=r"^[\x21\x23-\x5B\x5D-\x7E]+$", max_length=100)], ...],
-        Field(max_length=30),
-    ] = (
-        "openid",
-        "profile",
-        "email",
-    )
-    """The scopes asked for at login."""
+NAME = r"^[a-z]([-a-z0-9]{0,38}[a-z0-9])?$"
 
 
 class Homes(Model):
-    """The home directories of people: one volume each, kept when people and even the tenant go."""
+    """People's home directories: one volume each, kept when a person goes."""
 
-    size: Quantity = "10Gi"
-    """Size of a new home."""
+    size: Annotated[Quantity, at_least("64Mi")] = "10Gi"
+    """Size of a new home. A change concerns later homes."""
     storage_class: ObjectName | None = None
-    """StorageClass of new homes; the cluster's default when absent."""
+    """StorageClass of new homes; the cluster's default when absent. A change concerns later homes."""
 
 
 class Storage(Model):
     """Where people's data lives."""
 
     homes: Homes = Homes()
-    """Home directories."""
-
-
-class Image(Model):
-    """An environment that people may choose for their notebook."""
-
-    name: Label
-    """Stable short name; never reuse one for something else."""
-    image: Annotated[str, Field(pattern=r"^[^\s]+$", min_length=1, max_length=500)]
-    """Container image. It must hold the hub's major version of jupyterhub-singleuser and run as uid 1000."""
-    display_name: Annotated[str, Field(max_length=100)] = ""
-    """What people read in the list; the name when empty."""
-    description: Annotated[str, Field(max_length=500)] = ""
-    """One or two sentences under the display name, as plain text."""
-
-
-class NotebookResources(Model):
-    """What one notebook may use and what it is promised."""
-
-    cpu_guarantee: Annotated[float, Field(ge=0, le=256)] = 0.1
-    """CPUs promised to each notebook."""
-    cpu_limit: Annotated[float, Field(gt=0, le=256)] = 2
-    """CPUs that a notebook can use at most."""
-    memory_guarantee: Quantity = "512Mi"
-    """Memory promised to each notebook."""
-    memory_limit: Quantity = "2Gi"
-    """Memory at which a notebook is ended."""
-
-
-class Culling(Model):
-    """When idle notebooks are stopped. Homes stay."""
-
-    enabled: bool = True
-    """Stop idle notebooks."""
-    idle_seconds: Annotated[int, Field(ge=120, le=31_536_000)] = 3600
-    """Seconds without activity after which a notebook is stopped."""
-    max_age_seconds: Annotated[int, Field(ge=0, le=31_536_000)] = 0
-    """Seconds after which a notebook is stopped even when in use; 0 is never."""
-
-
-class Notebooks(Model):
-    """The JupyterHub: log in, choose an environment, work."""
-
-    enabled: bool = True
-    """Deploy the hub."""
-    images: Annotated[tuple[Image, ...], Field(max_length=200)] = ()
-    """The environments to choose from, the first is preselected. The site's default image when empty."""
-    resources: NotebookResources = NotebookResources()
-    """CPU and memory of a notebook."""
-    culling: Culling = Culling()
-    """When idle notebooks are stopped."""
-    max_sessions: Annotated[int, Field(ge=1, le=10_000)] = 50
-    """Notebooks that can run at once; also sizes the quota of the notebooks' namespace."""
+    """People's home directories: one volume each, kept when a person goes."""
 
 
 class DataLake(Model):
     """The Rucio data lake."""
 
     enabled: bool = False
-    """Deploy a Rucio server with its own database schema."""
+    """Deploy a Rucio server with a database of its own."""
     hostname: Hostname | None = None
-    """Hostname at which Rucio answers outside the cluster; inside only when absent."""
+    """Hostname at which Rucio answers the world, another one than spec.hostname. Only people's notebooks
+    reach it when absent."""
 
 
 class EmbeddedDatabase(Model):
     """A PostgreSQL server of the tenant's own."""
 
-    size: Quantity = "8Gi"
-    """Size of its volume; it can't shrink."""
+    cel_rules = (
+        immutable_field(
+            "storageClass",
+            "set it back: volumes cannot move between classes. For another class create a new VREEnvironment"
+            " and move the data",
+        ),
+        Rule(
+            "!isQuantity(self.size) || !isQuantity(oldSelf.size)"
+            " || quantity(self.size).compareTo(quantity(oldSelf.size)) >= 0",
+            "cannot shrink",
+            "set it back to its former size or to more: volumes only grow",
+            path=".size",
+        ),
+    )
+
+    size: Annotated[Quantity, at_least("256Mi")] = "8Gi"
+    """Size of its volume. It can grow where the StorageClass allows it, and never shrink."""
     storage_class: ObjectName | None = None
-    """StorageClass of its volume; the cluster's default when absent."""
+    """StorageClass of its volume; the cluster's default when absent. Cannot be changed later."""
 
 
 class ExternalDatabase(Model):
     """A PostgreSQL server that somebody else runs."""
 
     secret: SecretName
-    """Secret with keys host, port, username and password of a role that may create databases and roles."""
+    """Secret with the keys host, port, username and password of a role that may create databases and roles."""
 
 
 class Database(Model):
-    """The PostgreSQL server behind the tenant's services: embedded, or external when given."""
+    """The PostgreSQL server behind the services: one of the tenant's own, or an existing one."""
+
+    cel_rules = (
+        Rule(
+            "has(self.external) == has(oldSelf.external)",
+            "cannot be added or removed later",
+            "set it back: the services' data would stay behind in the old server. For another one create a new"
+            " VREEnvironment and move the data",
+            path=".external",
+        ),
+    )
 
     embedded: EmbeddedDatabase = EmbeddedDatabase()
-    """The tenant's own server; used when external is absent."""
+    """The tenant's own server. Not used when external is given."""
     external: ExternalDatabase | None = None
-    """An existing server."""
+    """An existing server in place of the tenant's own. Cannot be added or removed later."""
 
 
 class IssuerKind(StrEnum):
@@ -180,30 +127,40 @@ class IssuerKind(StrEnum):
 
 
 class CertManager(Model):
-    """Have cert-manager issue the certificate."""
+    """Have cert-manager issue and renew the certificate."""
 
     issuer: ObjectName
     """Name of the issuer."""
     kind: IssuerKind = IssuerKind.CLUSTER_ISSUER
-    """Kind of the issuer."""
+    """Kind of the issuer: ClusterIssuer, or Issuer for one in the namespace of this object."""
 
 
 class Tls(Model):
-    """Where the certificate comes from. The ingress controller's default certificate when both are absent."""
+    """Where the certificate comes from: a Secret, cert-manager, or the ingress controller's default."""
+
+    cel_rules = (
+        Rule(
+            "!has(self.secret) || !has(self.certManager)",
+            "excludes tls.secret",
+            "keep secret to bring a certificate, or certManager to have one issued, not both",
+            lambda self: self.secret is None or self.cert_manager is None,
+            path=".certManager",
+        ),
+    )
 
     secret: SecretName | None = None
-    """A Secret of type kubernetes.io/tls."""
+    """Secret of type kubernetes.io/tls with a certificate for all hostnames of this object."""
     cert_manager: CertManager | None = None
-    """Issue by cert-manager."""
+    """Have cert-manager issue and renew the certificate. Excludes secret."""
 
 
 class Exposure(Model):
-    """How people reach the tenant."""
+    """How people reach the VRE."""
 
     ingress_class: ObjectName | None = None
-    """IngressClass; the site's default when absent."""
+    """IngressClass of the Ingress objects; the site's default when absent."""
     tls: Tls = Tls()
-    """The certificate."""
+    """Where the certificate comes from; the ingress controller's default certificate when empty."""
 
 
 class DeletionPolicy(StrEnum):
@@ -214,21 +171,74 @@ class DeletionPolicy(StrEnum):
 class VREEnvironmentSpec(Model):
     """What the tenant wants."""
 
+    cel_rules = (
+        Rule(
+            "!has(self.dataLake.hostname) || self.dataLake.hostname != self.hostname",
+            "is the same as spec.hostname",
+            "give Rucio a hostname of its own, such as rucio.example.org, or remove it",
+            lambda self: self.data_lake.hostname != self.hostname,
+            path=".dataLake.hostname",
+        ),
+    )
+
     hostname: Hostname
-    """The name at which people open the VRE, e.g. vre.example.org. One tenant per hostname."""
+    """DNS name at which people open the VRE, such as vre.example.org. Its DNS record must lead to the ingress
+    controller. One tenant per hostname: the first that claims it holds it."""
     identity: Identity
-    """Where people log in."""
+    """The OpenID Connect provider at which people log in, and which of them are let in."""
     storage: Storage = Storage()
     """Where people's data lives."""
     notebooks: Notebooks = Notebooks()
-    """The JupyterHub."""
+    """The JupyterHub: people log in, choose an environment and work in a notebook of their own."""
     data_lake: DataLake = DataLake()
     """The Rucio data lake."""
     database: Database = Database()
-    """PostgreSQL."""
+    """The PostgreSQL server behind the services: one of the tenant's own, or an existing one."""
     exposure: Exposure = Exposure()
-    """Ingress and TLS."""
+    """How people reach the VRE: Ingress and TLS."""
     suspend: bool = False
-    """Stop all services and sessions; everything is kept and comes back when false."""
+    """Stop all services and sessions. Everything is kept and comes back when false again."""
     deletion_policy: DeletionPolicy = DeletionPolicy.RETAIN
-    """What becomes of data (homes, database volumes, secrets that unlock them) when this object is deleted."""
+    """What becomes of data (homes, database volumes, and the Secrets that unlock them) when this object is
+    deleted: Retain keeps it, and a VREEnvironment of the same name takes it over; Delete destroys it."""
+
+
+class Metadata(Model):
+    """The part of metadata that has rules of our own."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    name: str
+    """Name of the VREEnvironment."""
+    namespace: str = ""
+    """Namespace of the VREEnvironment; empty in a file that leaves it to kubectl."""
+
+
+class VREEnvironment(Model):
+    """A Virtual Research Environment: notebooks, a data lake and what they need, in this namespace and in two
+    derived from it. One per namespace."""
+
+    cel_rules = (
+        Rule(
+            f"self.metadata.name.matches(r'{NAME}')",
+            "is no name for a VREEnvironment",
+            "use at most 40 lower-case letters, digits and inner hyphens, beginning with a letter",
+            lambda self: re.fullmatch(NAME, self.metadata.name) is not None,
+            path=".metadata.name",
+        ),
+        Rule(
+            None,  # CEL does not see the namespace
+            "is longer than 50 characters",
+            "use a namespace with a shorter name: NAMESPACE-notebooks and NAMESPACE-workflows must fit into 63",
+            lambda self: len(self.metadata.namespace) <= 50,
+            path=".metadata.namespace",
+        ),
+    )
+
+    api_version: Literal["vre.science/v1alpha1"]
+    kind: Literal["VREEnvironment"]
+    metadata: Metadata
+    spec: VREEnvironmentSpec
+    """What the tenant wants."""
+    status: VREEnvironmentStatus | None = None
+    """What the operator found and did."""

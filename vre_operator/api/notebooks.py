@@ -1,0 +1,94 @@
+"""spec.notebooks: the JupyterHub."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from vre_operator.api.base import Label, Model, Quantity
+from vre_operator.api.rules import Rule, Unique, at_least, matches, quantity
+
+_PART = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*"
+IMAGE = (
+    r"^([A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?(:[0-9]{1,5})?/)?"  # registry
+    rf"{_PART}(/{_PART})*"
+    r"(:[A-Za-z0-9_][-A-Za-z0-9_.]{0,127})?(@sha256:[0-9a-f]{64})?$"
+)
+
+
+class Image(Model):
+    """An environment that people can choose for their notebook."""
+
+    name: Label
+    """Short name that stays: people's last choice is remembered by it. Never reuse one for something else."""
+    image: Annotated[
+        str,
+        Field(min_length=1, max_length=500),
+        matches(
+            IMAGE, "is no image reference", "write REGISTRY/REPOSITORY:TAG or REGISTRY/REPOSITORY@sha256:DIGEST"
+        ),
+    ]
+    """Container image. It must hold jupyterhub-singleuser of the hub's major version and run as uid 1000.
+    Prefer a fixed tag or a digest to latest: nodes keep the image that they have."""
+    display_name: Annotated[str, Field(max_length=100)] = ""
+    """What people read in the list; the name when empty."""
+    description: Annotated[str, Field(max_length=500)] = ""
+    """One or two sentences below the display name, as plain text."""
+
+
+class NotebookResources(Model):
+    """CPU and memory of one notebook: what it is promised and what it can use."""
+
+    cel_rules = (
+        Rule(
+            "self.cpuGuarantee <= self.cpuLimit",
+            "is more than cpuLimit",
+            "lower cpuGuarantee or raise cpuLimit",
+            lambda self: self.cpu_guarantee <= self.cpu_limit,
+            path=".cpuGuarantee",
+        ),
+        Rule(
+            "!isQuantity(self.memoryGuarantee) || !isQuantity(self.memoryLimit)"
+            " || quantity(self.memoryGuarantee).compareTo(quantity(self.memoryLimit)) <= 0",
+            "is more than memoryLimit",
+            "lower memoryGuarantee or raise memoryLimit",
+            lambda self: quantity(self.memory_guarantee) <= quantity(self.memory_limit),
+            path=".memoryGuarantee",
+        ),
+    )
+
+    cpu_guarantee: Annotated[float, Field(ge=0, le=256)] = 0.1
+    """CPUs promised to each notebook: nodes are filled up by this."""
+    cpu_limit: Annotated[float, Field(ge=0.1, le=256)] = 2
+    """CPUs that a notebook can use at most; it is slowed down there."""
+    memory_guarantee: Quantity = "512Mi"
+    """Memory promised to each notebook: nodes are filled up by this."""
+    memory_limit: Annotated[Quantity, at_least("128Mi")] = "2Gi"
+    """Memory that a notebook can use at most; it is ended there."""
+
+
+class Culling(Model):
+    """When idle notebooks are stopped. Homes stay, what is in memory is lost."""
+
+    enabled: bool = True
+    """Stop idle notebooks."""
+    idle_seconds: Annotated[int, Field(ge=120, le=31_536_000)] = 3600
+    """Seconds without activity after which a notebook is stopped."""
+    max_age_seconds: Annotated[int, Field(ge=0, le=31_536_000)] = 0
+    """Seconds after which a notebook is stopped even when it is in use; 0 means never."""
+
+
+class Notebooks(Model):
+    """The JupyterHub: people log in, choose an environment and work in a notebook of their own."""
+
+    enabled: bool = True
+    """Deploy the hub."""
+    images: Annotated[tuple[Image, ...], Field(max_length=200), Unique("name")] = ()
+    """Environments to choose from; the first is preselected. The site's default image when empty."""
+    resources: NotebookResources = NotebookResources()
+    """CPU and memory of one notebook."""
+    culling: Culling = Culling()
+    """When idle notebooks are stopped."""
+    max_sessions: Annotated[int, Field(ge=1, le=10_000)] = 50
+    """Notebooks that can run at the same time; also sizes the quota of the namespace in which they run."""

@@ -1,0 +1,89 @@
+"""What the operator writes back. One writer only: itself, by server-side apply of the status subresource."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import AwareDatetime, Field
+
+from vre_operator.api.base import Model
+from vre_operator.api.rules import Unique
+
+
+class ConditionStatus(StrEnum):
+    TRUE = "True"
+    FALSE = "False"
+    UNKNOWN = "Unknown"
+
+
+class StatusCondition(Model):
+    """One thing that is true or not, in the form that kubectl wait, Flux and Argo CD understand."""
+
+    type: Annotated[str, Field(max_length=316)]
+    """Ready, Reconciling, Stalled, or the name of one component such as HubReady."""
+    status: ConditionStatus
+    """True, False or Unknown."""
+    observed_generation: int | None = None
+    """The metadata.generation that the condition speaks of."""
+    last_transition_time: AwareDatetime
+    """When the status last changed."""
+    reason: Annotated[str, Field(min_length=1, max_length=1024)]
+    """One stable CamelCase word that says why."""
+    message: Annotated[str, Field(max_length=32768)]
+    """The object concerned, the cause and the next step, for people."""
+
+
+class Endpoints(Model):
+    """Where people find the services."""
+
+    url: str | None = None
+    """The VRE's front page."""
+    rucio: str | None = None
+    """The Rucio server: for the world when dataLake.hostname is set, for the cluster otherwise."""
+
+
+class InventoryEntry(Model):
+    """One thing that exists, or is about to, because of this object."""
+
+    id: str
+    """target:kind:namespace:name."""
+    policy: str
+    """What becomes of it when it is no longer wanted: Delete, Retain or Release."""
+    level: int
+    """Its depth in the plan; what is deeper is removed first."""
+
+
+class Registration(Model):
+    """What a person enters at the identity provider when identity.provider is manual."""
+
+    role: str
+    """Which service the client is for."""
+    redirect_uris: tuple[str, ...] = ()
+    """The redirect URIs, exactly."""
+    scopes: tuple[str, ...] = ()
+    """The scopes that the client must be allowed to ask for."""
+    grant_types: tuple[str, ...] = ()
+    """The grant types that the client must be allowed to use."""
+    token_endpoint_auth_method: str | None = None
+    """How the client proves itself at the token endpoint."""
+
+
+class VREEnvironmentStatus(Model):
+    """What the operator found and did. Written by the operator only; all of it can be made again."""
+
+    observed_generation: int | None = None
+    """The metadata.generation that was last worked on. Older than metadata.generation: not seen yet."""
+    conditions: Annotated[tuple[StatusCondition, ...], Unique("type")] = ()
+    """Ready first; Reconciling and Stalled say whether waiting helps; then one condition for each component."""
+    endpoints: Endpoints | None = None
+    """Where people find the services."""
+    hostnames: tuple[str, ...] = ()
+    """The hostnames that this tenant holds; nobody else gets them until they are let go."""
+    version: str | None = None
+    """The version of the operator that last worked on this object."""
+    registration: tuple[Registration, ...] = ()
+    """What to enter at the identity provider, one entry a client. Only when identity.provider is manual."""
+    # Atomic, not a map: one writer, and a map would be listed entry by entry in managedFields as well.
+    inventory: tuple[InventoryEntry, ...] = ()
+    """Everything that exists, or is about to, because of this object; written before it is made."""

@@ -1,0 +1,129 @@
+"""From a document to a spec that can be relied on, or to a list of what is wrong with it.
+
+Says offline what the API server says with the CRD: same rules, same paths, same remedies, plus the few things
+that CEL does not see. What depends on the former state of an object is the API server's alone.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from vre_operator.api import names
+from vre_operator.api.base import Model, without_nulls
+from vre_operator.api.crd import structural
+from vre_operator.api.rules import BROKEN, Broken
+from vre_operator.api.site import Site
+from vre_operator.api.v1alpha1 import VREEnvironment, VREEnvironmentSpec
+
+M = TypeVar("M", bound=Model)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """path: as Kubernetes writes it, e.g. `spec.notebooks.images[0].name`; "" for the document."""
+
+    path: str
+    problem: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.problem}: {self.remedy}".removeprefix(": ")
+
+
+class SpecError(Exception):
+    """The document does not describe what it should. Its text fits a condition's message."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__("; ".join(map(str, problems)))
+        self.problems = tuple(problems)
+
+
+def load(document: Mapping[str, Any]) -> VREEnvironmentSpec:
+    """The spec of a whole VREEnvironment, from a file or from the API. Raises SpecError."""
+    return load_environment(document).spec
+
+
+def load_environment(document: Mapping[str, Any]) -> VREEnvironment:
+    """As `load`, with the metadata that has rules."""
+    # Items of a list from the API carry no type; status is ours and may come from a newer operator.
+    typed = {"apiVersion": names.API_VERSION, "kind": names.KIND, **document}
+    typed.pop("status", None)
+    return _load(VREEnvironment, typed)
+
+
+def load_site(document: Mapping[str, Any]) -> Site:
+    """The site's settings. Raises SpecError."""
+    return _load(Site, document)
+
+
+def _load(model: type[M], document: Mapping[str, Any]) -> M:
+    # By way of JSON: only there does strict mean what it means to the API server ("50" is no number, a list is
+    # a list). Nulls go first because the API server drops them before it looks at anything else.
+    text = json.dumps(without_nulls(document), default=str)
+    try:
+        return model.model_validate_json(text, strict=True, by_alias=True, by_name=False)
+    except ValidationError as error:
+        schema = structural(model)
+        raise SpecError([item for each in error.errors() for item in _problems(each, schema)]) from None
+
+
+def _problems(error: ErrorDetails, schema: Mapping[str, Any]) -> Iterator[Problem]:
+    path = _path(error["loc"])
+    if error["type"] == BROKEN:
+        found: tuple[Broken, ...] = error["ctx"]["broken"]
+        for broken in found:
+            yield Problem((path + broken.path).lstrip("."), broken.problem, broken.remedy)
+    else:
+        yield Problem(path, *_structural_problem(error, path, schema))
+
+
+def _path(location: Sequence[str | int]) -> str:
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".")
+
+
+def _structural_problem(error: ErrorDetails, path: str, schema: Mapping[str, Any]) -> tuple[str, str]:
+    """What is wrong with the form of a value, and what to do about it."""
+    field = re.sub(r"\[\d+\]", "", path)
+    explain = f"`kubectl explain {names.KIND.lower()}.{field}` tells more"
+    kind = error["type"]
+    if kind == "extra_forbidden":
+        parent, name = _node(schema, error["loc"][:-1]), str(error["loc"][-1])
+        known = list(parent.get("properties", ()))
+        if close := get_close_matches(name, known, n=1):
+            return "unknown field", f"did you mean {close[0]}?"
+        return "unknown field", f"remove it; the fields here are {', '.join(known)}"
+    if kind == "missing":
+        return "is required", f"add it; {explain}"
+    node = _node(schema, error["loc"])
+    if kind in {"enum", "literal_error"}:
+        return "is not supported", f"choose {error['ctx']['expected']}"
+    if kind.endswith("_type"):
+        quoted = "without" if isinstance(error["input"], str) else "in"
+        remedy = f"write it {quoted} quotes" if _scalar(node, error["input"]) else explain
+        return f"must be of type {node.get('type', 'object')}", remedy
+    bounds = [f"{bound} {node[bound]}" for bound in _BOUNDS if bound in node]
+    problem = error["msg"].replace("Input should", "must").replace("Value should", "must")
+    return problem, f"keep to {', '.join(bounds)}" if bounds else explain
+
+
+_BOUNDS = ("minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems")
+
+
+def _scalar(node: Mapping[str, Any], value: Any) -> bool:
+    return node.get("type") not in {"array", "object"} and not isinstance(value, list | dict)
+
+
+def _node(schema: Mapping[str, Any], location: Sequence[str | int]) -> Mapping[str, Any]:
+    """The part of the schema that speaks of `location`; empty where there is none."""
+    node = schema
+    for part in location:
+        node = node.get("items", {}) if isinstance(part, int) else node.get("properties", {}).get(part, {})
+    return node
