@@ -1,0 +1,53 @@
+// A strict server for dynamic registration (RFC 7591 and 7592) that can lose answers on demand.
+//
+// Environment: PORT, TLS_CERT, TLS_KEY, INITIAL_ACCESS_TOKEN ("" lets anybody register).
+// Beside the provider: GET /_test/clients counts and names what is registered; POST /_test/drop/N drops the
+// connection after the commit of the Nth registration request from now, POST /_test/rotate/on|off.
+
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:https';
+import { Provider } from 'oidc-provider';
+
+const stores = new Map();
+const issuer = `https://localhost:${process.env.PORT}`;
+let dropIn = 0;
+let rotate = true;
+
+class Memory {
+  constructor(name) {
+    if (!stores.has(name)) stores.set(name, new Map());
+    this.held = stores.get(name);
+  }
+  async upsert(id, payload) { this.held.set(id, payload); }
+  async find(id) { return this.held.get(id); }
+  async findByUid(uid) { return [...this.held.values()].find((one) => one.uid === uid); }
+  async findByUserCode() { return undefined; }
+  async consume(id) { this.held.get(id).consumed = Math.floor(Date.now() / 1000); }
+  async destroy(id) { this.held.delete(id); }
+  async revokeByGrantId() {}
+}
+
+const provider = new Provider(issuer, {
+  adapter: Memory,
+  scopes: ['openid', 'profile', 'email', 'offline_access'],
+  features: {
+    devInteractions: { enabled: false },
+    registration: { enabled: true, initialAccessToken: process.env.INITIAL_ACCESS_TOKEN || false },
+    registrationManagement: { enabled: true, rotateRegistrationAccessToken: () => rotate },
+  },
+});
+
+provider.use(async (ctx, next) => {
+  const [, root, what, value] = ctx.path.split('/');
+  if (root !== '_test') {
+    await next();
+    if (root === 'reg' && dropIn > 0 && (dropIn -= 1) === 0) ctx.req.socket.destroy();
+    return;
+  }
+  if (what === 'drop') dropIn = Number(value);
+  if (what === 'rotate') rotate = value === 'on';
+  ctx.body = [...(stores.get('Client') ?? new Map()).values()];
+});
+
+const tls = { cert: readFileSync(process.env.TLS_CERT), key: readFileSync(process.env.TLS_KEY) };
+createServer(tls, provider.callback()).listen(Number(process.env.PORT), '127.0.0.1');

@@ -1,0 +1,206 @@
+"""Kind Client: one login client, whatever the way in which it is registered."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from vre_operator.api.conditions import Reason
+from vre_operator.engine.errors import Conflict, NotReady, TargetError, Throttled, Unavailable
+from vre_operator.engine.resources import Tenant
+from vre_operator.engine.target import READY, Observation, Presence, Readiness, State
+from vre_operator.targets.oidc.dcr import GenericDcr
+from vre_operator.targets.oidc.discovery import Connect
+from vre_operator.targets.oidc.keycloak_admin import KeycloakAdmin
+from vre_operator.targets.oidc.keycloak_dcr import KeycloakDcr
+from vre_operator.targets.oidc.manual import Manual
+from vre_operator.targets.oidc.model import (
+    NO_PROBLEM,
+    ClientSpec,
+    ClientState,
+    Owner,
+    Problem,
+    Provider,
+)
+from vre_operator.targets.oidc.probe import Verdict, probe
+from vre_operator.targets.oidc.registrar import Registrar, Work
+from vre_operator.targets.oidc.state import Record
+from vre_operator.targets.oidc.store import StateKey, StateStore
+
+_REGISTRARS: dict[Provider, Registrar] = {
+    Provider.KEYCLOAK_ADMIN: KeycloakAdmin(),
+    Provider.KEYCLOAK_DCR: KeycloakDcr(),
+    Provider.GENERIC_DCR: GenericDcr(),
+    Provider.MANUAL: Manual(),
+}
+
+_CHECK = (600.0, 1800.0)  # seconds between two readings of a settled client
+_UNREACHED = 60.0
+_PROBE = 6 * 3600.0  # a probe leaves an event in the provider's audit log
+_PROBE_AGAIN = 600.0
+_PROBE_REASONS = (Reason.PROBE_FAILED.value, Reason.CREDENTIALS_REFUSED.value)
+
+
+class Clients:
+    """The clients of all tenants. One process writes them (the Lease holder), so what was read stays true."""
+
+    def __init__(self, store: StateStore, connect: Connect, clock: Callable[[], float]) -> None:
+        self._store = store
+        self._connect = connect
+        self._clock = clock
+        self._records: dict[StateKey, Record] = {}
+        self._due: dict[StateKey, float] = {}
+
+    async def observe(self, tenant: Tenant, role: str, body: Mapping[str, Any]) -> Observation:
+        """Compare with what is remembered; now and then with the provider."""
+        record = self._record(tenant, role)
+        state = await record.load()
+        if state is None:
+            return Observation(Presence.ABSENT)
+        detail = _unsettled(state, Owner.of(tenant, role), body)
+        if not detail and self._clock() >= self._when(record.key):
+            detail = await self._check(self._work(record, body))
+        if detail:
+            return Observation(Presence.DRIFTED, outputs=_outputs(record.state), detail=detail)
+        return self._settled(record)
+
+    async def apply(self, tenant: Tenant, role: str, body: Mapping[str, Any]) -> Observation:
+        """Register, repair or take over the client."""
+        spec, owner = ClientSpec.parse(body), Owner.of(tenant, role)
+        spec.check()
+        record = self._record(tenant, role)
+        state = await record.load()
+        if state and (state.deleting or _moved(state.spec, spec)):
+            if not await self._remove(record):
+                raise NotReady(f"Client {state.client_id} is still being removed", retry_after=_UNREACHED)
+            state = None
+        if state is None:
+            await record.write(ClientState(owner, body))
+        else:
+            # the credential is needed to remove what a first attempt leaves; a lost answer keeps its own
+            unconfirmed = not state.current and not (state.nonce and state.intent_at)
+            await record.update(owner=owner, body=body if unconfirmed else state.body)
+        before = record.state.current
+        work = self._work(record, body)
+        problem = await _REGISTRARS[spec.provider].ensure(work)
+        await record.update(body=body, problem=problem)
+        await self._probe(work, fresh=record.state.current != before)
+        self._plan_check(record.key)
+        return self._settled(record)
+
+    async def delete(self, tenant: Tenant, role: str) -> bool:
+        """Remove the client from the provider, then what is remembered of it."""
+        record = self._record(tenant, role)
+        state = await record.load()
+        if state is None:
+            return True
+        if state.owner.uid != tenant.uid:
+            raise Conflict(
+                f"Client {state.client_id} belongs to another VREEnvironment of the same name",
+                reason=Reason.OWNED_BY_OTHER,
+            )
+        return await self._remove(record)
+
+    async def _remove(self, record: Record) -> bool:
+        state = await record.update(deleting=True)
+        if not await _REGISTRARS[state.spec.provider].remove(self._work(record, state.body)):
+            return False
+        await record.forget()
+        self._records.pop(record.key, None)
+        self._due.pop(record.key, None)
+        return True
+
+    async def _check(self, work: Work) -> str:
+        """What drifted. A provider that can't be asked changes nothing but the time of the next check."""
+        self._plan_check(work.record.key)
+        try:
+            detail, problem = await _REGISTRARS[work.spec.provider].differs(work)
+        except (Unavailable, Throttled) as error:
+            self._due[work.record.key] = self._clock() + (error.retry_after or _UNREACHED)
+            return ""
+        except TargetError as error:
+            await work.record.update(problem=(str(error.reason), error.text))
+            return ""
+        if detail:
+            return detail
+        probed = work.state.problem[0] in _PROBE_REASONS and work.spec.provider is Provider.MANUAL
+        if not probed:
+            await work.record.update(problem=problem)
+        await self._probe(work, fresh=False)
+        return ""
+
+    async def _probe(self, work: Work, *, fresh: bool) -> None:
+        state = work.state
+        if state.problem != NO_PROBLEM and state.problem[0] not in _PROBE_REASONS:
+            return
+        interval = _PROBE_AGAIN if state.problem != NO_PROBLEM else _PROBE
+        if not fresh and self._clock() - state.probed_at < interval:
+            return
+        try:
+            verdict = await probe(work.http, work.spec, state.client_id, state.current)
+        except (Unavailable, Throttled):
+            return
+        problem = NO_PROBLEM
+        if verdict in (Verdict.REFUSED, Verdict.WRONG_SECRET):
+            problem = _refused(work)
+        await work.record.update(probed_at=self._clock(), problem=problem)
+
+    def _settled(self, record: Record) -> Observation:
+        reason, message = record.state.problem
+        working = reason in ("", Reason.REGISTRATION_TOKEN_LOST)
+        readiness = Readiness(State.READY if working else State.FAILED, reason, message) if reason else READY
+        after = max(self._when(record.key) - self._clock(), 0.0)
+        return Observation(Presence.SYNCED, readiness, _outputs(record.state), recheck_after=after)
+
+    def _work(self, record: Record, body: Mapping[str, Any]) -> Work:
+        spec = ClientSpec.parse(body)
+        http = self._connect(spec.issuer, spec.ca_bundle, spec.allowed_cidrs)
+        return Work(http, body, spec, record, self._clock)
+
+    def _record(self, tenant: Tenant, role: str) -> Record:
+        key = StateKey.of(tenant, role)
+        return self._records.setdefault(key, Record(self._store, key))
+
+    def _when(self, key: StateKey) -> float:
+        # after a restart the first readings are spread over the shortest interval
+        return self._due.setdefault(key, self._clock() + random.uniform(0, _CHECK[0]))  # noqa: S311
+
+    def _plan_check(self, key: StateKey) -> None:
+        self._due[key] = self._clock() + random.uniform(*_CHECK)  # noqa: S311
+
+
+def _unsettled(state: ClientState, owner: Owner, body: Mapping[str, Any]) -> str:
+    """Why the provider is not known to have what is wanted."""
+    if state.deleting:
+        return "its removal was begun"
+    if not state.current or state.pending or state.intent_at:
+        return "its registration is not finished"
+    if state.owner != owner:
+        return "it was left by an earlier VREEnvironment"
+    if dict(state.body) != dict(body):
+        return "other settings are wanted"
+    return ""
+
+
+def _moved(old: ClientSpec, new: ClientSpec) -> bool:
+    return (old.issuer, old.provider) != (new.issuer, new.provider)
+
+
+def _outputs(state: ClientState) -> dict[str, str]:
+    return {"client_id": state.client_id, "client_secret": state.current} if state.current else {}
+
+
+def _refused(work: Work) -> Problem:
+    client_id, issuer = work.state.client_id, work.spec.issuer
+    if work.spec.provider is Provider.MANUAL:
+        return (
+            Reason.CREDENTIALS_REFUSED.value,
+            f"{issuer} refuses client {client_id} with the secret of spec.identity.credentialsSecret."
+            " Write the client_id and client_secret that the provider shows into the Secret.",
+        )
+    return (
+        Reason.PROBE_FAILED.value,
+        f"{issuer} refuses client {client_id} although it was registered."
+        " See the provider's log; it is probed again by itself.",
+    )

@@ -1,0 +1,224 @@
+"""Provider generic-dcr: RFC 7591 and 7592 at a server that chooses id and secret and lists nothing.
+
+Between the server's commit and our save nothing can be known, so there is one POST per nonce, never a blind
+second one, and an answer that got lost is shown to people with the name to look for.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+from vre_operator.api.conditions import Reason
+from vre_operator.engine.errors import Conflict, Forbidden, TargetError, Throttled
+from vre_operator.targets.oidc.http import Answer, Unanswered
+from vre_operator.targets.oidc.model import NO_PROBLEM, Problem
+from vre_operator.targets.oidc.probe import Verdict, probe
+from vre_operator.targets.oidc.registrar import (
+    Work,
+    ambiguous_reading,
+    credentials_refused,
+    registration_refused,
+    token_lost,
+)
+
+_NAME_LIMIT = 200
+
+
+class GenericDcr:
+    """Strategy C of the contract."""
+
+    async def differs(self, work: Work) -> tuple[str, Problem]:
+        if not work.state.rat:
+            verdict = await probe(work.http, work.spec, work.state.client_id, work.state.current)
+            return "the client is gone" if verdict in _NOT_OURS else "", _lost(work)
+        live = await _read(work)
+        return "it can't be read" if live is None else ", ".join(_different(_metadata(work), live)), NO_PROBLEM
+
+    async def ensure(self, work: Work) -> Problem:
+        state = work.state
+        if not state.client_id:
+            await self._create(work)
+            return NO_PROBLEM
+        live = await _read(work) if state.rat else None
+        if live is not None:
+            if any(_different(_metadata(work), live)):
+                await self._update(work)
+            return NO_PROBLEM
+        match await probe(work.http, work.spec, state.client_id, state.current):
+            case Verdict.REFUSED | Verdict.WRONG_SECRET:
+                await work.record.update(client_id="", current="", rat="", registration_uri="", nonce="")
+                await self._create(work)
+                return NO_PROBLEM
+            case _:
+                if not work.spec.same_client(state.spec):
+                    raise token_lost(state.client_id, work.spec.issuer)
+                await work.record.update(rat="")
+                return _lost(work)
+
+    async def remove(self, work: Work) -> bool:
+        state = work.state
+        if not state.client_id:
+            if state.intent_at:
+                raise _ambiguous(work)
+            return True
+        if state.rat:
+            answer = await work.http.request("DELETE", state.registration_uri, bearer=state.rat)
+            if answer.status not in (200, 204, 401, 403, 404):
+                raise ambiguous_reading(work, answer)
+            if answer.status in (200, 204, 404):
+                return True
+        if await probe(work.http, work.spec, state.client_id, state.current) not in _NOT_OURS:
+            raise token_lost(state.client_id, work.spec.issuer)
+        return True
+
+    async def _create(self, work: Work) -> None:
+        state, spec = work.state, work.spec
+        if state.intent_at and state.spec.credential == spec.credential:
+            raise _ambiguous(work)
+        if not spec.registration_endpoint:
+            raise registration_refused(
+                f"{spec.issuer} offers no dynamic registration",
+                "Choose another spec.identity.provider, for example manual.",
+            )
+        # a new credential is a person's word that the earlier attempt has been looked after
+        await work.record.update(nonce=secrets.token_hex(8), intent_at=work.clock(), body=work.body)
+        token = spec.credential.get("initial_access_token", "")
+        try:
+            answer = await work.http.request(
+                "POST", spec.registration_endpoint, body=_metadata(work), bearer=token
+            )
+        except Unanswered as failure:
+            if not failure.sent:
+                await work.record.update(intent_at=0.0)
+                raise
+            raise _ambiguous(work) from None
+        except Throttled:
+            await work.record.update(intent_at=0.0)
+            raise
+        if answer.status not in (200, 201):
+            await work.record.update(intent_at=0.0)
+            raise _refusal(work, answer)
+        await self._keep(work, answer)
+
+    async def _keep(self, work: Work, answer: Answer) -> None:
+        uri = answer.text("registration_client_uri")
+        client_id, secret = answer.text("client_id"), answer.text("client_secret")
+        if not client_id or not secret:
+            raise _ambiguous(work)
+        await work.record.update(
+            client_id=client_id,
+            current=secret,
+            # a pair: a token sent to another client's address may be destroyed by the server
+            rat=answer.text("registration_access_token") if work.http.owns(uri) else "",
+            registration_uri=uri if work.http.owns(uri) else "",
+            intent_at=0.0,
+        )
+
+    async def _update(self, work: Work) -> None:
+        state = work.state
+        body = {**_metadata(work), "client_id": state.client_id, "client_secret": state.current}
+        answer = await work.http.request("PUT", state.registration_uri, body=body, bearer=state.rat)
+        if answer.status != 200:
+            raise _refusal(work, answer)
+        await work.record.update(
+            rat=answer.text("registration_access_token") or state.rat,
+            current=answer.text("client_secret") or state.current,
+        )
+
+
+_NOT_OURS = (Verdict.REFUSED, Verdict.WRONG_SECRET)
+
+
+def client_name(work: Work) -> str:
+    """The name that people find the client by; its nonce tells one attempt from another."""
+    owner = work.owner
+    label = f"{work.spec.display_name or 'VRE'} [{owner.namespace}/{owner.name} {owner.role}"
+    return f"{label[: _NAME_LIMIT - 20]} {work.state.nonce}]"
+
+
+def _metadata(work: Work) -> dict[str, Any]:
+    spec = work.spec
+    metadata: dict[str, Any] = {
+        "client_name": client_name(work),
+        "redirect_uris": list(spec.redirect_uris),
+        "grant_types": list(spec.grant_types),
+        "response_types": ["code"] if "authorization_code" in spec.grant_types else [],
+        "token_endpoint_auth_method": spec.token_endpoint_auth_method,
+        "scope": " ".join(spec.scopes),
+    }
+    if spec.post_logout_redirect_uris:
+        metadata["post_logout_redirect_uris"] = list(spec.post_logout_redirect_uris)
+    return metadata
+
+
+def _different(wanted: Mapping[str, Any], live: Mapping[str, Any]) -> list[str]:
+    different = [
+        key
+        for key in ("redirect_uris", "grant_types", "post_logout_redirect_uris")
+        if key in wanted and not _covers(live.get(key), wanted[key], exact=key != "grant_types")
+    ]
+    method = live.get("token_endpoint_auth_method")
+    if method is not None and method != wanted["token_endpoint_auth_method"]:
+        different.append("token_endpoint_auth_method")
+    if live.get("client_name") != wanted["client_name"]:
+        different.append("client_name")
+    return different
+
+
+def _covers(held: Any, wanted: list[str], *, exact: bool) -> bool:
+    found = set(held) if isinstance(held, list) else set()
+    return found == set(wanted) if exact else found >= set(wanted)
+
+
+async def _read(work: Work) -> Mapping[str, Any] | None:
+    """None when the token is refused: lost by a rotation, or the client is gone."""
+    state = work.state
+    answer = await work.http.request("GET", state.registration_uri, bearer=state.rat)
+    if answer.status in (401, 403, 404):
+        return None
+    if answer.status != 200 or answer.text("client_id") != state.client_id:
+        raise ambiguous_reading(work, answer)
+    secret = answer.text("client_secret")
+    if secret and not hmac.compare_digest(secret.encode(), state.current.encode()):
+        await work.record.update(current=secret)
+    if rotated := answer.text("registration_access_token"):
+        await work.record.update(rat=rotated)
+    return answer.fields
+
+
+def _lost(work: Work) -> Problem:
+    lost = token_lost(work.state.client_id, work.spec.issuer)
+    return lost.reason, lost.text
+
+
+def _ambiguous(work: Work) -> TargetError:
+    return Conflict(
+        f"{work.spec.issuer} did not answer a registration; a client {client_name(work)!r} may exist there",
+        remedy="Ask the provider's admin to remove it, then write a new initial_access_token into"
+        f" spec.identity.credentialsSecret, or have Secret {work.record.key.object_name} deleted in the"
+        " operator's namespace; the operator then registers again.",
+        reason=Reason.REGISTRATION_AMBIGUOUS,
+    )
+
+
+def _refusal(work: Work, answer: Answer) -> TargetError:
+    issuer, words = work.spec.issuer, work.says(answer)
+    if answer.status in (401, 403):
+        if work.spec.credential.get("initial_access_token"):
+            return credentials_refused(
+                f"{issuer} refuses the initial_access_token of spec.identity.credentialsSecret"
+                f" ({answer.status} {words})",
+                "Ask the provider's admin for a new one and write it into the Secret.",
+            )
+        return Forbidden(
+            f"{issuer} does not register clients without a token ({answer.status} {words})",
+            remedy="Name a Secret with initial_access_token in spec.identity.credentialsSecret.",
+            reason=Reason.CREDENTIALS_REFUSED,
+        )
+    return registration_refused(
+        f"{issuer} refuses the client: {answer.status} {words}",
+        "Correct what it names, or choose spec.identity.provider manual.",
+    )

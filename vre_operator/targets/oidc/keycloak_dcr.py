@@ -1,0 +1,168 @@
+"""Provider keycloak-dcr: Keycloak's own registration endpoint with an initial access token.
+
+Id and secret are ours here too, so there can't be two clients; but the registration access token is only in
+the answer. When that is lost, the client works and can't be changed any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from vre_operator.api.conditions import Reason
+from vre_operator.engine.errors import Conflict, Invalid, TargetError
+from vre_operator.targets.oidc.http import Answer
+from vre_operator.targets.oidc.keycloak import differences, representation, with_mapper_ids
+from vre_operator.targets.oidc.model import NO_PROBLEM, Problem
+from vre_operator.targets.oidc.probe import Verdict, probe
+from vre_operator.targets.oidc.registrar import (
+    Work,
+    ambiguous_reading,
+    credentials_refused,
+    new_secret,
+    registration_refused,
+    token_lost,
+)
+
+
+class KeycloakDcr:
+    """Strategy A' of the contract."""
+
+    async def differs(self, work: Work) -> tuple[str, Problem]:
+        if not work.state.rat:
+            verdict = await probe(work.http, work.spec, work.state.client_id, work.state.current)
+            gone = "the client is gone" if verdict is Verdict.REFUSED else ""
+            return gone, _lost(work)
+        live = await _read(work)
+        return "it can't be read" if live is None else _differences(work, live), NO_PROBLEM
+
+    async def ensure(self, work: Work) -> Problem:
+        state = work.state
+        if not state.secret:
+            state = await work.record.update(
+                client_id=state.owner.client_id, pending=new_secret(), intent_at=work.clock()
+            )
+            await self._create(work)
+            return NO_PROBLEM
+        live = await _read(work) if state.rat else None
+        if live is not None:
+            if _differences(work, live):
+                await self._update(work, live)
+            await work.record.update(current=state.secret, pending="", intent_at=0.0)
+            return NO_PROBLEM
+        match await probe(work.http, work.spec, state.client_id, state.secret):
+            case Verdict.GOOD:
+                return await self._adopt_without_token(work)
+            case Verdict.WRONG_SECRET:
+                raise Conflict(
+                    f"A client {state.client_id} exists at {work.spec.issuer} with another secret than ours",
+                    remedy=f"Delete client {state.client_id} there; the operator then registers it again.",
+                    reason=Reason.CLIENT_OWNED_BY_OTHER,
+                )
+            case Verdict.REFUSED:
+                # token and secret stay until a new client is there: it may only be disabled
+                await work.record.update(intent_at=work.clock())
+                await self._create(work)
+                return NO_PROBLEM
+            case Verdict.UNKNOWN:
+                raise token_lost(state.client_id, work.spec.issuer)
+
+    async def remove(self, work: Work) -> bool:
+        state = work.state
+        if not state.client_id:
+            return True
+        if state.rat:
+            answer = await work.http.request("DELETE", _client_url(work), bearer=state.rat)
+            if answer.status not in (204, 401, 404):
+                raise ambiguous_reading(work, answer)
+        # after a deletion the token is refused as well: only the client itself can tell
+        verdict = await probe(work.http, work.spec, state.client_id, state.secret)
+        if verdict is not Verdict.REFUSED:
+            raise token_lost(state.client_id, work.spec.issuer)
+        return state.intent_at == 0 or work.clock() - state.intent_at > work.http.timeout
+
+    async def _create(self, work: Work) -> None:
+        body = {**representation(work.spec, work.state), "enabled": True}
+        token = work.spec.credential.get("initial_access_token", "")
+        answer = await work.http.request("POST", _endpoint(work), body=body, bearer=token)
+        if answer.status == 403 and "Mapper" in work.says(answer) and "protocolMappers" in body:
+            # the realm's policy decides which mappers a registration may bring; a refusal uses nothing up
+            await work.record.update(mapper=False)
+            del body["protocolMappers"]
+            answer = await work.http.request("POST", _endpoint(work), body=body, bearer=token)
+        if answer.status != 201:
+            await work.record.update(intent_at=0.0)
+            raise _refusal(work, answer)
+        await work.record.update(
+            rat=answer.text("registrationAccessToken"),
+            current=work.state.secret,
+            pending="",
+            intent_at=0.0,
+        )
+
+    async def _update(self, work: Work, live: Mapping[str, Any]) -> None:
+        body = with_mapper_ids(representation(work.spec, work.state), live)
+        answer = await work.http.request("PUT", _client_url(work), body=body, bearer=work.state.rat)
+        if answer.status != 200:
+            raise _refusal(work, answer)
+        await work.record.update(rat=answer.text("registrationAccessToken") or work.state.rat)
+
+    async def _adopt_without_token(self, work: Work) -> Problem:
+        state = work.state
+        if not work.spec.same_client(state.spec):
+            raise token_lost(state.client_id, work.spec.issuer)
+        await work.record.update(current=state.secret, pending="", rat="", intent_at=0.0)
+        return _lost(work)
+
+
+def _endpoint(work: Work) -> str:
+    return f"{work.spec.issuer}/clients-registrations/default"
+
+
+def _client_url(work: Work) -> str:
+    return f"{_endpoint(work)}/{work.state.client_id}"
+
+
+def _differences(work: Work, live: Mapping[str, Any]) -> str:
+    return differences(representation(work.spec, work.state), live)
+
+
+def _lost(work: Work) -> Problem:
+    lost = token_lost(work.state.client_id, work.spec.issuer)
+    return lost.reason, lost.text
+
+
+async def _read(work: Work) -> Mapping[str, Any] | None:
+    """None when the token is refused: lost by a rotation, or the client is gone or disabled."""
+    answer = await work.http.request("GET", _client_url(work), bearer=work.state.rat)
+    if answer.status in (401, 404):
+        return None
+    if answer.status != 200:
+        raise ambiguous_reading(work, answer)
+    return answer.fields
+
+
+def _refusal(work: Work, answer: Answer) -> TargetError:
+    issuer, words, client_id = work.spec.issuer, work.says(answer), work.state.client_id
+    if answer.status == 401:
+        remedy = "Ask the realm's admin for a new initial access token and write it into the Secret."
+        if work.state.current:
+            remedy += f" If client {client_id} was only disabled there, enabling it is enough."
+        cause = "is used up" if "remaining count" in words else "is not valid in this realm, or it expired"
+        return credentials_refused(
+            f"{issuer}: the initial_access_token of spec.identity.credentialsSecret {cause} ({words})", remedy
+        )
+    if "in use" in words:
+        return Invalid(
+            f"Client {client_id} exists at {issuer} and refuses our secret: disabled, or somebody else's",
+            remedy="Enable it there, or delete it; the operator then registers it again.",
+            reason=Reason.CLIENT_DISABLED,
+        )
+    if answer.status == 403:
+        return registration_refused(
+            f"A policy of {issuer} refuses the registration: {words}",
+            "Ask the realm's admin to allow it under Clients, Client registration.",
+        )
+    return registration_refused(
+        f"{issuer} refuses client {client_id}: {answer.status} {words}", "See Keycloak's log for the cause."
+    )
