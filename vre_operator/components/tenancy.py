@@ -44,7 +44,8 @@ def render(env: Environment) -> Iterable[Resource]:
             id=ids.sessions(env),
             component=COMPONENT,
             body={"selector": ids.SESSION_LABELS, "running": not env.spec.suspend},
-            needs=frozenset({ids.notebooks_namespace(env)}),
+            # Sessions end before their walls fall.
+            needs=frozenset({ids.notebooks_namespace(env), ids.default_deny(env, env.notebooks)}),
         )
 
 

@@ -21,7 +21,7 @@ def build(on_event: OnEvent, on_cleanup: Callable[[], Awaitable[None]]) -> kopf.
     """on_event: called with the object and whether it is gone. on_cleanup: drains what is in flight."""
     registry = kopf.OperatorRegistry()
 
-    @kopf.on.login(registry=registry)  # type: ignore[arg-type]
+    @kopf.on.login(registry=registry)
     def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
         return kopf.login_with_service_account(**kwargs) or kopf.login_with_kubeconfig(**kwargs)
 

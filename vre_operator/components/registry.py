@@ -1,0 +1,37 @@
+"""All components, in the order in which a person thinks of them, and what each condition stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from vre_operator.api.conditions import Condition
+from vre_operator.components import database, exposure, hub, identity, rucio, tenancy
+from vre_operator.components.context import Environment
+from vre_operator.components.hub import notebooks
+from vre_operator.engine.resources import Resource
+
+_RENDERERS: tuple[Callable[[Environment], Iterable[Resource]], ...] = (
+    tenancy.render,
+    database.render,
+    identity.render,
+    hub.render,
+    notebooks.render,
+    rucio.render,
+    exposure.render,
+)
+
+# Resource.component -> its condition, in the order of the status.
+CONDITIONS: Mapping[str, Condition] = {
+    "tenancy": Condition.TENANCY,
+    "database": Condition.DATABASE,
+    "identity": Condition.IDENTITY,
+    "hub": Condition.HUB,
+    "notebooks": Condition.NOTEBOOKS,
+    "dataLake": Condition.DATA_LAKE,
+    "exposure": Condition.EXPOSURE,
+}
+
+
+def render(env: Environment) -> tuple[Resource, ...]:
+    """Everything that a tenant's wish leads to, of all components."""
+    return tuple(resource for renderer in _RENDERERS for resource in renderer(env))

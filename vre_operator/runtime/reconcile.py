@@ -1,0 +1,167 @@
+"""reconcile(key): read the wish, read the world, do what can be done now, say when to come back.
+
+Level-triggered: nothing is remembered between passes that a pass could not find again, except caches. A pass
+may die after any step.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from vre_operator.api import names
+from vre_operator.api.conditions import Reason
+from vre_operator.api.site import Site
+from vre_operator.api.v1alpha1 import DeletionPolicy, VREEnvironmentSpec
+from vre_operator.api.validate import SpecError, load
+from vre_operator.components.context import Environment
+from vre_operator.components.registry import CONDITIONS, render
+from vre_operator.engine import status
+from vre_operator.engine.errors import TargetError
+from vre_operator.engine.executor import Outcome, Result, Walk, prune, removable
+from vre_operator.engine.plan import Plan, make_plan
+from vre_operator.engine.resources import Tenant
+from vre_operator.engine.target import Target
+from vre_operator.runtime.backoff import Backoff
+from vre_operator.runtime.publish import Publisher, Report
+from vre_operator.runtime.tenants import TenantKey, Tenants, wanted
+
+log = logging.getLogger(__name__)
+
+# While something is on its way its own events wake the tenant; this is for the event that never comes.
+SAFETY_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciler:
+    """Everything a pass needs; `targets` by name."""
+
+    tenants: Tenants
+    targets: Mapping[str, Target]
+    publisher: Publisher
+    site: Site
+    cluster_id: str
+    backoff: Backoff
+
+    async def reconcile(self, key: TenantKey) -> float | None:
+        """One pass. Returns the seconds until the next one, None when only an event brings it."""
+        obj = self.tenants.get(key)
+        if obj is None:
+            self.backoff.forget(key)
+            return None
+        tenant = Tenant(key[0], key[1], obj["metadata"]["uid"], self.cluster_id)
+        report = self.publisher.open(obj)
+        if "deletionTimestamp" in obj["metadata"]:
+            return await self._tear_down(tenant, obj, report)
+        if collision := self.tenants.collision(key):
+            await self._halt(report, collision.reason, collision.message)
+            return SAFETY_SECONDS
+        try:
+            spec = load(obj.get("spec") or {})
+        except SpecError as error:
+            await self._halt(report, Reason.INVALID_SPEC, str(error))
+            return None
+        return await self._converge(tenant, obj, spec, report)
+
+    async def _converge(
+        self, tenant: Tenant, obj: Mapping[str, Any], spec: VREEnvironmentSpec, report: Report
+    ) -> float | None:
+        plan = make_plan(render(Environment(tenant, spec, self.site)))
+        await report.ensure_finalizer()
+        report.hostnames = sorted(set(report.hostnames) | wanted(obj))
+        report.inventory = report.inventory.merged(plan)
+        await report.save()
+
+        outcomes = await Walk(tenant, plan, self.targets).run()
+        report.note_changes(outcomes.values())
+        pruned = await self._prune(tenant, obj, plan, report)
+
+        summary = status.summarize(outcomes.values(), CONDITIONS, suspended=spec.suspend)
+        if pruned and summary.ready:
+            summary = pruned
+        report.hostnames = sorted(wanted(obj))
+        report.endpoints(spec, plan)
+        await report.finish(summary)
+        return self._next(tenant.key, outcomes.values(), settled=pruned is None)
+
+    async def _prune(
+        self, tenant: Tenant, obj: Mapping[str, Any], plan: Plan, report: Report
+    ) -> status.Summary | None:
+        """Remove what the plan no longer wants. A summary when that is not done yet."""
+        doomed = removable(report.inventory.stale(plan), data=False)
+        if not doomed:
+            return None
+        word = (obj["metadata"].get("annotations") or {}).get(names.ALLOW_PRUNE_ANNOTATION)
+        generation = str(obj["metadata"]["generation"])
+        if 2 * len(doomed) > len(report.inventory) and word != generation:
+            return status.whole(
+                Reason.PRUNE_HELD,
+                f"this would remove {len(doomed)} of {len(report.inventory)} resources. If that is meant: "
+                f"kubectl -n {tenant.namespace} annotate vre {tenant.name} "
+                f"{names.ALLOW_PRUNE_ANNOTATION}={generation} --overwrite",
+                stalled=True,
+            )
+        result = await prune(tenant, doomed, self.targets, data=False)
+        report.inventory = report.inventory.without(result.gone)
+        report.note_pruned(result.gone)
+        if result.failures:
+            resource, error = result.failures[0]
+            return status.whole(
+                Reason(error.reason), f"{resource.short} can't be removed: {error.text}", stalled=False
+            )
+        if result.pending:
+            left = ", ".join(resource.short for resource in result.pending[:3])
+            return status.whole(Reason.PROGRESSING, f"removing {left}", stalled=False)
+        return None
+
+    async def _tear_down(self, tenant: Tenant, obj: Mapping[str, Any], report: Report) -> float | None:
+        if not report.has_finalizer:
+            return None
+        data = (obj.get("spec") or {}).get("deletionPolicy") == DeletionPolicy.DELETE
+        result = await prune(tenant, report.inventory.stale(None), self.targets, data=data)
+        report.inventory = report.inventory.without(result.gone)
+        left = removable(report.inventory.stale(None), data=data)
+        if not left:
+            await report.drop_finalizer()
+            self.backoff.forget(tenant.key)
+            return None
+        if result.failures:
+            resource, error = result.failures[0]
+            message = f"{resource.short} can't be removed: {error.text}"
+            await report.finish(
+                status.whole(Reason.DELETION_BLOCKED, message, stalled=error.terminal), keep=True
+            )
+            return self.backoff.next(tenant.key, error.retry_after)
+        now = ", ".join(resource.short for resource in result.pending[:3])
+        message = f"{len(left)} resources left, now {now}"
+        await report.finish(status.whole(Reason.DELETING, message, stalled=False), keep=True)
+        return min(SAFETY_SECONDS, self.backoff.next(tenant.key))
+
+    async def _halt(self, report: Report, reason: Reason, message: str) -> None:
+        """End a pass before its plan: what stands goes on standing, untouched."""
+        await report.finish(status.whole(reason, message, stalled=True), keep=True)
+
+    def _next(self, key: TenantKey, outcomes: Any, *, settled: bool) -> float:
+        everything: list[Outcome] = list(outcomes)
+        rechecks = [outcome.recheck_after for outcome in everything if outcome.recheck_after is not None]
+        if any(outcome.result is Result.FAILED for outcome in everything):
+            return self.backoff.next(key, min(rechecks, default=None))
+        self.backoff.forget(key)
+        if not settled or any(not outcome.ready for outcome in everything):
+            return min([SAFETY_SECONDS, *rechecks])
+        return min([self.backoff.jittered(self.site.resync_seconds), *rechecks])
+
+
+async def guarded(reconciler: Reconciler, key: TenantKey) -> float | None:
+    """A pass that never raises: the unexpected is a bug, logged with its traceback and retried slowly."""
+    try:
+        return await reconciler.reconcile(key)
+    except TargetError as error:
+        log.warning("pass ended early: %s", error.text, extra={"tenant": "/".join(key)})
+        return reconciler.backoff.next(key, error.retry_after)
+    except Exception:
+        log.exception("pass failed", extra={"tenant": "/".join(key)})
+        await reconciler.publisher.internal_error(key)
+        return reconciler.backoff.next(key)
