@@ -71,7 +71,7 @@ def summarize(outcomes: Iterable[Outcome], conditions: Mapping[str, Condition], 
     return Summary((ready, reconciling, stall, *verdicts), ready.true, bool(stalled))
 
 
-def whole(reason: Reason, message: str, *, stalled: bool) -> Summary:
+def whole(reason: Reason | str, message: str, *, stalled: bool) -> Summary:
     """The summary of a pass that ended before its plan: an invalid spec, a taken hostname, a deletion."""
     return Summary(
         (

@@ -7,7 +7,7 @@ may die after any step.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,13 +16,13 @@ from vre_operator.api.conditions import Reason
 from vre_operator.api.site import Site
 from vre_operator.api.v1alpha1 import DeletionPolicy, VREEnvironmentSpec
 from vre_operator.api.validate import SpecError, load
+from vre_operator.components import registry
 from vre_operator.components.context import Environment
-from vre_operator.components.registry import CONDITIONS, render
 from vre_operator.engine import status
 from vre_operator.engine.errors import TargetError
 from vre_operator.engine.executor import Outcome, Result, Walk, prune, removable
 from vre_operator.engine.plan import Plan, make_plan
-from vre_operator.engine.resources import Tenant
+from vre_operator.engine.resources import Resource, Tenant
 from vre_operator.engine.target import Target
 from vre_operator.runtime.backoff import Backoff
 from vre_operator.runtime.publish import Publisher, Report
@@ -44,6 +44,7 @@ class Reconciler:
     site: Site
     cluster_id: str
     backoff: Backoff
+    render: Callable[[Environment], Iterable[Resource]] = registry.render
 
     async def reconcile(self, key: TenantKey) -> float | None:
         """One pass. Returns the seconds until the next one, None when only an event brings it."""
@@ -59,7 +60,7 @@ class Reconciler:
             await self._halt(report, collision.reason, collision.message)
             return SAFETY_SECONDS
         try:
-            spec = load(obj.get("spec") or {})
+            spec = load(obj)
         except SpecError as error:
             await self._halt(report, Reason.INVALID_SPEC, str(error))
             return None
@@ -68,7 +69,7 @@ class Reconciler:
     async def _converge(
         self, tenant: Tenant, obj: Mapping[str, Any], spec: VREEnvironmentSpec, report: Report
     ) -> float | None:
-        plan = make_plan(render(Environment(tenant, spec, self.site)))
+        plan = make_plan(self.render(Environment(tenant, spec, self.site)))
         await report.ensure_finalizer()
         report.hostnames = sorted(set(report.hostnames) | wanted(obj))
         report.inventory = report.inventory.merged(plan)
@@ -78,10 +79,11 @@ class Reconciler:
         report.note_changes(outcomes.values())
         pruned = await self._prune(tenant, obj, plan, report)
 
-        summary = status.summarize(outcomes.values(), CONDITIONS, suspended=spec.suspend)
+        summary = status.summarize(outcomes.values(), registry.CONDITIONS, suspended=spec.suspend)
         if pruned and summary.ready:
             summary = pruned
-        report.hostnames = sorted(wanted(obj))
+        if summary.ready:
+            report.hostnames = sorted(wanted(obj))
         report.endpoints(spec, plan)
         await report.finish(summary)
         return self._next(tenant.key, outcomes.values(), settled=pruned is None)
@@ -108,9 +110,8 @@ class Reconciler:
         report.note_pruned(result.gone)
         if result.failures:
             resource, error = result.failures[0]
-            return status.whole(
-                Reason(error.reason), f"{resource.short} can't be removed: {error.text}", stalled=False
-            )
+            message = f"{resource.short} can't be removed: {error.text}"
+            return status.whole(error.reason, message, stalled=False)
         if result.pending:
             left = ", ".join(resource.short for resource in result.pending[:3])
             return status.whole(Reason.PROGRESSING, f"removing {left}", stalled=False)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
-from pydantic import ValidationError
 
+from vre_operator.api import validate
 from vre_operator.api.site import Site
 
 
@@ -49,8 +49,8 @@ def load_site(path: str) -> Site:
     if not path:
         return Site()
     try:
-        return Site.model_validate(yaml.safe_load(Path(path).read_text()) or {})
+        return validate.load_site(yaml.safe_load(Path(path).read_text()) or {})
     except OSError as error:
         raise SettingsError(f"VRE_SITE_FILE: {path} can't be read: {error.strerror}") from error
-    except (yaml.YAMLError, ValidationError) as error:
+    except (yaml.YAMLError, validate.SpecError) as error:
         raise SettingsError(f"VRE_SITE_FILE: {path} is not a valid site file: {error}") from error

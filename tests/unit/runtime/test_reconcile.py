@@ -1,0 +1,307 @@
+"""Whole passes over a tenant, with the engine's in-memory world and a small plan in place of the components."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from tests.unit.engine.world import Killed, World, res, rid
+from vre_operator.api import names
+from vre_operator.api.site import Site
+from vre_operator.components.context import Environment
+from vre_operator.engine.errors import NotFound, Unavailable
+from vre_operator.engine.resources import Policy, Resource, ResourceId
+from vre_operator.engine.target import Readiness, State
+from vre_operator.runtime.backoff import Backoff
+from vre_operator.runtime.publish import Publisher
+from vre_operator.runtime.reconcile import Reconciler, guarded
+from vre_operator.runtime.tenants import Tenants
+
+KEY = ("atlas", "vre")
+PLAN = [
+    res("ns", component="tenancy"),
+    res("volume", "ns", component="database", policy=Policy.RETAIN),
+    res("db", "volume", component="database"),
+    res("hub", "db"),
+]
+
+
+@dataclass
+class Cluster:
+    """The API server's side of a VREEnvironment: what is applied to it is seen by the next pass."""
+
+    tenants: Tenants
+    obj: dict[str, Any]
+    writes: list[str] = field(default_factory=list)
+    events: list[tuple[str, str]] = field(default_factory=list)
+    fault: Callable[[str], None] = lambda _: None
+
+    async def apply(self, obj: Mapping[str, Any], *, subresource: str = "") -> dict[str, Any]:
+        if self.tenants.get(KEY) is None:
+            raise NotFound("gone")
+        what = subresource or f"finalizers={obj['metadata'].get('finalizers', [])}"
+        self.fault(f"before {what}")
+        self.writes.append(what)
+        self.obj = deepcopy(self.obj)
+        if subresource:
+            self.obj["status"] = deepcopy(obj["status"])
+        else:
+            self.obj["metadata"]["finalizers"] = list(obj["metadata"].get("finalizers", []))
+        self.tenants.put(self.obj)
+        if "deletionTimestamp" in self.obj["metadata"] and not self.obj["metadata"]["finalizers"]:
+            self.tenants.drop(KEY)
+        self.fault(f"after {what}")
+        return self.obj
+
+    async def post(self, obj: Mapping[str, Any], *, warning: bool, reason: str, message: str) -> None:
+        self.events.append((reason, message))
+
+    @property
+    def ready(self) -> dict[str, Any]:
+        return next(item for item in self.obj["status"]["conditions"] if item["type"] == "Ready")
+
+
+@dataclass
+class Rig:
+    world: World
+    cluster: Cluster
+    tenants: Tenants
+    plan: list[Resource]
+    reconciler: Reconciler = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.restart()
+
+    def restart(self) -> None:
+        """A new process: nothing of the old one's memory."""
+        self.reconciler = Reconciler(
+            tenants=self.tenants,
+            targets={self.world.name: self.world},
+            publisher=Publisher(self.cluster, self.cluster, self.tenants, lambda: "2026-01-01T00:00:00Z"),
+            site=Site(),
+            cluster_id="c",
+            backoff=Backoff(seed=1),
+            render=self.render,
+        )
+
+    def render(self, env: Environment) -> list[Resource]:
+        return self.plan
+
+    async def run(self) -> float | None:
+        return await guarded(self.reconciler, KEY)
+
+    def change(self, **metadata: Any) -> None:
+        self.cluster.obj = deepcopy(self.cluster.obj)
+        self.cluster.obj["metadata"].update(metadata)
+        self.tenants.put(self.cluster.obj)
+
+    def inventory(self) -> list[str]:
+        return [item["id"].rsplit(":")[-1] for item in self.cluster.obj["status"]["inventory"]]
+
+
+def make_rig(**spec: Any) -> Rig:
+    tenants = Tenants()
+    obj = {
+        "metadata": {"namespace": "atlas", "name": "vre", "uid": "u1", "generation": 1},
+        "spec": {
+            "hostname": "vre.example.org",
+            "identity": {"issuer": "https://idp.example.org", "provider": "generic-dcr", "allowAll": True},
+            **spec,
+        },
+    }
+    tenants.put(obj)
+    return Rig(World(), Cluster(tenants, obj), tenants, list(PLAN))
+
+
+@pytest.fixture
+def rig() -> Rig:
+    return make_rig()
+
+
+async def test_from_nothing_to_ready_with_the_inventory_written_first(rig: Rig) -> None:
+    seen: list[list[str]] = []
+
+    def check(verb: str, resource: ResourceId) -> None:
+        if verb == "before apply":
+            seen.append(rig.inventory())
+
+    rig.world.fault = check
+    wait = await rig.run()
+    assert seen[0] == ["ns", "volume", "db", "hub"]
+    assert rig.cluster.writes == ["finalizers=['vre.science/finalizer']", "status", "status"]
+    assert (rig.cluster.ready["status"], rig.cluster.ready["reason"]) == ("True", "Ready")
+    assert rig.cluster.obj["status"]["endpoints"] == {"url": "https://vre.example.org"}
+    assert rig.cluster.obj["status"]["hostnames"] == ["vre.example.org"]
+    assert wait is not None
+    assert 600 <= wait <= 660
+
+
+async def test_a_settled_tenant_costs_nothing_also_after_a_restart(rig: Rig) -> None:
+    await rig.run()
+    rig.cluster.writes.clear()
+    rig.world.log.clear()
+    await rig.run()
+    rig.restart()
+    await rig.run()
+    assert (rig.cluster.writes, rig.world.log) == ([], [])
+    assert [reason for reason, _ in rig.cluster.events] == ["Ready"]
+
+
+async def test_drift_is_repaired_and_told(rig: Rig) -> None:
+    await rig.run()
+    del rig.world.stands[rid("hub")]
+    await rig.run()
+    assert rid("hub") in rig.world.stands
+    assert rig.cluster.events[-1] == ("Repaired", "ConfigMap hub created")
+
+
+async def test_what_the_plan_drops_goes_and_data_stays(rig: Rig) -> None:
+    await rig.run()
+    rig.plan = [PLAN[0], PLAN[3], res("extra", component="hub")]
+    rig.plan[1] = res("hub", "ns")
+    await rig.run()
+    assert rig.world.deleted() == ["db"]
+    assert rid("volume") in rig.world.stands
+    assert sorted(rig.inventory()) == ["extra", "hub", "ns", "volume"]
+
+
+async def test_a_prune_of_more_than_half_waits_for_a_word(rig: Rig) -> None:
+    await rig.run()
+    rig.plan = [res("other", component="tenancy")]
+    await rig.run()
+    assert rig.world.deleted() == []
+    assert rig.cluster.ready["reason"] == "PruneHeld"
+    assert "kubectl -n atlas annotate vre vre vre.science/allow-prune=1" in rig.cluster.ready["message"]
+    rig.change(annotations={names.ALLOW_PRUNE_ANNOTATION: "0"})
+    await rig.run()
+    assert rig.world.deleted() == []
+    rig.change(annotations={names.ALLOW_PRUNE_ANNOTATION: "1"})
+    await rig.run()
+    assert rig.world.deleted() == ["hub", "db", "ns"]
+    assert rig.cluster.ready["status"] == "True"
+
+
+async def test_a_wrong_spec_stalls_and_touches_nothing(rig: Rig) -> None:
+    await rig.run()
+    rig.cluster.obj["spec"]["hostname"] = "Not A Host"
+    rig.change(generation=2)
+    rig.world.log.clear()
+    assert await rig.run() is None
+    assert rig.world.log == []
+    assert rig.cluster.ready["reason"] == "InvalidSpec"
+    assert "spec.hostname" in rig.cluster.ready["message"]
+    assert rid("hub") in rig.world.stands
+    assert len(rig.inventory()) == 4
+    types = [item["type"] for item in rig.cluster.obj["status"]["conditions"]]
+    assert "HubReady" in types, "what is known of the components stays"
+
+
+async def test_a_taken_hostname_stalls(rig: Rig) -> None:
+    rival = deepcopy(rig.cluster.obj)
+    rival["metadata"] |= {"namespace": "rival", "uid": "u0"}
+    rival["status"] = {"hostnames": ["vre.example.org"]}
+    rig.tenants.put(rival)
+    await rig.run()
+    assert rig.cluster.ready["reason"] == "HostnameTaken"
+    assert rig.world.log == []
+    rig.tenants.drop(("rival", "vre"))
+    await rig.run()
+    assert rig.cluster.ready["status"] == "True"
+
+
+@pytest.mark.parametrize(("policy", "left"), [("Retain", {rid("volume")}), ("Delete", set())])
+async def test_deletion_goes_backwards_and_data_goes_by_policy(policy: str, left: set[ResourceId]) -> None:
+    rig = make_rig(deletionPolicy=policy)
+    await rig.run()
+    rig.change(deletionTimestamp="2026-01-02T00:00:00Z")
+    rig.world.slow_to_go = {rid("hub")}
+    assert await rig.run() is not None
+    assert rig.cluster.ready["reason"] == "Deleting"
+    assert rid("db") in rig.world.stands, "not before the hub is gone"
+    assert await rig.run() is None
+    assert set(rig.world.stands) == left
+    assert rig.tenants.get(KEY) is None
+
+
+async def test_a_deletion_that_is_blocked_says_by_what_and_goes_on_later(rig: Rig) -> None:
+    await rig.run()
+    rig.change(deletionTimestamp="2026-01-02T00:00:00Z")
+
+    def refuse(verb: str, resource: ResourceId) -> None:
+        if verb == "before delete":
+            raise Unavailable("the provider does not answer", remedy="Look at its health.")
+
+    rig.world.fault = refuse
+    wait = await rig.run()
+    assert wait is not None
+    assert wait < 2
+    assert rig.cluster.ready["reason"] == "DeletionBlocked"
+    assert (
+        rig.cluster.ready["message"]
+        == "ConfigMap hub can't be removed: the provider does not answer. Look at its health."
+    )
+    rig.world.fault = lambda verb, resource: None
+    assert await rig.run() is None
+    assert rig.tenants.get(KEY) is None
+
+
+async def test_a_policy_changed_while_the_deletion_is_blocked_takes_effect(rig: Rig) -> None:
+    await rig.run()
+    rig.change(deletionTimestamp="2026-01-02T00:00:00Z")
+    rig.world.slow_to_go = {rid("ns")}
+    await rig.run()
+    assert set(rig.world.stands) == {rid("ns"), rid("volume")}
+    rig.cluster.obj["spec"]["deletionPolicy"] = "Delete"
+    await rig.run()
+    assert rig.world.stands == {}
+
+
+async def test_a_deletion_before_anything_was_made_holds_nobody_up(rig: Rig) -> None:
+    rig.change(deletionTimestamp="2026-01-02T00:00:00Z")
+    assert await rig.run() is None
+    assert rig.cluster.writes == []
+
+
+async def test_failures_back_off_and_success_forgets(rig: Rig) -> None:
+    rig.world.readiness[rid("hub")] = Readiness(State.FAILED, "CrashLooping", "exit 1")
+    waits = [await rig.run() for _ in range(3)]
+    assert [round(wait or 0) for wait in waits] == [1, 2, 4]
+    rig.world.readiness.clear()
+    await rig.run()
+    rig.world.readiness[rid("hub")] = Readiness(State.FAILED, "CrashLooping", "exit 1")
+    assert round(await rig.run() or 0) == 1
+
+
+async def test_a_bug_is_told_without_its_text(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
+    def crash(verb: str, resource: ResourceId) -> None:
+        raise RuntimeError("password hunter2")
+
+    rig.world.fault = crash
+    assert await rig.run() is not None
+    assert rig.cluster.ready["reason"] == "InternalError"
+    assert "hunter2" not in str(rig.cluster.obj["status"]) + str(rig.cluster.events)
+    assert "pass failed" in caplog.text
+
+
+WRITES = ["finalizers=['vre.science/finalizer']", "status"]
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("write", WRITES)
+async def test_killed_at_a_write_of_the_tenant_itself(rig: Rig, moment: str, write: str) -> None:
+    def kill(what: str) -> None:
+        if what == f"{moment} {write}":
+            rig.cluster.fault = lambda _: None
+            raise Killed
+
+    rig.cluster.fault = kill
+    with pytest.raises(Killed):
+        await rig.run()
+    rig.restart()
+    await rig.run()
+    assert rig.cluster.ready["status"] == "True"
+    assert rig.world.applied() == ["ns", "volume", "db", "hub"]
