@@ -93,8 +93,8 @@ def pods(env: Environment, name: str) -> Peer:
 
 
 def sessions(env: Environment) -> Peer:
-    """The notebooks: nothing else runs in their namespace."""
-    return _namespace(env.notebooks)
+    """People's notebooks; other pods of their namespace (checks of images) speak to nobody."""
+    return _namespace(env.notebooks) | {"podSelector": {"matchLabels": ids.SESSION_LABELS}}
 
 
 def _namespace(name: str) -> Peer:

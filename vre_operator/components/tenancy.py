@@ -83,10 +83,11 @@ WORKFLOWS_LIMITS: Limits = ({"cpu": "100m", "memory": "256Mi"}, {"cpu": "1", "me
 
 
 def _notebook_bounds(env: Environment) -> tuple[Mapping[str, str], Limits]:
-    """Room for the sessions that may run at once, and a tenth more: a pod counts until it is really gone."""
+    """Room for the sessions that may run at once, a tenth more because a pod counts until it is really gone,
+    and a few for checks of images."""
     notebook = env.spec.notebooks.resources
     sessions = env.spec.notebooks.max_sessions
-    pods = sessions + sessions // 10 + 1
+    pods = sessions + sessions // 10 + 4
     # KubeSpawner leaves a guarantee of zero out, and a pod without a request is taken to request its limit.
     cpu = notebook.cpu_guarantee or notebook.cpu_limit
     no_guarantee = quantity.is_zero(notebook.memory_guarantee)

@@ -11,12 +11,13 @@ from collections.abc import Iterator
 from vre_operator.components import ids, policies, workloads
 from vre_operator.components.context import Environment
 from vre_operator.components.database.embedded import POSTGRES
-from vre_operator.components.database.setup import SCRIPT
 from vre_operator.components.naming import database_name
+from vre_operator.components.package import data_file
 from vre_operator.components.workloads import Body, mount, scratch, secret_volume
 from vre_operator.engine.refs import Ref
 from vre_operator.engine.resources import Generator, Policy, Resource, ResourceId
 
+SCRIPT = data_file("vre_operator.components.database", "setup.sh")
 ADMIN_DIRECTORY = "/run/vre/admin"
 ROLE_DIRECTORY = "/run/vre/role"
 

@@ -1,13 +1,13 @@
-"""The script that makes a role and its database, on any PostgreSQL since 12, any number of times.
-
-No secret is in an argument, in the environment or in the text of a statement. Passwords go from mounted files
-into a password file of the pod and into psql's `\\password`, which sends a verifier computed in the pod: so
-the role's password is in no log and no statistics of a server that is not ours.
-"""
-
-# Runs in a writable directory. Secret volumes: ADMIN has host, port, username and password, ROLE has username,
-# password and database.
-SCRIPT = r"""set -eu
+#!/bin/sh
+# Make a role and its database, on any PostgreSQL since 12, any number of times.
+#
+# ADMIN: directory with the files host, port, username and password. ROLE: the same with username, password and
+# database. PGPASSFILE: where a password file may be written. Runs in a writable directory.
+#
+# No secret is in an argument, in the environment or in the text of a statement. Passwords go from files into
+# the password file and into psql's \password, which sends a verifier computed here: so the role's password is
+# in no log and no statistics of a server that is not ours.
+set -eu
 umask 077
 
 escaped() { sed 's/[\\:]/\\&/g' "$1"; }
@@ -58,4 +58,3 @@ SQL
 psql --no-psqlrc --quiet --username="$(cat "$ROLE/username")" --dbname="$(cat "$ROLE/database")" \
     --command='SELECT 1' >/dev/null
 echo "role and database $(cat "$ROLE/database") are ready"
-"""

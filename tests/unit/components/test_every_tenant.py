@@ -1,0 +1,268 @@
+"""What holds for everything that any component renders, for any wish and any site."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.unit.components.printing import to_yaml
+from tests.unit.components.scenarios import ISSUER, environment
+from vre_operator.api import names
+from vre_operator.api.v1alpha1 import ProviderKind
+from vre_operator.components import ids, registry, workloads
+from vre_operator.components.context import Environment
+from vre_operator.components.naming import database_name
+from vre_operator.engine.plan import make_plan
+from vre_operator.engine.refs import printable
+from vre_operator.engine.resources import KUBERNETES, Policy, Resource, Tenant
+
+KINDS = {
+    "v1/ConfigMap",
+    "v1/LimitRange",
+    "v1/Namespace",
+    "v1/PersistentVolumeClaim",
+    "v1/ResourceQuota",
+    "v1/Secret",
+    "v1/Service",
+    "v1/ServiceAccount",
+    "apps/v1/Deployment",
+    "apps/v1/StatefulSet",
+    "batch/v1/Job",
+    "networking.k8s.io/v1/Ingress",
+    "networking.k8s.io/v1/NetworkPolicy",
+    "rbac.authorization.k8s.io/v1/Role",
+    "rbac.authorization.k8s.io/v1/RoleBinding",
+    "vre.science/Sessions",
+}
+READ_ONLY_KINDS = {"networking.k8s.io/v1/IngressClass", "storage.k8s.io/v1/StorageClass"}
+
+# Images that start as root, with what they cannot do without. Their namespace enforces `baseline` for them.
+ROOT = {ids.RUCIO: {"CHOWN", "DAC_OVERRIDE", "KILL", "NET_BIND_SERVICE", "SETGID", "SETUID"}}
+# Images of other people's, tried as they are.
+WRITABLE = {*ROOT, "image-check"}
+# Who speaks to the API server.
+TOKENS = {ids.HUB}
+
+labels = st.from_regex(r"[a-z]([-a-z0-9]{0,38}[a-z0-9])?", fullmatch=True)
+namespaces = st.from_regex(r"[a-z]([-a-z0-9]{0,48}[a-z0-9])?", fullmatch=True)
+sizes = st.sampled_from(["512Mi", "1Gi", "1.5Gi", "10G"])
+
+
+def present(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
+    """Any part of the fields."""
+    return st.fixed_dictionaries({}, optional=fields)
+
+
+named = st.fixed_dictionaries({"name": labels})
+specs = st.fixed_dictionaries(
+    {
+        "hostname": st.just("vre.example.org"),
+        "identity": st.fixed_dictionaries(
+            {
+                "issuer": st.sampled_from([ISSUER, "https://login.example.org:8443/realms/vre"]),
+                "provider": st.sampled_from([kind.value for kind in ProviderKind]),
+                "credentialsSecret": st.just({"name": "login"}),
+                "allowAll": st.just(True),
+            }
+        ),
+    },
+    optional={
+        "storage": present(homes=present(size=sizes, storageClass=labels)),
+        "notebooks": present(
+            enabled=st.booleans(),
+            maxSessions=st.integers(1, 10_000),
+            resources=st.sampled_from(
+                [{}, {"cpuGuarantee": 0}, {"cpuGuarantee": 0.05, "cpuLimit": 0.3}, {"memoryLimit": "1.5Gi"}]
+            ),
+        ),
+        "dataLake": present(enabled=st.booleans(), hostname=st.just("rucio.example.org")),
+        "database": st.one_of(
+            present(embedded=present(size=sizes, storageClass=labels)),
+            st.just({"external": {"secret": {"name": "postgres-admin"}}}),
+        ),
+        "exposure": present(
+            ingressClass=labels,
+            tls=st.one_of(
+                st.just({}),
+                st.just({"secret": {"name": "certificate"}}),
+                st.just({"certManager": {"issuer": "letsencrypt"}}),
+            ),
+        ),
+        "suspend": st.booleans(),
+    },
+)
+sites = present(
+    imagePullPolicy=st.sampled_from(["Always", "IfNotPresent"]),
+    imagePullSecrets=st.lists(labels, max_size=2),
+    ingressNamespace=labels,
+    caBundle=st.just("-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"),
+)
+environments = st.builds(
+    lambda spec, site, namespace: environment(spec, site, Tenant(namespace, "any", "uid", "cluster")),
+    specs,
+    sites,
+    namespaces,
+)
+
+quick = settings(max_examples=50, deadline=None)
+
+
+def for_any_environment(test: Callable[[Environment], None]) -> Callable[[], None]:
+    return quick(given(environments)(test))
+
+
+def templates(env: Environment) -> Iterator[tuple[Resource, Mapping[str, Any]]]:
+    for resource in registry.render(env):
+        if template := printable(resource.body).get("spec", {}).get("template"):
+            yield resource, template
+
+
+def containers(template: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [*template["spec"]["containers"], *template["spec"].get("initContainers", [])]
+
+
+@for_any_environment
+def test_it_is_a_plan_the_same_each_time(env: Environment) -> None:
+    resources = registry.render(env)
+    make_plan(resources)  # unique ids, known needs, no circle
+    assert to_yaml(resources) == to_yaml(registry.render(env))
+    assert {resource.component for resource in resources} <= registry.CONDITIONS.keys()
+
+
+@for_any_environment
+def test_everything_is_of_a_known_kind_in_the_tenants_namespaces_and_has_a_fitting_name(
+    env: Environment,
+) -> None:
+    tenant = env.tenant
+    own = {tenant.namespace, tenant.notebooks_namespace, tenant.workflows_namespace}
+    for resource in registry.render(env):
+        if resource.id.target != KUBERNETES:
+            continue
+        external = resource.policy is Policy.EXTERNAL
+        assert resource.id.kind in (KINDS | READ_ONLY_KINDS if external else KINDS), resource.id
+        assert len(resource.id.name) <= 63
+        assert re.fullmatch(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?", resource.id.name)
+        cluster_scoped = resource.id.kind == "v1/Namespace" or resource.id.kind in READ_ONLY_KINDS
+        assert (resource.id.namespace in own) != cluster_scoped, resource.id
+        if resource.id.kind == "v1/Namespace":
+            assert resource.id.name in own
+        assert not {"apiVersion", "kind", "status"} & resource.body.keys()
+
+
+@for_any_environment
+def test_every_pod_is_fit_for_its_namespace(env: Environment) -> None:
+    for resource, template in templates(env):
+        spec = template["spec"]
+        name = template["metadata"]["labels"][workloads.NAME_LABEL]
+        assert not {"hostNetwork", "hostPID", "hostIPC", "priorityClassName"} & spec.keys()
+        assert not [volume for volume in spec.get("volumes", []) if "hostPath" in volume]
+        assert spec["enableServiceLinks"] is False
+        assert spec["automountServiceAccountToken"] is (name in TOKENS)
+        assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert spec["securityContext"]["runAsNonRoot"] is (name not in ROOT)
+        assert name not in ROOT or resource.id.namespace == env.namespace
+        for container in containers(template):
+            resources, security = container["resources"], container["securityContext"]
+            assert {"cpu", "memory"} <= resources["requests"].keys() & resources["limits"].keys()
+            assert security["allowPrivilegeEscalation"] is False
+            assert not security.get("privileged")
+            assert security["capabilities"]["drop"] == ["ALL"]
+            assert set(security["capabilities"].get("add", [])) == ROOT.get(name, set())
+            assert security["readOnlyRootFilesystem"] or name in WRITABLE
+            assert not [port for port in container.get("ports", []) if "hostPort" in port]
+            assert container["imagePullPolicy"] == env.site.image_pull_policy
+
+
+@for_any_environment
+def test_every_pod_is_found_by_its_labels_and_closed_in_before_it_starts(env: Environment) -> None:
+    for resource, template in templates(env):
+        found = template["metadata"]["labels"]
+        assert found[names.TENANT_LABEL] == env.namespace
+        assert all(len(value) <= 63 for value in found.values())
+        if selector := resource.body["spec"].get("selector"):
+            assert selector["matchLabels"].items() <= found.items()
+        assert ids.default_deny(env, resource.id.namespace) in resource.needs
+
+
+@for_any_environment
+def test_nothing_runs_while_suspended_and_all_else_stays(env: Environment) -> None:
+    awake = env.spec.model_copy(update={"suspend": False})
+    asleep = env.spec.model_copy(update={"suspend": True})
+    before = registry.render(Environment(env.tenant, awake, env.site))
+    after = registry.render(Environment(env.tenant, asleep, env.site))
+    assert [resource.id for resource in before] == [resource.id for resource in after]
+    for resource in after:
+        spec = resource.body.get("spec", {})
+        if resource.id.kind in ("apps/v1/Deployment", "apps/v1/StatefulSet"):
+            assert spec["replicas"] == 0
+        if resource.id.kind == "batch/v1/Job":
+            assert spec["suspend"] is True
+        if resource.id.kind == "vre.science/Sessions":
+            assert resource.body["running"] is False
+
+
+@for_any_environment
+def test_data_and_what_unlocks_it_is_retained(env: Environment) -> None:
+    for resource in registry.render(env):
+        keeps = resource.id.kind == "v1/PersistentVolumeClaim" or bool(resource.generate)
+        assert (resource.policy is Policy.RETAIN) == keeps, resource.id
+
+
+@quick
+@given(namespaces, namespaces)
+def test_databases_on_a_shared_server_differ_between_tenants(one: str, other: str) -> None:
+    def database(namespace: str, role: str, cluster: str = "cluster") -> str:
+        spec = {
+            "hostname": "vre.example.org",
+            "identity": {"issuer": ISSUER, "credentialsSecret": {"name": "login"}, "allowAll": True},
+            "database": {"external": {"secret": {"name": "admin"}}},
+        }
+        return database_name(environment(spec, None, Tenant(namespace, "any", "uid", cluster)), role)
+
+    found = {database(namespace, role) for namespace in {one, other} for role in ("hub", "rucio")}
+    assert len(found) == 2 * len({one, other})
+    assert all(re.fullmatch(r"[a-z][a-z0-9_]{0,62}", name) for name in found)
+    assert database(one, "hub") != database(one, "hub", "another cluster")
+
+
+@pytest.mark.parametrize(
+    "resources",
+    [
+        {},
+        {"cpuGuarantee": 0},
+        {"memoryGuarantee": "0"},
+        {"cpuGuarantee": 0.05, "cpuLimit": 0.3, "memoryLimit": "1.5Gi"},
+    ],
+)
+def test_the_quota_has_room_for_all_sessions(resources: dict[str, Any]) -> None:
+    identity = {"issuer": ISSUER, "credentialsSecret": {"name": "login"}, "allowAll": True}
+    notebooks = {"maxSessions": 40, "resources": resources}
+    env = environment({"hostname": "vre.example.org", "identity": identity, "notebooks": notebooks})
+    (quota,) = (
+        each.body["spec"]["hard"]
+        for each in registry.render(env)
+        if each.id.kind == "v1/ResourceQuota" and each.id.namespace == env.notebooks
+    )
+    asked = env.spec.notebooks.resources
+    # as KubeSpawner and the API server's defaults have it: no request is a request of the limit
+    one = {
+        "requests.cpu": asked.cpu_guarantee or asked.cpu_limit,
+        "limits.cpu": asked.cpu_limit,
+        "requests.memory": number(asked.memory_guarantee) or number(asked.memory_limit),
+        "limits.memory": number(asked.memory_limit),
+        "pods": 1,
+    }
+    for name, value in one.items():
+        # 40 run, a few are on their way out, but not twice as many
+        assert 44 * value <= number(quota[name]) < 60 * value, name
+
+
+def number(quantity: str) -> float:
+    units = {"": 1, "m": 1e-3, "Mi": 2**20, "Gi": 2**30}
+    value, unit = re.fullmatch(r"([0-9.]+)([A-Za-z]*)", quantity).groups()  # type: ignore[union-attr]
+    return float(value) * units[unit]

@@ -1,0 +1,178 @@
+"""The table of docs/network.md: every flow that must work, and those that must not."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.components.network import Address, End, Network, Pod
+from tests.unit.components.scenarios import scenario
+from vre_operator.components import ids, registry, workloads
+from vre_operator.components.context import Environment
+from vre_operator.engine.resources import Policy
+
+QUICKSTART, FULL, EXTERNAL = (scenario(name) for name in ("quickstart", "full", "external-database"))
+
+
+def service(name: str, env: Environment = QUICKSTART) -> Pod:
+    return Pod(env.namespace, workloads.selector(env, name), "10.244.0.1")
+
+
+HUB, PROXY, RUCIO, SCHEMA, DATABASE, SETUP = map(
+    service, (ids.HUB, ids.PROXY, ids.RUCIO, ids.RUCIO_SCHEMA, ids.DATABASE, ids.DATABASE_SETUP)
+)
+SESSION = Pod(QUICKSTART.notebooks, ids.SESSION_LABELS | {"hub.jupyter.org/username": "alice"}, "10.244.0.2")
+CHECK = Pod(QUICKSTART.notebooks, workloads.selector(QUICKSTART, "image-check"), "10.244.0.13")
+OTHER_SESSION = Pod(QUICKSTART.notebooks, ids.SESSION_LABELS, "10.244.0.3")
+STRAY = Pod(QUICKSTART.namespace, {"app": "stray"}, "10.244.0.4")
+FOREIGN_SESSION = Pod("lake-notebooks", ids.SESSION_LABELS, "10.244.0.5")
+FOREIGN_HUB = Pod("lake", {workloads.NAME_LABEL: "hub", workloads.INSTANCE_LABEL: "lake"}, "10.244.0.6")
+DNS = Pod("kube-system", {"k8s-app": "kube-dns"}, "10.244.0.8")
+LOCAL_DNS = Address("169.254.20.10")
+CONTROLLER = Pod("ingress-nginx", {"app": "ingress"}, "10.244.0.9")
+WORKFLOW = Pod(QUICKSTART.tenant.workflows_namespace, {}, "10.244.0.10")
+API_SERVER = Address("192.168.1.10")  # a node: what is behind the Service `kubernetes`
+BROWSER = Address("203.0.113.9")
+ISSUER = Address("198.51.100.5")
+IN_CLUSTER_ISSUER = Pod("keycloak", {"app": "keycloak"}, "10.244.0.11")
+METADATA, METADATA_V6 = Address("169.254.169.254"), Address("fd00:ec2::254")
+OFFICE = Address("10.1.2.3")
+PUBLIC, PUBLIC_V6 = Address("93.184.216.34"), Address("2a00:1450:4001::1")
+
+TENANT = {
+    "hub": HUB,
+    "proxy": PROXY,
+    "rucio": RUCIO,
+    "rucio-schema": SCHEMA,
+    "database-setup": SETUP,
+    "session": SESSION,
+    "image-check": CHECK,
+    "workflow": WORKFLOW,
+}
+
+NEEDED: list[tuple[str, End, End, int]] = [
+    ("people reach the proxy through an ingress controller anywhere", CONTROLLER, PROXY, 8000),
+    ("also one on the host's network", BROWSER, PROXY, 8000),
+    ("the proxy hands requests to the hub", PROXY, HUB, 8081),
+    ("the proxy hands requests to notebooks", PROXY, SESSION, 8888),
+    ("the hub tells the proxy its routes", HUB, PROXY, 8001),
+    ("the hub looks after notebooks", HUB, SESSION, 8888),
+    ("notebooks report to the hub", SESSION, HUB, 8081),
+    ("the hub makes pods", HUB, API_SERVER, 6443),
+    ("the hub makes pods, elsewhere", HUB, API_SERVER, 443),
+    ("the hub finishes a login", HUB, ISSUER, 443),
+    ("the hub finishes a login at a provider in the cluster", HUB, IN_CLUSTER_ISSUER, 443),
+    ("the hub keeps its state", HUB, DATABASE, 5432),
+    ("rucio keeps its catalogue", RUCIO, DATABASE, 5432),
+    ("rucio's schema is made", SCHEMA, DATABASE, 5432),
+    ("roles are made", SETUP, DATABASE, 5432),
+    ("notebooks use the data lake", SESSION, RUCIO, 80),
+    ("notebooks fetch packages", SESSION, PUBLIC, 443),
+    ("notebooks fetch packages by IPv6", SESSION, PUBLIC_V6, 443),
+    ("notebooks move data on any port", SESSION, PUBLIC, 1094),
+]
+
+REFUSED: list[tuple[str, End, End, int]] = [
+    ("a notebook and another's", SESSION, OTHER_SESSION, 8888),
+    ("a notebook and another tenant's notebook", SESSION, FOREIGN_SESSION, 8888),
+    ("another tenant's notebook and ours", FOREIGN_SESSION, SESSION, 8888),
+    ("another tenant's hub and our notebooks", FOREIGN_HUB, SESSION, 8888),
+    ("another tenant's notebook and our hub", FOREIGN_SESSION, HUB, 8081),
+    ("another tenant's notebook and our data lake", FOREIGN_SESSION, RUCIO, 80),
+    ("the check of an image and the world", CHECK, PUBLIC, 443),
+    ("the check of an image and the hub", CHECK, HUB, 8081),
+    ("a notebook and the database", SESSION, DATABASE, 5432),
+    ("a notebook and the proxy's API", SESSION, PROXY, 8001),
+    ("a notebook and the API server", SESSION, API_SERVER, 6443),
+    ("a notebook and the site's own networks", SESSION, OFFICE, 443),
+    ("a notebook and the node's agent", SESSION, API_SERVER, 10250),
+    ("a stray pod beside the services and the database", STRAY, DATABASE, 5432),
+    ("a stray pod beside the services and the world", STRAY, PUBLIC, 443),
+    ("the world and the hub", BROWSER, HUB, 8081),
+    ("the world and the proxy's API", BROWSER, PROXY, 8001),
+    ("the world and the database", BROWSER, DATABASE, 5432),
+    ("the world and a notebook", BROWSER, SESSION, 8888),
+    ("the world and a data lake without a hostname", BROWSER, RUCIO, 80),
+    ("the proxy and the database", PROXY, DATABASE, 5432),
+    ("the proxy and the world", PROXY, PUBLIC, 443),
+    ("the database and the world", DATABASE, PUBLIC, 443),
+    ("the database and the hub", DATABASE, HUB, 8081),
+    ("a workflow and the world", WORKFLOW, PUBLIC, 443),
+    ("the hub and plain HTTP elsewhere", HUB, PUBLIC, 80),
+]
+
+
+def network(env: Environment) -> Network:
+    return Network.of(registry.render(env))
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "port"), [each[1:] for each in NEEDED], ids=[n[0] for n in NEEDED]
+)
+def test_this_works(source: End, target: End, port: int) -> None:
+    assert network(QUICKSTART).allowed(source, target, port)
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "port"), [each[1:] for each in REFUSED], ids=[n[0] for n in REFUSED]
+)
+def test_this_does_not(source: End, target: End, port: int) -> None:
+    assert not network(QUICKSTART).possible(source, target, port)
+
+
+@pytest.mark.parametrize("name", TENANT)
+@pytest.mark.parametrize("server", [DNS, LOCAL_DNS], ids=["cluster", "node-local"])
+def test_everybody_resolves_names_and_nothing_else_there(name: str, server: End) -> None:
+    net = network(QUICKSTART)
+    assert net.allowed(TENANT[name], server, 53, "UDP")
+    assert net.allowed(TENANT[name], server, 53, "TCP")
+    assert not net.possible(TENANT[name], server, 22)
+
+
+@pytest.mark.parametrize("name", TENANT)
+@pytest.mark.parametrize("env", [QUICKSTART, FULL, EXTERNAL], ids=["quickstart", "full", "external"])
+def test_nobody_gets_at_a_nodes_credentials(name: str, env: Environment) -> None:
+    net = network(env)
+    for port in (80, 8080, 5432):
+        assert not net.possible(TENANT[name], METADATA, port)
+        assert not net.possible(TENANT[name], METADATA_V6, port)
+
+
+def test_a_site_that_knows_its_ingress_controller_lets_in_nobody_else() -> None:
+    net = network(FULL)
+    for target, port in ((PROXY, 8000), (RUCIO, 80)):
+        assert net.allowed(CONTROLLER, target, port)
+        assert not net.possible(BROWSER, target, port)
+        assert not net.possible(FOREIGN_HUB, target, port)
+
+
+def test_a_provider_behind_the_sites_ingress_controller_is_reached_on_the_controllers_own_port() -> None:
+    assert network(FULL).allowed(HUB, CONTROLLER, 8443)
+
+
+def test_a_database_elsewhere_is_reached_by_those_who_need_it_alone() -> None:
+    net = network(EXTERNAL)
+    for consumer in (HUB, RUCIO, SCHEMA, SETUP):
+        assert net.allowed(consumer, OFFICE, 25060)
+        assert net.allowed(consumer, Pod("databases", {}, "10.244.0.12"), 5432)
+    for other in (PROXY, SESSION, STRAY, WORKFLOW):
+        assert not net.possible(other, OFFICE, 5432)
+
+
+def test_the_policies_of_a_pod_stand_before_it_starts() -> None:
+    """A hub that cannot reach a running notebook at its start ends it."""
+    resources = {resource.id: resource for resource in registry.render(QUICKSTART)}
+    policies = [each for each in resources.values() if each.id.kind.endswith("/NetworkPolicy")]
+    for resource in resources.values():
+        template = resource.body.get("spec", {}).get("template")
+        if not template:
+            continue
+        assert resource.policy is Policy.DELETE
+        own = {
+            policy.id
+            for policy in policies
+            if policy.id.namespace == resource.id.namespace
+            and (selected := policy.body["spec"]["podSelector"].get("matchLabels"))
+            and selected.items() <= template["metadata"]["labels"].items()
+        }
+        assert own or template["metadata"]["labels"][workloads.NAME_LABEL] == "image-check", resource.id
+        assert own <= resource.needs, resource.id
