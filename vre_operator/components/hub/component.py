@@ -78,7 +78,7 @@ def _login(env: Environment) -> Resource:
         ":",
         Ref(database, "port"),
         "/",
-        Ref(database, "database", Encode.URL),
+        Ref(database, "database"),
     )
     return Resource(
         id=kube("v1/Secret", env.namespace, "hub-login"),

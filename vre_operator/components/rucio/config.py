@@ -76,7 +76,8 @@ def _url(env: Environment) -> Text:
         ":",
         Ref(database, "port"),
         "/",
-        Ref(database, "database", Encode.URL_INI),
+        # SQLAlchemy decodes user and password of a URL, but not this.
+        Ref(database, "database", Encode.INI),
         # A server that is gone without a word would hold a thread for minutes.
         "?connect_timeout=5",
     )

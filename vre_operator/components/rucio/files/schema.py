@@ -40,8 +40,8 @@ def build_schema(connection, script):
         )
     elif tables := inspect(connection).get_table_names():
         sys.exit(
-            f"The database holds {len(tables)} tables and no version of Rucio's schema. If Rucio made them, run "
-            "`alembic stamp` with the revision of the Rucio that did; else use an empty database."
+            f"The database holds {len(tables)} tables and no version of Rucio's schema. If Rucio made them, "
+            "run `alembic stamp` with the revision of the Rucio that did; else use an empty database."
         )
     else:
         models.register_models(connection)

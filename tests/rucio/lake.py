@@ -1,0 +1,75 @@
+"""A tenant's Rucio without a cluster: the rendered files, the real program, a real PostgreSQL."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests import software
+from tests.postgres.server import Server
+from tests.unit.components.scenarios import QUICKSTART, environment
+from vre_operator.components import rucio
+from vre_operator.components.rucio.config import DIRECTORY
+
+# Everything that URLs, INI files and shells find special.
+ODD = "p%25@s:s/w'o\"r?d#[$x] %(y)s"
+ROOT_PASSWORD = "100%-of %(root)s's"
+
+
+@dataclass(frozen=True)
+class Lake:
+    directory: Path
+    bin: Path
+    files: Path
+    scripts: Path
+
+    def python(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [str(self.bin / "python"), *arguments]
+        return subprocess.run(
+            command, env=self.environment, capture_output=True, text=True, check=False, timeout=100
+        )
+
+    def make_schema(self) -> subprocess.CompletedProcess[str]:
+        return self.python(str(self.scripts / "schema.py"))
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return os.environ | {"RUCIO_CONFIG": str(self.files / "rucio.cfg")}
+
+
+def new_lake(server: Server, directory: Path, name: str) -> Lake:
+    """An empty database of an oddly named role, and the files that lead there."""
+    role = f"rucio {name} 5%"
+    literal = ODD.replace("'", "''")
+    server.sql(f"""CREATE ROLE "{role}" LOGIN PASSWORD '{literal}'""")
+    server.sql(f'CREATE DATABASE {name} OWNER "{role}"')
+    by_name = {resource.id.name: resource for resource in rucio.render(environment(QUICKSTART))}
+    credentials = {
+        "host": "127.0.0.1",
+        "port": str(server.port),
+        "username": role,
+        "database": name,
+        "password": ODD,
+    }
+    values = {f"database-rucio/{key}": value for key, value in credentials.items()}
+    config = software.content(by_name["rucio-config"], values | {"rucio-root/password": ROOT_PASSWORD})
+    files = directory / name
+    software.write(files, {key: text.replace(DIRECTORY, str(files)) for key, text in config.items()})
+    scripts = software.write(directory / "scripts", software.content(by_name["rucio-scripts"], {}))
+    return Lake(directory, software.environment("rucio"), files, scripts)
+
+
+def login(server: str, username: str, password: str) -> int:
+    """The HTTP status of a login to the root account."""
+    headers = {"X-Rucio-Account": "root", "X-Rucio-Username": username, "X-Rucio-Password": password}
+    request = urllib.request.Request(f"{server}/auth/userpass", headers=headers)  # noqa: S310
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+            status: int = answer.status
+            return status
+    except urllib.error.HTTPError as error:
+        return error.code
