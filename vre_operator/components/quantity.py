@@ -1,34 +1,40 @@
-"""Arithmetic on Kubernetes quantities, as far as quotas need it."""
+"""Kubernetes quantities in the spelling that the API server stores: the shortest whole number.
+
+What we write is then what we read, and a difference is a change.
+"""
 
 from __future__ import annotations
 
-import re
 from decimal import Decimal
 
+from vre_operator.api.rules import quantity as in_bytes
 
-def times(quantity: str, count: int) -> str:
-    """`count` times a quantity, in its own unit: times("1.5Gi", 3) is "4.5Gi"."""
-    number, unit = _split(quantity)
-    return f"{_plain(number * count)}{unit}"
+_BINARY = ("", "Ki", "Mi", "Gi", "Ti", "Pi")
+_DECIMAL = ("m", "", "k", "M", "G", "T", "P")
+
+
+def size(quantity: str, count: int = 1) -> str:
+    """`count` times an amount of memory or storage: size("1.5Gi", 2) is "3Gi"."""
+    amount = in_bytes(quantity) * count
+    if quantity.endswith("i") and amount == int(amount):
+        return _shortest(int(amount), 1024, _BINARY)
+    return _shortest(int(amount * 1000), 1000, _DECIMAL)
+
+
+def number(count: float) -> str:
+    """A number of CPUs or of objects: 0.1 is "100m", 20000 is "20k"."""
+    return _shortest(round(Decimal(count) * 1000), 1000, _DECIMAL)
 
 
 def is_zero(quantity: str) -> bool:
-    return _split(quantity)[0] == 0
+    return in_bytes(quantity) == 0
 
 
-def cpus(count: float) -> str:
-    """A number of CPUs, no finer than the API server stores it: 0.1 is "100m", 2 is "2"."""
-    milli = round(count * 1000)
-    return str(milli // 1000) if milli % 1000 == 0 else f"{milli}m"
-
-
-def _split(quantity: str) -> tuple[Decimal, str]:
-    match = re.fullmatch(r"([0-9.]+)([A-Za-z]*)", quantity)
-    if match is None:
-        raise ValueError(f"not a quantity: {quantity!r}")
-    return Decimal(match[1]), match[2]
-
-
-def _plain(number: Decimal) -> str:
-    text = f"{number:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
+def _shortest(amount: int, step: int, units: tuple[str, ...]) -> str:
+    if amount == 0:
+        return "0"
+    for unit in units[:-1]:
+        if amount % step:
+            return f"{amount}{unit}"
+        amount //= step
+    return f"{amount}{units[-1]}"

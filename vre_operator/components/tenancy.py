@@ -17,12 +17,13 @@ COMPONENT = "tenancy"
 
 def render(env: Environment) -> Iterable[Resource]:
     """Everything that must stand before the first pod."""
-    # The services' namespace enforces no more than `baseline`: the official Rucio image starts as root.
-    # `restricted` is still what warnings and the audit log hold everything else against.
-    yield _namespace(ids.tenant_namespace(env), "baseline", Policy.RELEASE)
-    # A namespace that still holds people's homes outlives these: the target keeps one that holds claims.
-    yield _namespace(ids.notebooks_namespace(env), "restricted", Policy.DELETE)
-    yield _namespace(ids.workflows_namespace(env), "restricted", Policy.DELETE)
+    # The services' namespace enforces no more than `baseline`: the official Rucio image starts as root. Without
+    # it everything of ours would pass `restricted`, so whatever else comes is at least warned of.
+    advice = "baseline" if env.spec.data_lake.enabled else "restricted"
+    yield _namespace(ids.tenant_namespace(env), "baseline", advice, Policy.RELEASE)
+    # Deleted with the tenant, but never with homes in it: the target keeps a namespace that holds claims.
+    yield _namespace(ids.notebooks_namespace(env), "restricted", "restricted", Policy.DELETE)
+    yield _namespace(ids.workflows_namespace(env), "restricted", "restricted", Policy.DELETE)
 
     yield from _bounds(env, env.namespace, SERVICES_QUOTA, SERVICES_LIMITS)
     yield from _bounds(env, env.notebooks, *_notebook_bounds(env))
@@ -49,9 +50,9 @@ def render(env: Environment) -> Iterable[Resource]:
         )
 
 
-def _namespace(identity: ResourceId, level: str, policy: Policy) -> Resource:
+def _namespace(identity: ResourceId, level: str, advice: str, policy: Policy) -> Resource:
     prefix = "pod-security.kubernetes.io"
-    labels = {f"{prefix}/enforce": level, f"{prefix}/warn": "restricted", f"{prefix}/audit": "restricted"}
+    labels = {f"{prefix}/enforce": level, f"{prefix}/warn": advice, f"{prefix}/audit": advice}
     return Resource(id=identity, component=COMPONENT, body={"metadata": {"labels": labels}}, policy=policy)
 
 
@@ -93,20 +94,23 @@ def _notebook_bounds(env: Environment) -> tuple[Mapping[str, str], Limits]:
     no_guarantee = quantity.is_zero(notebook.memory_guarantee)
     memory = notebook.memory_limit if no_guarantee else notebook.memory_guarantee
     quota = {
-        "pods": str(pods),
-        "requests.cpu": quantity.cpus(cpu * pods),
-        "requests.memory": quantity.times(memory, pods),
-        "limits.cpu": quantity.cpus(notebook.cpu_limit * pods),
-        "limits.memory": quantity.times(notebook.memory_limit, pods),
-        "persistentvolumeclaims": "20000",
+        "pods": quantity.number(pods),
+        "requests.cpu": quantity.number(cpu * pods),
+        "requests.memory": quantity.size(memory, pods),
+        "limits.cpu": quantity.number(notebook.cpu_limit * pods),
+        "limits.memory": quantity.size(notebook.memory_limit, pods),
+        "persistentvolumeclaims": "20k",
         "secrets": "100",
         "configmaps": "100",
         "services": "10",
         "services.loadbalancers": "0",
         "services.nodeports": "0",
     }
-    requests = {"cpu": quantity.cpus(cpu), "memory": memory}
-    limits = {"cpu": quantity.cpus(notebook.cpu_limit), "memory": notebook.memory_limit}
+    requests = {"cpu": quantity.number(cpu), "memory": quantity.size(memory)}
+    limits = {
+        "cpu": quantity.number(notebook.cpu_limit),
+        "memory": quantity.size(notebook.memory_limit),
+    }
     return quota, (requests, limits)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from vre_operator.api.v1alpha1 import EmbeddedDatabase
-from vre_operator.components import ids, policies, workloads
+from vre_operator.components import ids, policies, quantity, workloads
 from vre_operator.components.context import Environment, kube
 from vre_operator.components.workloads import Body, User, mount, scratch
 from vre_operator.engine.resources import Generator, Policy, Resource, ResourceId
@@ -64,7 +64,8 @@ def render(env: Environment, component: str, wish: EmbeddedDatabase) -> Iterator
 
 
 def _claim(identity: ResourceId, component: str, wish: EmbeddedDatabase) -> Resource:
-    spec: Body = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": wish.size}}}
+    storage = {"storage": quantity.size(wish.size)}
+    spec: Body = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": storage}}
     if wish.storage_class:
         spec["storageClassName"] = wish.storage_class
     return Resource(
