@@ -54,6 +54,7 @@ class Model(BaseModel):
     model_config = ConfigDict(
         frozen=True,
         extra="forbid",
+        allow_inf_nan=False,
         alias_generator=to_camel,
         populate_by_name=True,
         use_attribute_docstrings=True,

@@ -10,6 +10,7 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
+import yaml
 from pydantic.json_schema import GenerateJsonSchema
 
 from vre_operator.api import names
@@ -95,6 +96,11 @@ def custom_resource_definition() -> dict[str, Any]:
     }
 
 
+def as_yaml() -> str:
+    """The same as text."""
+    return yaml.safe_dump(custom_resource_definition(), sort_keys=False, width=110)
+
+
 def structural_schema() -> dict[str, Any]:
     """The schema of a VREEnvironment as the API server takes it."""
     schema = structural(VREEnvironment)
@@ -134,6 +140,7 @@ def _structural(node: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict
         schema["description"] = _reflow(schema["description"])
     if "default" in schema:
         schema["default"] = without_nulls(schema["default"])
+        schema["description"] += _spoken_default(schema["default"])
     if "items" in node:
         schema["items"] = _structural(node["items"], definitions)
     if "properties" in node:
@@ -158,6 +165,19 @@ def _inline(node: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict[str
     if reference := merged.pop("$ref", None):
         return _inline(definitions[reference.rsplit("/", 1)[-1]], definitions) | merged
     return merged
+
+
+def _spoken_default(default: Any) -> str:
+    """Told in the text as well: `kubectl explain` shows no defaults. An object's is told by its fields."""
+    match default:
+        case bool():
+            return f" Default: {str(default).lower()}."
+        case str() | int() | float() if default != "":
+            return f" Default: {default:g}." if isinstance(default, float) else f" Default: {default}."
+        case [str(), *_]:
+            return f" Default: {', '.join(default)}."
+        case _:
+            return ""
 
 
 def _reflow(text: str) -> str:

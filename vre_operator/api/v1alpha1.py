@@ -169,7 +169,7 @@ class DeletionPolicy(StrEnum):
 
 
 class VREEnvironmentSpec(Model):
-    """What the tenant wants."""
+    """What the tenant wants. Only hostname and identity are required."""
 
     cel_rules = (
         Rule(
@@ -239,6 +239,6 @@ class VREEnvironment(Model):
     kind: Literal["VREEnvironment"]
     metadata: Metadata
     spec: VREEnvironmentSpec
-    """What the tenant wants."""
+    """What the tenant wants. Only hostname and identity are required."""
     status: VREEnvironmentStatus | None = None
     """What the operator found and did."""

@@ -1,0 +1,97 @@
+"""The `vre` command. Each command imports what it needs itself: a person waits for every one of them."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+def main() -> None:
+    """Tells what a VREEnvironment leads to and what is wrong with it. Needs no cluster.
+
+    \b
+    vre validate vre.yaml              what would be refused, and what to do about it
+    vre render vre.yaml -o summary     everything that would be made, in order
+    """
+
+
+@main.command(short_help="Say what is wrong with manifests.")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+def validate(files: tuple[str, ...]) -> None:
+    """Say what is wrong with the VREEnvironments in FILE... (- reads standard input).
+
+    Prints one line for each problem, `FILE: FIELD: PROBLEM -> REMEDY`, and exits with 1 when there is one. The
+    same rules are in the CRD, so what passes here passes `kubectl apply`. Changes of fields that cannot change
+    are seen by the cluster only, as they need the former state.
+    """
+    from vre_operator.cli.check import check
+
+    good = bad = 0
+    for finding in (finding for path in files for finding in check(path)):
+        for problem in finding.problems:
+            click.echo(problem)
+        if finding.note:
+            click.echo(finding.note, err=True)
+        if finding.environment:
+            click.echo(f"{finding.place}: VREEnvironment {finding.environment.metadata.name} is valid")
+        good += finding.environment is not None
+        bad += bool(finding.problems)
+    if not good and not bad:
+        click.echo(f"no VREEnvironment in {', '.join(files)}", err=True)
+    raise SystemExit(1 if bad or not good else 0)
+
+
+@main.command(short_help="Print everything that a manifest leads to.")
+@click.argument("file", metavar="FILE")
+@click.option("--site", "site_file", metavar="SITE.yaml", help="The site's settings; the defaults when absent.")
+@click.option(
+    "-n", "--namespace", default="default", show_default=True, help="Namespace, where FILE names none."
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["yaml", "summary"]),
+    default="yaml",
+    show_default=True,
+    help="All objects in full, or a line for each.",
+)
+def render(file: str, site_file: str | None, namespace: str, output: str) -> None:
+    """Print everything that the VREEnvironments in FILE lead to (- reads standard input).
+
+    That is every Kubernetes object and everything at the identity provider, in the order in which they are
+    made. Values that come into being only in a cluster, secrets among them, are shown as <placeholders>.
+    """
+    from vre_operator.api.site import Site
+    from vre_operator.cli.check import check, check_site
+    from vre_operator.cli.render import as_summary, as_yaml, plan
+
+    site, problems = check_site(site_file) if site_file else (Site(), ())
+    findings = list(check(file))
+    environments = [finding.environment for finding in findings if finding.environment]
+    problems = (*problems, *(problem for finding in findings for problem in finding.problems))
+    if not environments and not problems:
+        problems = (f"no VREEnvironment in {file}",)
+    if problems or site is None:
+        click.echo("\n".join(problems), err=True)
+        raise SystemExit(1)
+    for environment in environments:
+        for text in (as_yaml if output == "yaml" else as_summary)(plan(environment, namespace, site)):
+            click.echo(text)
+
+
+@main.command(short_help="Print the CustomResourceDefinition.")
+def crd() -> None:
+    """Print the CustomResourceDefinition of VREEnvironment, for `kubectl apply --server-side -f -`."""
+    from vre_operator.api.crd import as_yaml
+
+    click.echo(as_yaml(), nl=False)
+
+
+@main.command(short_help="Print the version.")
+def version() -> None:
+    """Print the version of this command and of the API that it knows."""
+    from importlib.metadata import version as installed
+
+    from vre_operator.api.names import API_VERSION
+
+    click.echo(f"vre {installed('vre-operator')} ({API_VERSION})")
