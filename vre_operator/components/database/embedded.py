@@ -45,8 +45,8 @@ def render(env: Environment, component: str, wish: EmbeddedDatabase) -> Iterator
         generate={"password": Generator.HEX48},
         policy=Policy.RETAIN,
     )
-    volume = kube("v1/PersistentVolumeClaim", env.namespace, "database")
-    yield _claim(volume, component, wish)
+    claim = _claim(env, component, wish)
+    yield claim
     service = workloads.service(
         env, component, ids.DATABASE, {"postgres": (ids.DATABASE_PORT, ids.DATABASE_PORT)}
     )
@@ -57,19 +57,20 @@ def render(env: Environment, component: str, wish: EmbeddedDatabase) -> Iterator
         env,
         component,
         ids.DATABASE,
-        _template(env, component, volume),
-        needs={superuser(env), volume, service.id, walls.id},
+        _template(env, component, claim.id),
+        # The class, not the claim: most classes bind a claim only when a pod wants it.
+        needs={superuser(env), service.id, walls.id} | claim.needs,
         origin="spec.database.embedded",
     )
 
 
-def _claim(identity: ResourceId, component: str, wish: EmbeddedDatabase) -> Resource:
+def _claim(env: Environment, component: str, wish: EmbeddedDatabase) -> Resource:
     storage = {"storage": quantity.size(wish.size)}
     spec: Body = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": storage}}
     if wish.storage_class:
         spec["storageClassName"] = wish.storage_class
     return Resource(
-        id=identity,
+        id=kube("v1/PersistentVolumeClaim", env.namespace, "database"),
         component=component,
         body={"spec": spec},
         needs=frozenset({ids.storage_class(wish.storage_class)} if wish.storage_class else ()),
