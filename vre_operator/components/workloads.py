@@ -116,7 +116,6 @@ def pod(
     *,
     user: User,
     volumes: Sequence[Body] = (),
-    init: Sequence[Body] = (),
     service_account: str = "",
     config: Iterable[ResourceId] = (),
     grace_seconds: int = 30,
@@ -135,8 +134,6 @@ def pod(
     }
     if service_account:
         spec["serviceAccountName"] = service_account
-    if init:
-        spec["initContainers"] = list(init)
     if volumes:
         spec["volumes"] = list(volumes)
     if env.site.image_pull_secrets:
@@ -188,13 +185,11 @@ def scratch(name: str, size: str, *, memory: bool = False) -> Body:
     return {"name": name, "emptyDir": {"sizeLimit": size} | ({"medium": "Memory"} if memory else {})}
 
 
-def mount(volume: str, path: str, *, writable: bool = False, sub_path: str = "") -> Body:
+def mount(volume: str, path: str, *, writable: bool = False) -> Body:
     """Where a container sees a volume."""
     body: Body = {"name": volume, "mountPath": path}
     if not writable:
         body["readOnly"] = True
-    if sub_path:
-        body["subPath"] = sub_path
     return body
 
 
@@ -319,15 +314,13 @@ def service(
     ports: Mapping[str, tuple[int, int]],
     *,
     workload: str = "",
-    headless: bool = False,
 ) -> Resource:
     """A Service before the pods of `workload` (its own name when absent). ports: name -> (port, pod's port)."""
     return Resource(
         id=kube("v1/Service", env.namespace, name),
         component=component,
         body={
-            "spec": ({"clusterIP": "None"} if headless else {})
-            | {
+            "spec": {
                 "type": "ClusterIP",
                 "selector": selector(env, workload or name),
                 "ports": [
