@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 
 from vre_operator.engine.refs import all_needs
-from vre_operator.engine.resources import Resource, ResourceId
+from vre_operator.engine.resources import Policy, Resource, ResourceId
 
 
 class PlanError(Exception):
     """A bug in a component: a duplicate id, an unknown need or a circle of needs."""
+
+
+class NameTakenError(Exception):
+    """The spec names an object as somebody else's that the plan itself makes. Its text is for the tenant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +31,11 @@ class Plan:
 
 
 def make_plan(resources: Iterable[Resource]) -> Plan:
-    """Raises PlanError when the resources do not form a plan."""
+    """Raises PlanError when the resources do not form a plan, NameTakenError when the spec is at fault."""
     by_id: dict[ResourceId, Resource] = {}
     for resource in resources:
-        if resource.id in by_id:
-            raise PlanError(
-                f"{resource.id} is made by both {by_id[resource.id].component} and {resource.component}"
-            )
-        by_id[resource.id] = resource
+        first = by_id.get(resource.id)
+        by_id[resource.id] = resource if first is None else _merged(first, resource)
     needs = {resource.id: all_needs(resource) for resource in by_id.values()}
     for resource_id, needed in needs.items():
         if unknown := sorted(needed - by_id.keys()):
@@ -47,3 +48,15 @@ def make_plan(resources: Iterable[Resource]) -> Plan:
     for resource_id in order:
         levels[resource_id] = 1 + max((levels[need] for need in needs[resource_id]), default=-1)
     return Plan(tuple(by_id[resource_id] for resource_id in order), needs, levels)
+
+
+def _merged(first: Resource, second: Resource) -> Resource:
+    """One resource for two mentions of somebody else's object; nothing else may be mentioned twice."""
+    theirs = [resource for resource in (first, second) if resource.policy is Policy.EXTERNAL]
+    if not theirs:
+        raise PlanError(f"{first.id} is made by both {first.component} and {second.component}")
+    if len(theirs) == 1:
+        raise NameTakenError(
+            f"{theirs[0].origin}: {first.id.short} is made by the operator itself. Use an object of another name."
+        )
+    return replace(first, required_keys=tuple(dict.fromkeys(first.required_keys + second.required_keys)))

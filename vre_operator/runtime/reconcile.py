@@ -21,7 +21,7 @@ from vre_operator.components.context import Environment
 from vre_operator.engine import status
 from vre_operator.engine.errors import TargetError
 from vre_operator.engine.executor import Outcome, Result, Walk, prune, removable
-from vre_operator.engine.plan import Plan, make_plan
+from vre_operator.engine.plan import NameTakenError, Plan, make_plan
 from vre_operator.engine.resources import Resource, Tenant
 from vre_operator.engine.target import Target
 from vre_operator.runtime.backoff import Backoff
@@ -61,15 +61,15 @@ class Reconciler:
             return SAFETY_SECONDS
         try:
             spec = load(obj)
-        except SpecError as error:
+            plan = make_plan(self.render(Environment(tenant, spec, self.site)))
+        except (SpecError, NameTakenError) as error:
             await self._halt(report, Reason.INVALID_SPEC, str(error))
             return None
-        return await self._converge(tenant, obj, spec, report)
+        return await self._converge(tenant, obj, spec, plan, report)
 
     async def _converge(
-        self, tenant: Tenant, obj: Mapping[str, Any], spec: VREEnvironmentSpec, report: Report
+        self, tenant: Tenant, obj: Mapping[str, Any], spec: VREEnvironmentSpec, plan: Plan, report: Report
     ) -> float | None:
-        plan = make_plan(self.render(Environment(tenant, spec, self.site)))
         await report.ensure_finalizer()
         report.hostnames = sorted(set(report.hostnames) | wanted(obj))
         report.inventory = report.inventory.merged(plan)

@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import pytest
 
 from tests.unit.engine.world import res, rid
-from vre_operator.engine.plan import PlanError, make_plan
+from vre_operator.engine.plan import NameTakenError, PlanError, make_plan
 from vre_operator.engine.refs import ContentDigest, Ref, Text
+from vre_operator.engine.resources import Policy, Resource
 
 
 def test_needs_come_first_and_levels_count_the_longest_way() -> None:
@@ -33,3 +36,20 @@ def test_duplicates_unknown_needs_and_circles_are_named() -> None:
         make_plan([res("a", "ghost")])
     with pytest.raises(PlanError, match="circle of needs"):
         make_plan([res("a", "b"), res("b", "a")])
+
+
+def test_somebody_elses_object_may_be_named_twice() -> None:
+    def theirs(*keys: str) -> Resource:
+        return replace(res("a", policy=Policy.EXTERNAL), required_keys=keys)
+
+    plan = make_plan([theirs("x", "y"), theirs("y", "z")])
+    assert plan.resources[0].required_keys == ("x", "y", "z")
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_an_own_object_named_as_somebody_elses_is_the_tenants_mistake(order: int) -> None:
+    theirs = replace(res("a", policy=Policy.EXTERNAL), origin="spec.exposure.tls.secret")
+    with pytest.raises(
+        NameTakenError, match=r"^spec.exposure.tls.secret: ConfigMap a is made by the operator itself"
+    ):
+        make_plan([theirs, res("a")][::order])

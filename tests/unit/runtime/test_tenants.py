@@ -24,7 +24,7 @@ def reasons(*objects: dict[str, Any]) -> list[str | None]:
     tenants = Tenants()
     keys = [tenants.put(obj) for obj in objects]
     collisions = [tenants.collision(key) for key in keys]
-    return [collision and str(collision.reason) for collision in collisions]
+    return [str(collision.reason) if collision else None for collision in collisions]
 
 
 def test_tenants_apart_do_not_collide() -> None:
