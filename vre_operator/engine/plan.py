@@ -57,6 +57,6 @@ def _merged(first: Resource, second: Resource) -> Resource:
         raise PlanError(f"{first.id} is made by both {first.component} and {second.component}")
     if len(theirs) == 1:
         raise NameTakenError(
-            f"{theirs[0].origin}: {first.id.short} is made by the operator itself. Use an object of another name."
+            f"{theirs[0].origin}: {first.id.short} is made by the operator itself. Name another one."
         )
     return replace(first, required_keys=tuple(dict.fromkeys(first.required_keys + second.required_keys)))
