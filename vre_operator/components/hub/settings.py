@@ -161,7 +161,6 @@ def _spawner(env: Environment) -> Traits:
         "slug_scheme": "safe",
         "cmd": ["jupyterhub-singleuser"],
         "default_url": "/lab",
-        "image": images(env)[0].image,
         "image_pull_policy": env.site.image_pull_policy,
         "image_pull_secrets": list(env.site.image_pull_secrets),
         # The operator follows these pods to tell why one does not start.

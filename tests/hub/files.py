@@ -1,0 +1,45 @@
+"""A tenant's hub without a cluster: the rendered files, laid out as its pod sees them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tests import software
+from tests.unit.components.scenarios import environment
+from vre_operator.components import hub
+
+SECRETS = {
+    "proxy-token": "a1" * 32,
+    "cookie-secret": "b2" * 32,
+    "crypt-key": "c3" * 32,
+    "idle-culler-token": "d4" * 24,
+    "vre-operator-token": "e5" * 24,
+}
+PASSWORD = "p%25@s:s/w'o\"r?d#[$x]"
+
+
+def lay_out(
+    root: Path,
+    spec: dict[str, Any],
+    site: dict[str, Any] | None = None,
+    *,
+    provider: str = "https://login.example.org",
+    database: dict[str, str] | None = None,
+) -> Path:
+    """Returns the configuration file; start the hub with VRE_HUB_ROOT=`root`."""
+    resources = {resource.id.name: resource for resource in hub.render(environment(spec, site))}
+    values = {
+        "hub/client_id": "vre-hub",
+        "hub/client_secret": "client-secret",
+        "issuer/authorization_endpoint": f"{provider}/authorize",
+        "issuer/token_endpoint": f"{provider}/token",
+        "issuer/userinfo_endpoint": f"{provider}/userinfo",
+    }
+    connection = {"host": "db", "port": "5432", "database": "hub", "username": "hub", "password": PASSWORD}
+    values |= {f"database-hub/{key}": value for key, value in (connection | (database or {})).items()}
+    assert set(resources["hub-secrets"].generate) == set(SECRETS)
+    for folder, name in (("config", "hub-config"), ("images", "hub-images"), ("login", "hub-login")):
+        software.write(root / folder, software.content(resources[name], values))
+    software.write(root / "secrets", SECRETS)
+    return root / "config/jupyterhub_config.py"

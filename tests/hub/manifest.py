@@ -1,0 +1,68 @@
+# mypy: ignore-errors
+"""Runs in the hub's environment: what the configuration makes of KubeSpawner. Prints one JSON object."""
+
+import asyncio
+import json
+import logging
+import sys
+
+from jupyterhub.app import JupyterHub
+from kubespawner import KubeSpawner
+from traitlets import HasTraits
+
+warnings = []
+
+
+class Collect(logging.Handler):
+    def emit(self, record):
+        warnings.append(record.getMessage())
+
+
+def spawner(config, **options):
+    made = KubeSpawner(_mock=True, config=config)
+    made.log.addHandler(Collect(logging.WARNING))
+    made.user_options = options
+    return made
+
+
+async def start(config, **options):
+    """The pod and the claim of a session with these options, or why there is none."""
+    made = spawner(config, **options)
+    made._spawn_pending = True
+    try:
+        await made.load_user_options()
+    except Exception as error:
+        return {"refused": getattr(error, "jupyterhub_message", repr(error))}
+    pod = await made.get_pod_manifest()
+    claim = made.get_pvc_manifest()
+    serialise = made.api.api_client.sanitize_for_serialization
+    return {"pod": serialise(pod), "claim": serialise(claim)}
+
+
+async def main(path, *profiles):
+    app = JupyterHub()
+    app.load_config_file(path)
+    logging.getLogger("traitlets").addHandler(Collect(logging.WARNING))
+    known = {}
+    for base in (*app.classes, KubeSpawner, app.config.JupyterHub.authenticator_class):
+        known |= {cls.__name__: cls.class_trait_names() for cls in base.__mro__ if issubclass(cls, HasTraits)}
+    unknown = [
+        f"{section}.{trait}"
+        for section, traits in app.config.items()
+        for trait in traits
+        if trait not in known.get(section, ())
+    ]
+    stale = spawner(app.config, profile="gone")
+    form = stale.options_form
+    return {
+        "unknown": unknown,
+        "starts": {name: await start(app.config, profile=name) for name in profiles},
+        "default": await start(app.config),
+        "form": await form(stale),
+        "delete_pvc": stale.delete_pvc,
+        "failure_limit": stale.consecutive_failure_limit,
+        "warnings": warnings,
+    }
+
+
+print(json.dumps(asyncio.run(main(*sys.argv[1:]))))

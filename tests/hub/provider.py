@@ -1,0 +1,65 @@
+"""The three endpoints of an identity provider that the hub uses. Who logs in next is set by the test."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
+
+
+class Provider(ThreadingHTTPServer):
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.person: dict[str, object] = {}
+        self.challenge = ""
+        self.basic_auth: str | None = None
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Provider
+
+    def do_GET(self) -> None:
+        # The hub's userinfo call; a person's browser is played by the test itself.
+        self._answer(self.server.person)
+
+    def do_POST(self) -> None:
+        form = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
+        verifier = form.get("code_verifier", [""])[0].encode()
+        proof = base64.urlsafe_b64encode(hashlib.sha256(verifier).digest()).rstrip(b"=").decode()
+        good = proof == self.server.challenge and form["client_secret"] == ["client-secret"]
+        self._answer({"access_token": "t", "token_type": "Bearer"} if good else {"error": "bad"}, good)
+
+    def _answer(self, data: dict[str, object], good: bool = True) -> None:
+        body = json.dumps(data).encode()
+        self.send_response(200 if good else 400)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        pass
+
+
+@contextmanager
+def running() -> Iterator[Provider]:
+    with Provider() as provider:
+        threading.Thread(target=provider.serve_forever, daemon=True).start()
+        try:
+            yield provider
+        finally:
+            provider.shutdown()
+
+
+def query(url: str) -> dict[str, str]:
+    """The parameters of a redirect's target."""
+    return {key: values[0] for key, values in parse_qs(urlsplit(url).query).items()}

@@ -1,0 +1,198 @@
+"""The real hub, proxy and PostgreSQL: who gets in, who is refused, who is sent away again."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import socket
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from http.cookies import SimpleCookie
+from pathlib import Path
+
+import pytest
+
+from tests import software
+from tests.hub import provider as providers
+from tests.hub.files import PASSWORD, SECRETS, lay_out
+from tests.hub.provider import Provider, query
+from tests.postgres import server as postgres
+from tests.unit.components.scenarios import QUICKSTART
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+
+SPEC = QUICKSTART | {"identity": QUICKSTART["identity"] | {"adminGroups": ["/admins"]}}
+
+
+@dataclass
+class Hub:
+    port: int
+    provider: Provider
+    log: Path
+
+    def api(self, path: str, service: str = "vre-operator") -> tuple[int, str]:
+        browser = Browser(self)
+        token = SECRETS[f"{service}-token"]
+        status, _, body = browser.get(f"/hub/api{path}", {"Authorization": f"token {token}"})
+        return status, body
+
+
+@dataclass
+class Browser:
+    hub: Hub
+    cookies: dict[str, str] = field(default_factory=dict)
+
+    def get(self, path: str, headers: dict[str, str] | None = None) -> tuple[int, str, str]:
+        """Status, where it redirects to, and the body."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.hub.port, timeout=30)
+        jar = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
+        connection.request("GET", path, headers={"Cookie": jar, "Sec-Fetch-Mode": "navigate"} | (headers or {}))
+        with closing(connection), connection.getresponse() as answer:
+            body = answer.read().decode()
+        for header in answer.headers.get_all("Set-Cookie") or ():
+            for name, morsel in SimpleCookie(header).items():
+                self.cookies[name] = morsel.value
+        return answer.status, answer.headers["Location"] or "", body
+
+    def follow(self, path: str) -> str:
+        """To the redirect that leads to the provider."""
+        for _ in range(10):
+            status, target, _ = self.get(path)
+            assert status == 302, (status, path)
+            if target.startswith(self.hub.provider.address):
+                return target
+            path = target.removeprefix("https://ocean.example.org")
+        raise AssertionError("too many redirects")
+
+    def log_in(self, **person: object) -> int:
+        """Open the front page, be sent to the provider, come back; the status of that."""
+        self.hub.provider.person = person
+        asked = query(self.follow("/"))
+        assert asked["redirect_uri"] == "https://ocean.example.org/hub/oauth_callback"
+        assert asked["scope"].split() == ["openid", "profile", "email"]
+        assert asked["code_challenge_method"] == "S256"
+        self.hub.provider.challenge = asked["code_challenge"]
+        return self.get(f"/hub/oauth_callback?code=c&state={asked['state']}")[0]
+
+    def is_in(self) -> bool:
+        return self.get("/hub/home")[0] == 200
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@pytest.fixture(scope="module")
+def hub() -> Iterator[Hub]:
+    with tempfile.TemporaryDirectory(prefix="vre-hub-") as name, providers.running() as provider:
+        directory = Path(name)
+        directory.chmod(0o755)
+        home = directory / "postgres"
+        home.mkdir()
+        with postgres.running(home) as database:
+            literal = PASSWORD.replace("'", "''")
+            database.sql(f"CREATE ROLE \"hub@x\" LOGIN PASSWORD '{literal}'")
+            database.sql('CREATE DATABASE hub OWNER "hub@x"')
+            connection = {"host": "127.0.0.1", "port": str(database.port), "username": "hub@x"}
+            lay_out(directory / "root", SPEC, provider=provider.address, database=connection)
+            yield from start(directory, provider)
+
+
+def start(directory: Path, provider: Provider) -> Iterator[Hub]:
+    front, api, port = free_port(), free_port(), free_port()
+    hub_address = f"http://127.0.0.1:{port}"
+    arguments = [
+        f"--port={front}",
+        f"--api-port={api}",
+        f"--default-target={hub_address}",
+        "--ip=",
+        "--api-ip=",
+    ]
+    token = {"CONFIGPROXY_AUTH_TOKEN": SECRETS["proxy-token"]}
+    environment = os.environ | {
+        "VRE_HUB_ROOT": str(directory / "root"),
+        "HUB_PORT": str(port),
+        "PROXY_API_PORT": str(api),
+        "PATH": f"{software.environment('hub')}{os.pathsep}{os.environ['PATH']}",
+    }
+    config = Path(__file__).with_name("without_cluster.py")
+    log = directory / "hub.log"
+    with (
+        software.process([*software.proxy(), *arguments], directory / "proxy.log", env=os.environ | token),
+        software.process(
+            ["jupyterhub", "--config", str(config)], log, env=environment, cwd=directory
+        ) as running,
+    ):
+        hub = Hub(front, provider, log)
+        end = time.monotonic() + 60
+        while "JupyterHub is now running" not in log.read_text():
+            assert running.poll() is None, log.read_text()
+            assert time.monotonic() < end, log.read_text()
+            time.sleep(0.2)
+        yield hub
+
+
+def test_member_is_sent_to_the_provider_and_comes_in(hub: Hub) -> None:
+    alice = Browser(hub)
+    assert alice.log_in(preferred_username="Alice", groups=["/ocean"]) == 302
+    assert alice.is_in()
+    users = json.loads(hub.api("/users")[1])
+    assert [(user["name"], user["admin"], user["groups"]) for user in users if user["name"] == "alice"] == [
+        ("alice", False, ["/ocean"])
+    ]
+
+
+def test_stranger_is_refused(hub: Hub) -> None:
+    bob = Browser(hub)
+    assert bob.log_in(preferred_username="bob", groups=["/elsewhere"]) == 403
+    assert not bob.is_in()
+    nobody = Browser(hub)
+    assert nobody.log_in(preferred_username="nobody") == 403, "no groups claim at all"
+
+
+def test_admin_is_admin(hub: Hub) -> None:
+    assert Browser(hub).log_in(preferred_username="root", groups=["/admins"]) == 302
+    users = json.loads(hub.api("/users")[1])
+    assert [user["name"] for user in users if user["admin"]] == ["root"]
+
+
+def test_who_leaves_the_group_is_out_at_the_next_refresh(hub: Hub) -> None:
+    carol = Browser(hub)
+    assert carol.log_in(preferred_username="carol", groups=["/ocean"]) == 302
+    time.sleep(1.5)
+    assert carol.is_in(), "still a member"
+    hub.provider.person = {"preferred_username": "carol", "groups": ["/elsewhere"]}
+    time.sleep(1.5)
+    assert not carol.is_in()
+    assert carol.log_in(preferred_username="carol", groups=["/elsewhere"]) == 403
+
+
+def test_operator_may_do_what_it_needs_and_no_more(hub: Hub) -> None:
+    assert hub.api("/info")[0] == 200
+    assert hub.api("/metrics")[0] == 200
+    assert Browser(hub).get("/hub/metrics")[0] == 403
+    users = json.loads(hub.api("/users")[1])
+    assert all("auth_state" not in user for user in users)
+    assert hub.api("/users/alice/tokens")[0] in (403, 404)
+    assert hub.api("/proxy")[0] == 200
+
+
+def test_culler_runs_and_may_only_cull(hub: Hub) -> None:
+    assert "Starting service 'idle-culler'" in hub.log.read_text()
+    assert hub.api("/users", "idle-culler")[0] == 200
+    assert hub.api("/info", "idle-culler")[0] == 403
+    time.sleep(3)
+    assert "idle-culler exited" not in hub.log.read_text()
+
+
+def test_log_tells_no_secret_and_knows_every_setting(hub: Hub) -> None:
+    text = hub.log.read_text()
+    for secret in (*SECRETS.values(), "client-secret", PASSWORD):
+        assert secret not in text
+    assert "not recognized" not in text

@@ -1,0 +1,126 @@
+"""What the real KubeSpawner makes of the rendered configuration: every trait known, and fit pods."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import software
+from tests.hub.files import lay_out
+from tests.unit.components.scenarios import FULL, FULL_SITE
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+
+# KubeSpawner reads one when it is made; nothing is ever asked of it.
+NO_CLUSTER = {
+    "apiVersion": "v1",
+    "kind": "Config",
+    "current-context": "none",
+    "contexts": [{"name": "none", "context": {"cluster": "none", "user": "none"}}],
+    "clusters": [{"name": "none", "cluster": {"server": "http://127.0.0.1:1"}}],
+    "users": [{"name": "none", "user": {}}],
+}
+IMAGES = [
+    {"name": "base", "image": "example.org/base:1", "displayName": "Base <b>", "description": "{x} & more"},
+    {"name": "ocean", "image": "example.org/ocean:2"},
+]
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    root = tmp_path_factory.mktemp("hub")
+    spec = FULL | {"notebooks": FULL["notebooks"] | {"images": IMAGES}}
+    # Without a CA there is no file outside the pod's own directories.
+    site = {key: value for key, value in FULL_SITE.items() if key != "caBundle"}
+    config = lay_out(root, spec, site)
+    (root / "kubeconfig").write_text(json.dumps(NO_CLUSTER))
+    python = str(software.environment("hub") / "python")
+    script = str(Path(__file__).with_name("manifest.py"))
+    done = subprocess.run(
+        [python, script, str(config), "base", "ocean", "gone"],
+        env=os.environ | {"VRE_HUB_ROOT": str(root), "KUBECONFIG": str(root / "kubeconfig")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return answer
+
+
+def test_every_trait_is_known(told: dict[str, Any]) -> None:
+    assert told["unknown"] == []
+    assert told["warnings"] == []
+
+
+def test_pod_fits_the_restricted_level(told: dict[str, Any]) -> None:
+    spec = told["starts"]["ocean"]["pod"]["spec"]
+    pod, container = spec["securityContext"], spec["containers"][0]["securityContext"]
+    assert pod == {
+        "fsGroup": 100,
+        "fsGroupChangePolicy": "OnRootMismatch",
+        "runAsNonRoot": True,
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+    assert container == {
+        "runAsUser": 1000,
+        "runAsGroup": 100,
+        "runAsNonRoot": True,
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+    assert spec["automountServiceAccountToken"] is False
+    assert spec["enableServiceLinks"] is False
+    assert {next(iter(set(volume) - {"name"})) for volume in spec["volumes"]} <= {
+        "configMap",
+        "persistentVolumeClaim",
+    }
+
+
+def test_pod_is_what_the_tenant_asked_for(told: dict[str, Any]) -> None:
+    start = told["starts"]["ocean"]
+    pod, claim = start["pod"], start["claim"]
+    container = pod["spec"]["containers"][0]
+    assert container["image"] == "example.org/ocean:2"
+    assert container["resources"] == {
+        "limits": {"cpu": 4.0, "memory": 6 * 2**30},
+        "requests": {"cpu": 0.25, "memory": 3 * 2**29},
+    }
+    assert pod["metadata"]["labels"]["vre.science/tenant"] == "ocean"
+    assert pod["metadata"]["labels"]["component"] == "singleuser-server"
+    assert claim["spec"]["resources"]["requests"]["storage"] == "20Gi"
+    assert claim["spec"]["storageClassName"] == "fast"
+    home = {volume["name"]: volume for volume in pod["spec"]["volumes"]}["home"]
+    assert home["persistentVolumeClaim"]["claimName"] == claim["metadata"]["name"]
+    assert {"name": "RUCIO_HOME", "value": "/opt/rucio"} in container["env"]
+    assert pod["spec"]["imagePullSecrets"] == [{"name": "registry"}]
+
+
+def test_homes_and_hub_outlive_users_and_bad_images(told: dict[str, Any]) -> None:
+    assert told["delete_pvc"] is False
+    assert told["failure_limit"] == 0
+
+
+def test_choice_of_images(told: dict[str, Any]) -> None:
+    images = {
+        name: start["pod"]["spec"]["containers"][0]["image"]
+        for name, start in (told["starts"] | {"-": told["default"]}).items()
+        if "pod" in start
+    }
+    assert images == {"base": "example.org/base:1", "ocean": "example.org/ocean:2", "-": "example.org/base:1"}
+    assert "not offered any more" in told["starts"]["gone"]["refused"]
+
+
+def test_form_shows_texts_as_texts_and_forgets_what_is_gone(told: dict[str, Any]) -> None:
+    form = told["form"]
+    assert "Base &lt;b&gt;" in form
+    assert "{x} &amp; more" in form
+    assert len(re.findall(r"checked\s*/>", form)) == 1
+    assert "gone" not in form

@@ -1,0 +1,13 @@
+# mypy: ignore-errors
+"""The tenant's configuration as it is, but sessions that need no cluster, and ports of this test."""
+
+import os
+
+c = get_config()  # noqa: F821
+load_subconfig(os.environ["VRE_HUB_ROOT"] + "/config/jupyterhub_config.py")  # noqa: F821
+
+c.JupyterHub.spawner_class = "simple"
+c.JupyterHub.hub_bind_url = c.JupyterHub.hub_connect_url = f"http://127.0.0.1:{os.environ['HUB_PORT']}"
+c.ConfigurableHTTPProxy.api_url = f"http://127.0.0.1:{os.environ['PROXY_API_PORT']}"
+# Ask at once instead of after minutes.
+c.Authenticator.auth_refresh_age = 1

@@ -1,0 +1,150 @@
+"""The hub and the checks of images, as rendered."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from syrupy.assertion import SnapshotAssertion
+
+from tests.unit.components.printing import YamlSnapshots, to_yaml
+from tests.unit.components.scenarios import FULL, QUICKSTART, environment, scenario
+from vre_operator.components import hub, ids
+from vre_operator.components.context import Environment, kube
+from vre_operator.components.hub import access, notebooks, settings
+from vre_operator.engine.refs import all_needs, references
+from vre_operator.engine.resources import Policy, Resource
+
+
+def rendered(env: Environment) -> dict[str, Resource]:
+    return {resource.id.name: resource for resource in hub.render(env) if resource.id.namespace == "ocean"}
+
+
+def deployment(env: Environment, name: str) -> Resource:
+    wanted = kube("apps/v1/Deployment", env.namespace, name)
+    return next(resource for resource in hub.render(env) if resource.id == wanted)
+
+
+def traits(spec: dict[str, Any], site: dict[str, Any] | None = None) -> dict[str, Any]:
+    answer: dict[str, Any] = json.loads(settings.settings(environment(spec, site)))["traits"]
+    return answer
+
+
+@pytest.mark.parametrize("name", ["quickstart", "full", "external-database", "suspended"])
+def test_it_renders_as_reviewed(name: str, snapshot: SnapshotAssertion) -> None:
+    # The program is reviewed as a file.
+    text = to_yaml([*hub.render(scenario(name)), *notebooks.render(scenario(name))])
+    program = "\n".join("      " + line if line else "" for line in hub.component.CONFIG_FILE.splitlines())
+    assert program in text
+    assert text.replace(program, "      (files/jupyterhub_config.py)") == snapshot(
+        extension_class=YamlSnapshots
+    )
+
+
+def test_nothing_when_the_tenant_wants_no_notebooks() -> None:
+    env = scenario("hub-off")
+    assert not [*hub.render(env), *notebooks.render(env)]
+
+
+def test_hub_comes_after_rights_walls_and_proxy() -> None:
+    env = scenario("full")
+    needs, proxy = all_needs(deployment(env, ids.HUB)), deployment(env, ids.PROXY).id
+    made = {resource.id for resource in hub.render(env)}
+    ground = {each for each in made if "NetworkPolicy" in each.kind or "rbac" in each.kind}
+    assert len(ground) == 5
+    assert needs >= ground | {
+        deployment(env, ids.PROXY).id,
+        ids.database_ready(env, ids.HUB),
+        ids.sessions(env),
+    }
+    assert ids.storage_class("fast") in needs
+
+
+def test_a_new_image_restarts_nothing_and_a_new_limit_the_hub() -> None:
+    def restarts(notebooks: dict[str, Any]) -> bool:
+        before, after = (environment(QUICKSTART | {"notebooks": each}) for each in ({}, notebooks))
+        sources = set(references(deployment(before, ids.HUB).body["spec"]["template"]["metadata"]))
+        assert sources == set(references(deployment(after, ids.HUB).body["spec"]["template"]["metadata"]))
+        one, other = rendered(before), rendered(after)
+        return any(one[each.name].body != other[each.name].body for each in sources)
+
+    assert not restarts({"images": [{"name": "a", "image": "example.org/a:1"}]})
+    assert restarts({"maxSessions": 7})
+
+
+def test_no_bad_image_holds_the_hub_up() -> None:
+    env = scenario("full")
+    checks = {resource.id for resource in notebooks.render(env)}
+    assert checks
+    assert not any(all_needs(resource) & checks for resource in hub.render(env))
+
+
+def test_each_image_is_tried_once_and_found_in_the_spec() -> None:
+    images = [
+        {"name": name, "image": f"example.org/{image}:1"}
+        for name, image in (("a", "x"), ("b", "y"), ("c", "x"))
+    ]
+    jobs = list(notebooks.render(environment(QUICKSTART | {"notebooks": {"images": images}})))
+    assert [job.origin for job in jobs] == ["spec.notebooks.images[0].image", "spec.notebooks.images[1].image"]
+    assert len({job.id for job in jobs}) == 2
+
+
+def test_a_check_runs_as_a_session_does() -> None:
+    env = scenario("quickstart")
+    (job,) = notebooks.render(env)
+    template = job.body["spec"]["template"]["spec"]
+    spawner = traits(QUICKSTART)["KubeSpawner"]
+    assert template["containers"][0]["args"][0] == spawner["cmd"][0]
+    assert template["securityContext"]["runAsUser"] == spawner["uid"]
+    assert template["securityContext"]["runAsGroup"] == spawner["gid"]
+    assert template["containers"][0]["image"] == json.loads(settings.catalogue(env))[0]["image"]
+    assert "image" not in spawner, "it would restart the hub when the list changes"
+
+
+def test_the_hub_cannot_take_a_home_or_read_a_secret() -> None:
+    rights = {(each, verb) for rule in access.RULES for each in rule["resources"] for verb in rule["verbs"]}
+    assert ("persistentvolumeclaims", "delete") not in rights
+    assert {each for each, _ in rights} == {"pods", "persistentvolumeclaims", "events"}
+    assert traits(QUICKSTART)["KubeSpawner"]["delete_pvc"] is False
+
+
+def test_tokens_are_made_for_every_service() -> None:
+    made = set(rendered(scenario("quickstart"))["hub-secrets"].generate)
+    services = {service["name"] for service in traits(QUICKSTART)["JupyterHub"]["services"]}
+    assert {f"{service}-token" for service in services} <= made
+
+
+def test_secrets_are_kept_and_only_referred_to() -> None:
+    resources = rendered(scenario("quickstart"))
+    assert resources["hub-secrets"].policy is Policy.RETAIN
+    assert ids.client(scenario("quickstart"), "hub") in set(references(resources["hub-login"].body))
+
+
+@pytest.mark.parametrize(
+    ("idle", "every"), [(120, "60"), (300, "150"), (3600, "600")], ids=["short", "medium", "long"]
+)
+def test_culling_looks_often_enough(idle: int, every: str) -> None:
+    spec = QUICKSTART | {"notebooks": {"culling": {"idleSeconds": idle}}}
+    (command,) = (each["command"] for each in traits(spec)["JupyterHub"]["services"] if "command" in each)
+    assert f"--cull-every={every}" in command
+    assert f"--timeout={idle}" in command
+
+
+def test_no_culler_and_no_rights_for_it_when_off() -> None:
+    spec = QUICKSTART | {"notebooks": {"culling": {"enabled": False}}}
+    hub_traits = traits(spec)["JupyterHub"]
+    assert {each["name"] for key in ("services", "load_roles") for each in hub_traits[key]} == {"vre-operator"}
+
+
+def test_sizes_are_bytes() -> None:
+    spawner = traits(FULL)["KubeSpawner"]
+    assert (spawner["mem_guarantee"], spawner["mem_limit"]) == (3 * 2**29, 6 * 2**30)
+
+
+def test_rucio_is_known_to_notebooks_only_where_there_is_one() -> None:
+    without = QUICKSTART | {"dataLake": {"enabled": False}}
+    assert "RUCIO_HOME" not in traits(without)["KubeSpawner"]["environment"]
+    assert not [each for each in hub.render(environment(without)) if each.id.name == settings.RUCIO_CLIENT]
+    spawner = traits(QUICKSTART)["KubeSpawner"]
+    assert {"name": "rucio-client", "mountPath": "/opt/rucio/etc", "readOnly": True} in spawner["volume_mounts"]
