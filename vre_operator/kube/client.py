@@ -118,13 +118,17 @@ class Kube:
         uid: str = "",
         resource_version: str = "",
         propagation: str = "Background",
-    ) -> None:
-        """Ask for deletion; Conflict unless the object still has that uid and version, NotFound when gone."""
+    ) -> bool:
+        """Ask for deletion; Conflict unless the object still has that uid and version, NotFound when gone.
+
+        True when it is gone with the answer, False while finalizers or a grace period hold it.
+        """
         wanted = {"uid": uid, "resourceVersion": resource_version}
         options: Object = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": propagation}
         if preconditions := {key: value for key, value in wanted.items() if value}:
             options["preconditions"] = preconditions
-        await self._transport.call(Request("delete", kind, namespace, name, body=options))
+        answer = await self._transport.call(Request("delete", kind, namespace, name, body=options))
+        return bool(answer.get("kind") == "Status")
 
     async def pages(self, kind: str, namespace: str = "", *, selector: str = "") -> AsyncIterator[Page]:
         """The list of one namespace or ("") of all, in pieces. Gone if the reader is too slow."""

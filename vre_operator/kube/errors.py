@@ -63,6 +63,9 @@ def from_response(
     if code == 403:
         return _forbidden(what, message, namespace)
     if code < 500:
+        fields = {cause.get("field") for cause in (body.get("details") or {}).get("causes") or ()}
+        if fields == {"metadata.uid"}:
+            return Conflict(f"{what}: another object has its name by now")
         detail = _details(kind, body)
         immutable = _IMMUTABLE.search(message)
         return Invalid(f"{what}: {detail}", reason=Reason.IMMUTABLE_FIELD if immutable else Reason.REJECTED)

@@ -1,0 +1,249 @@
+"""A live copy of one kind: list, then watch, and on any doubt list again and report the difference.
+
+No ghosts: what vanished while nobody watched is reported as removed by the next list. A watch that is open
+but silent is ended (client.SILENCE) and continued. What is kept of an object is an `Entry`; its body only
+until somebody has looked at it and called `settle`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from vre_operator.api import names
+from vre_operator.engine.errors import NotFound, TargetError
+from vre_operator.engine.readiness import readiness
+from vre_operator.engine.target import READY, Readiness, State
+from vre_operator.kube.client import SILENCE, Kube
+from vre_operator.kube.errors import Gone
+from vre_operator.kube.transport import Object
+
+log = logging.getLogger(__name__)
+
+_PAUSE = (1.0, 30.0)
+_MISSING_KIND = 300.0
+
+
+class Owner(NamedTuple):
+    """The tenant that an object's labels name."""
+
+    namespace: str
+    name: str
+    uid: str
+
+    @classmethod
+    def of(cls, metadata: Mapping[str, Any]) -> Owner | None:
+        labels = metadata.get("labels") or {}
+        if names.TENANT_NAMESPACE_LABEL not in labels:
+            return None
+        wanted = (names.TENANT_NAMESPACE_LABEL, names.TENANT_NAME_LABEL, names.TENANT_UID_LABEL)
+        # Interned: a hundred objects of a tenant share one set of strings.
+        return cls(*(sys.intern(str(labels.get(label, ""))) for label in wanted))
+
+
+@dataclass(slots=True)
+class Entry:
+    """One object. `content` changes with anything but its status; `note` is what a reader of the body found
+    out, carried along while the content stays the same."""
+
+    namespace: str
+    name: str
+    uid: str
+    version: int
+    owner: Owner | None
+    readiness: Readiness
+    content: int
+    body: Object | None
+    note: Any = None
+
+    @property
+    def deleting(self) -> bool:
+        return self.body is not None and "deletionTimestamp" in self.body["metadata"]
+
+
+OnChange = Callable[[Entry | None, Entry | None], None]
+
+
+class Reflector:
+    """Follows `kind` in all namespaces; `selector` limits it. `run` it as a task.
+
+    compact: what to keep of a body. on_change(old, new): new None = removed; not called for what changed
+    neither content nor readiness.
+    """
+
+    def __init__(
+        self,
+        kube: Kube,
+        kind: str,
+        *,
+        selector: str = "",
+        compact: Callable[[Object], Object] = lambda obj: obj,
+        judge: Callable[[str, Object], Readiness] = readiness,
+        on_change: OnChange = lambda old, new: None,
+        silence: float = SILENCE,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.kind = kind
+        self.synced = asyncio.Event()
+        self._kube = kube
+        self._selector = selector
+        self._compact = compact
+        self._judge = judge
+        self._on_change = on_change
+        self._silence = silence
+        self._clock = clock
+        self._heard = clock()
+        self._entries: dict[str, dict[str, Entry]] = {}
+        self._version = ""
+
+    @property
+    def age(self) -> float:
+        """Seconds since the API server last said anything: above a few minutes something is wrong."""
+        return self._clock() - self._heard
+
+    def __len__(self) -> int:
+        return sum(map(len, self._entries.values()))
+
+    def get(self, namespace: str, name: str) -> Entry | None:
+        return self._entries.get(namespace, {}).get(name)
+
+    def within(self, namespace: str) -> Iterator[Entry]:
+        yield from self._entries.get(namespace, {}).values()
+
+    async def run(self) -> None:
+        """For ever. Only a bug ends it."""
+        failures = 0
+        while True:
+            began = self._clock()
+            try:
+                if not self._version:
+                    await self._list()
+                await self._watch()
+                failures = 0
+            except Gone:
+                self._version = ""
+                failures += 1
+            except NotFound:
+                # The kind is not installed here (a CRD): nothing of it exists.
+                self._heard = self._clock()
+                self._version = ""
+                self.synced.set()
+                await asyncio.sleep(_MISSING_KIND)
+                continue
+            except TargetError as error:
+                failures = 1 if self._clock() - began > _PAUSE[1] else failures + 1
+                log.warning("following %s: %s", self.kind, error.text)
+            if failures or self._clock() - began < _PAUSE[0]:
+                pause = min(_PAUSE[1], _PAUSE[0] * 2 ** min(failures, 5))
+                await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311
+
+    def record(self, obj: Object, note: Any = None) -> Entry:
+        """Take in the answer to our own write, so that its echo in the watch changes nothing."""
+        entry = self._entry(obj)
+        known = self.get(entry.namespace, entry.name)
+        if known and known.uid == entry.uid and known.version > entry.version:
+            return known
+        entry.note = note
+        if note is not None and not entry.deleting:
+            entry.body = None
+        self._entries.setdefault(entry.namespace, {})[entry.name] = entry
+        return entry
+
+    def settle(self, entry: Entry, note: Any) -> None:
+        """The body of `entry` was looked at: keep the finding instead."""
+        entry.note = note
+        if not entry.deleting:
+            entry.body = None
+
+    def forget(self, namespace: str, name: str, uid: str) -> None:
+        """Somebody knows for certain that this object is gone."""
+        entry = self.get(namespace, name)
+        if entry and entry.uid == uid:
+            self._remove(entry)
+
+    async def _list(self) -> None:
+        seen: set[tuple[str, str]] = set()
+        version = ""
+        async for page in self._kube.pages(self.kind, selector=self._selector):
+            self._heard = self._clock()
+            for item in page.items:
+                seen.add((item["metadata"].get("namespace", ""), item["metadata"]["name"]))
+                self._take(item)
+            version = page.resource_version
+        for entry in [entry for group in self._entries.values() for entry in group.values()]:
+            # What we wrote after the list was taken is not in it.
+            if (entry.namespace, entry.name) not in seen and entry.version <= int(version):
+                self._remove(entry)
+                self._on_change(entry, None)
+        self._version = version
+        self.synced.set()
+
+    async def _watch(self) -> None:
+        async for event in self._kube.watch(
+            self.kind, self._version, selector=self._selector, silence=self._silence
+        ):
+            self._heard = self._clock()
+            if event.type == "DELETED":
+                self._vanished(event.object)
+            elif event.type != "BOOKMARK":
+                self._take(event.object)
+            self._version = event.object["metadata"]["resourceVersion"]
+
+    def _take(self, obj: Object) -> None:
+        new = self._entry(obj)
+        old = self.get(new.namespace, new.name)
+        if old and (old.version >= new.version if old.uid == new.uid else old.version > new.version):
+            return
+        self._entries.setdefault(new.namespace, {})[new.name] = new
+        if old and old.uid == new.uid and old.content == new.content:
+            new.note = old.note
+            if old.body is None and not new.deleting:
+                new.body = None
+            if old.readiness == new.readiness:
+                return
+        self._on_change(old, new)
+
+    def _vanished(self, obj: Object) -> None:
+        """Deleted, or no longer selected."""
+        metadata = obj["metadata"]
+        old = self.get(metadata.get("namespace", ""), metadata["name"])
+        if old and old.uid == metadata["uid"] and old.version <= int(metadata["resourceVersion"]):
+            self._remove(old)
+            self._on_change(old, None)
+
+    def _remove(self, entry: Entry) -> None:
+        group = self._entries[entry.namespace]
+        del group[entry.name]
+        if not group:
+            del self._entries[entry.namespace]
+
+    def _entry(self, obj: Object) -> Entry:
+        metadata = obj["metadata"]
+        metadata.pop("managedFields", None)
+        return Entry(
+            namespace=sys.intern(metadata.get("namespace", "")),
+            name=metadata["name"],
+            uid=metadata["uid"],
+            version=int(metadata["resourceVersion"]),
+            owner=Owner.of(metadata),
+            readiness=_shared(self._judge(self.kind, obj)),
+            content=_content(obj),
+            body=self._compact(obj),
+        )
+
+
+def _shared(found: Readiness) -> Readiness:
+    return READY if found.state is State.READY else found
+
+
+def _content(obj: Object) -> int:
+    metadata = obj["metadata"]
+    parts = [metadata.get(key) for key in ("labels", "annotations", "deletionTimestamp", "finalizers")]
+    parts += [value for key, value in obj.items() if key not in ("metadata", "status")]
+    return hash(repr(parts))

@@ -1,0 +1,135 @@
+"""What we know of the cluster without asking: a reflector for each kind that a plan may hold, and the pods."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from vre_operator.api import names
+from vre_operator.engine.errors import Unavailable
+from vre_operator.engine.pods import compact, diagnose
+from vre_operator.engine.resources import ResourceId, Tenant
+from vre_operator.engine.target import READY, Readiness
+from vre_operator.kube.client import SILENCE, Kube
+from vre_operator.kube.reflector import Entry, Reflector
+from vre_operator.kube.transport import Object
+from vre_operator.targets.kubernetes.manifest import NAMESPACE
+
+TenantKey = tuple[str, str]
+
+FOLLOWED = (
+    NAMESPACE,
+    "v1/Secret",
+    "v1/ConfigMap",
+    "v1/Service",
+    "v1/ServiceAccount",
+    "v1/PersistentVolumeClaim",
+    "v1/ResourceQuota",
+    "v1/LimitRange",
+    "apps/v1/Deployment",
+    "apps/v1/StatefulSet",
+    "batch/v1/Job",
+    "networking.k8s.io/v1/NetworkPolicy",
+    "networking.k8s.io/v1/Ingress",
+    "rbac.authorization.k8s.io/v1/Role",
+    "rbac.authorization.k8s.io/v1/RoleBinding",
+)
+_OURS = f"{names.MANAGED_BY_LABEL}={names.FIELD_MANAGER}"
+
+
+class Cache:
+    """`wake` is called with a tenant's key when something of the tenant's changed."""
+
+    def __init__(
+        self, kube: Kube, wake: Callable[[TenantKey], None], kinds: Iterable[str], silence: float = SILENCE
+    ) -> None:
+        self._wake = wake
+        self._tenants: dict[str, TenantKey] = {}
+        self._kinds = {
+            # All namespaces: the tenants' own ones carry no label of ours, and there are few.
+            kind: Reflector(
+                kube,
+                kind,
+                selector="" if kind == NAMESPACE else _OURS,
+                on_change=self._changed,
+                silence=silence,
+            )
+            for kind in kinds
+        }
+        self._pods = Reflector(
+            kube,
+            "v1/Pod",
+            selector=names.TENANT_LABEL,
+            compact=compact,
+            judge=_judge_pod,
+            on_change=self._pod_changed,
+            silence=silence,
+        )
+
+    def reflectors(self) -> Iterator[Reflector]:
+        yield from self._kinds.values()
+        yield self._pods
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            for reflector in self.reflectors():
+                group.create_task(reflector.run(), name=f"follow {reflector.kind}")
+
+    async def wait_synced(self) -> None:
+        for reflector in self.reflectors():
+            await reflector.synced.wait()
+
+    def meet(self, tenant: Tenant) -> None:
+        """Remember whose the three namespaces are: pods and foreign changes in them wake this tenant."""
+        for namespace in (tenant.namespace, tenant.notebooks_namespace, tenant.workflows_namespace):
+            self._tenants[namespace] = tenant.key
+
+    def follows(self, kind: str) -> bool:
+        return kind in self._kinds
+
+    def of(self, kind: str) -> Reflector:
+        return _filled(self._kinds[kind])
+
+    def get(self, resource: ResourceId) -> Entry | None:
+        return self.of(resource.kind).get(resource.namespace, resource.name)
+
+    def pods(self, namespace: str, selector: Mapping[str, str]) -> list[Object]:
+        """Compact pods with those labels."""
+        return [
+            entry.body
+            for entry in _filled(self._pods).within(namespace)
+            if entry.body and selector.items() <= (entry.body["metadata"].get("labels") or {}).items()
+        ]
+
+    def pods_of(self, resource: ResourceId, body: Mapping[str, Any]) -> list[Object]:
+        """The pods of a workload."""
+        if resource.kind == "batch/v1/Job":
+            selector = {"batch.kubernetes.io/job-name": resource.name}
+        else:
+            selector = ((body.get("spec") or {}).get("selector") or {}).get("matchLabels") or {}
+        return self.pods(resource.namespace, selector) if selector else []
+
+    def _changed(self, old: Entry | None, new: Entry | None) -> None:
+        keys = {entry.owner[:2] for entry in (old, new) if entry and entry.owner}
+        entry = new or old
+        if entry and (home := self._tenants.get(entry.namespace or entry.name)):
+            keys.add(home)
+        for key in keys:
+            self._wake(key)
+
+    def _pod_changed(self, old: Entry | None, new: Entry | None) -> None:
+        # A pod that comes up well is told by its workload; people's sessions come and go all day.
+        if (old is None and new and new.readiness.ready) or (old and new and old.readiness == new.readiness):
+            return
+        self._changed(old, new)
+
+
+def _filled(reflector: Reflector) -> Reflector:
+    if not reflector.synced.is_set():
+        raise Unavailable(f"the list of {reflector.kind} is not complete yet", retry_after=1)
+    return reflector
+
+
+def _judge_pod(_: str, pod: Object) -> Readiness:
+    return diagnose([pod]) or READY
