@@ -20,12 +20,12 @@ QUANTITY = r"^[0-9]{1,15}(\.[0-9]{1,3})?([kMGTP]|[KMGTP]i)?$"
 
 Label = Annotated[
     str,
-    Field(min_length=1, max_length=63),
+    Field(max_length=63),
     matches(DNS_LABEL, "is no label", "use lower-case letters, digits and inner hyphens, such as data-science"),
 ]
 ObjectName = Annotated[
     str,
-    Field(min_length=1, max_length=253),
+    Field(max_length=253),
     matches(
         DNS_NAME,
         "is no name of a Kubernetes object",
@@ -34,7 +34,7 @@ ObjectName = Annotated[
 ]
 Hostname = Annotated[
     str,
-    Field(min_length=4, max_length=200),
+    Field(max_length=200),
     matches(
         HOSTNAME,
         "is no hostname",
@@ -43,7 +43,7 @@ Hostname = Annotated[
 ]
 Quantity = Annotated[
     str,
-    Field(min_length=1, max_length=24),
+    Field(max_length=24),
     matches(QUANTITY, "is no size", "write a number with a unit, such as 512Mi or 10Gi"),
 ]
 

@@ -22,7 +22,7 @@ KEYCLOAK_REALM = r"/realms/[^/]+$"
 Group = Annotated[str, Field(min_length=1, max_length=200)]
 Claim = Annotated[
     str,
-    Field(min_length=1, max_length=64),
+    Field(max_length=64),
     matches(
         r"^[A-Za-z0-9_.:/-]+$",
         "is no claim name",
@@ -31,7 +31,7 @@ Claim = Annotated[
 ]
 Scope = Annotated[
     str,
-    Field(min_length=1, max_length=100),
+    Field(max_length=100),
     matches(
         r"^[\x21\x23-\x5B\x5D-\x7E]+$", "is no scope", "give each scope as an item of its own, without spaces"
     ),
@@ -85,7 +85,7 @@ class Identity(Model):
 
     issuer: Annotated[
         str,
-        Field(min_length=10, max_length=500),
+        Field(max_length=500),
         matches(
             ISSUER,
             "is no issuer URL",

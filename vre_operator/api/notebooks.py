@@ -24,7 +24,7 @@ class Image(Model):
     """Short name that stays: people's last choice is remembered by it. Never reuse one for something else."""
     image: Annotated[
         str,
-        Field(min_length=1, max_length=500),
+        Field(max_length=500),
         matches(
             IMAGE, "is no image reference", "write REGISTRY/REPOSITORY:TAG or REGISTRY/REPOSITORY@sha256:DIGEST"
         ),

@@ -97,7 +97,7 @@ def _structural_problem(error: ErrorDetails, path: str, schema: Mapping[str, Any
     if kind == "extra_forbidden":
         parent, name = _node(schema, error["loc"][:-1]), str(error["loc"][-1])
         known = list(parent.get("properties", ()))
-        if close := get_close_matches(name, known, n=1):
+        if close := get_close_matches(name, known, n=1, cutoff=0.7):
             return "unknown field", f"did you mean {close[0]}?"
         return "unknown field", f"remove it; the fields here are {', '.join(known)}"
     if kind == "missing":
@@ -106,19 +106,22 @@ def _structural_problem(error: ErrorDetails, path: str, schema: Mapping[str, Any
     if kind in {"enum", "literal_error"}:
         return "is not supported", f"choose {error['ctx']['expected']}"
     if kind.endswith("_type"):
-        quoted = "without" if isinstance(error["input"], str) else "in"
-        remedy = f"write it {quoted} quotes" if _scalar(node, error["input"]) else explain
-        return f"must be of type {node.get('type', 'object')}", remedy
+        wanted = node.get("type", "object")
+        return f"must be of type {wanted}", _quotes(wanted, error["input"]) or explain
     bounds = [f"{bound} {node[bound]}" for bound in _BOUNDS if bound in node]
-    problem = error["msg"].replace("Input should", "must").replace("Value should", "must")
-    return problem, f"keep to {', '.join(bounds)}" if bounds else explain
+    return re.sub(r"^\w+ should", "must", error["msg"]), f"keep to {', '.join(bounds)}" if bounds else explain
 
 
 _BOUNDS = ("minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems")
 
 
-def _scalar(node: Mapping[str, Any], value: Any) -> bool:
-    return node.get("type") not in {"array", "object"} and not isinstance(value, list | dict)
+def _quotes(wanted: str, value: Any) -> str:
+    """YAML's usual trap."""
+    if wanted == "string" and not isinstance(value, list | dict):
+        return "write it in quotes"
+    if wanted in {"boolean", "integer", "number"} and isinstance(value, str):
+        return "write it without quotes"
+    return ""
 
 
 def _node(schema: Mapping[str, Any], location: Sequence[str | int]) -> Mapping[str, Any]:

@@ -24,12 +24,14 @@ class Finding:
     note: str = ""
 
 
-def check(path: str) -> Iterator[Finding]:
-    """Every document of a file; `-` is standard input."""
+def check(path: str, namespace: str = "") -> Iterator[Finding]:
+    """Every document of a file; `-` is standard input. namespace: where a document names none."""
     try:
         for manifest in read(path):
             if manifest.is_ours:
-                environment, problems = _attempt(manifest.place, load_environment, manifest.document)
+                environment, problems = _attempt(
+                    manifest.place, load_environment, manifest.in_namespace(namespace)
+                )
                 yield Finding(manifest.place, environment, problems)
             else:
                 yield Finding(manifest.place, note=f"{manifest.place}: skipped {manifest.title}")

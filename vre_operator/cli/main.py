@@ -66,7 +66,7 @@ def render(file: str, site_file: str | None, namespace: str, output: str) -> Non
     from vre_operator.cli.render import as_summary, as_yaml, plan
 
     site, problems = check_site(site_file) if site_file else (Site(), ())
-    findings = list(check(file))
+    findings = list(check(file, namespace))
     environments = [finding.environment for finding in findings if finding.environment]
     problems = (*problems, *(problem for finding in findings for problem in finding.problems))
     if not environments and not problems:
@@ -75,7 +75,7 @@ def render(file: str, site_file: str | None, namespace: str, output: str) -> Non
         click.echo("\n".join(problems), err=True)
         raise SystemExit(1)
     for environment in environments:
-        for text in (as_yaml if output == "yaml" else as_summary)(plan(environment, namespace, site)):
+        for text in (as_yaml if output == "yaml" else as_summary)(plan(environment, site)):
             click.echo(text)
 
 

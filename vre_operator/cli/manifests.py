@@ -37,6 +37,13 @@ class Manifest:
         name = metadata.get("name", "") if isinstance(metadata, dict) else ""
         return f"{self.document.get('kind') or 'something without a kind'} {name}".strip()
 
+    def in_namespace(self, namespace: str) -> dict[str, Any]:
+        """The document, with this namespace where it names none."""
+        metadata = self.document.get("metadata")
+        if not namespace or not isinstance(metadata, dict) or metadata.get("namespace"):
+            return self.document
+        return self.document | {"metadata": metadata | {"namespace": namespace}}
+
 
 def read(path: str) -> Iterator[Manifest]:
     """The documents of one file; `-` is standard input. Raises ManifestError."""

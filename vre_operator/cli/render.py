@@ -19,9 +19,9 @@ NOWHERE = "00000000-0000-0000-0000-000000000000"
 """Stands for the uids that only a cluster gives."""
 
 
-def plan(environment: VREEnvironment, namespace: str, site: Site) -> Plan:
+def plan(environment: VREEnvironment, site: Site) -> Plan:
     """What the operator would plan for it."""
-    tenant = Tenant(environment.metadata.namespace or namespace, environment.metadata.name, NOWHERE, NOWHERE)
+    tenant = Tenant(environment.metadata.namespace, environment.metadata.name, NOWHERE, NOWHERE)
     return make_plan(render(Environment(tenant, environment.spec, site)))
 
 

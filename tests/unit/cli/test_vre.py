@@ -1,0 +1,164 @@
+"""The `vre` command, as a person calls it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+
+from tests.bad_manifests import GOOD, merge
+from vre_operator.api.crd import custom_resource_definition
+from vre_operator.cli.main import main
+
+EXAMPLES = sorted((Path(__file__).parents[3] / "examples").glob("*.yaml"))
+QUICKSTART = next(path for path in EXAMPLES if path.name == "quickstart.yaml")
+
+
+def vre(*arguments: str | Path, text: str = "") -> Result:
+    return CliRunner().invoke(main, list(map(str, arguments)), input=text, catch_exceptions=False)
+
+
+@pytest.fixture
+def bad(tmp_path: Path) -> Path:
+    path = tmp_path / "bad.yaml"
+    path.write_text(yaml.safe_dump(merge(GOOD, {"spec": {"hostname": "VRE", "colour": 1}})))
+    return path
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
+def test_examples_are_valid_and_render(path: Path) -> None:
+    assert vre("validate", path).exit_code == 0
+    result = vre("render", path)
+    assert result.exit_code == 0
+    documents = list(yaml.safe_load_all(result.output))
+    assert {"Namespace", "Deployment", "Ingress", "Client"} <= {document["kind"] for document in documents}
+
+
+def test_the_quickstart_is_short() -> None:
+    assert len(QUICKSTART.read_text().splitlines()) <= 20
+
+
+def test_one_line_for_each_problem(bad: Path) -> None:
+    result = vre("validate", bad)
+    assert result.exit_code == 1
+    first, second = result.stdout.splitlines()
+    assert first.startswith(f"{bad}: spec.hostname: is no hostname -> give a full DNS name")
+    assert second.startswith(f"{bad}: spec.colour: unknown field -> remove it")
+
+
+def test_several_documents_and_other_kinds(tmp_path: Path) -> None:
+    path = tmp_path / "all.yaml"
+    documents = ("kind: Secret\nmetadata: {name: a}", QUICKSTART.read_text(), yaml.safe_dump(GOOD))
+    path.write_text("\n---\n".join(documents))
+    result = vre("validate", path)
+    assert result.exit_code == 0
+    assert result.stdout.splitlines() == [
+        f"{path}#2: VREEnvironment quickstart is valid",
+        f"{path}#3: VREEnvironment good is valid",
+    ]
+    assert result.stderr == f"{path}#1: skipped Secret a\n"
+
+
+def test_a_list_from_kubectl_is_looked_into() -> None:
+    items = [dict(GOOD), merge(GOOD, {"spec": {"hostname": "x"}})]
+    listed = {"apiVersion": "v1", "kind": "List", "items": items}
+    result = vre("validate", "-", text=yaml.safe_dump(listed))
+    assert result.exit_code == 1
+    assert "-#2: spec.hostname: " in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("kind: Secret", "no VREEnvironment in -"),
+        ("", "no VREEnvironment in -"),
+        ("a: [", "-: is no YAML"),
+        ("- a", "-: must be an object"),
+        ("kind: VREEnvironment\nspec: 1", "-: spec: must be of type object"),
+        ("kind: VREEnvironment\nspec: {hostname: a.b, hostname: c.d}", '"hostname" is given twice'),
+        ("apiVersion: vre.science/v1alpha1\nkind: VREEnviroment", "choose 'VREEnvironment'"),
+        ("apiVersion: vre.sience/v1alpha1\nkind: VREEnvironment", "choose 'vre.science/v1alpha1'"),
+    ],
+)
+def test_files_that_are_none(text: str, says: str) -> None:
+    for command in ("validate", "render"):
+        result = vre(command, "-", text=text)
+        assert result.exit_code == 1
+        assert says in result.output
+
+
+def test_a_file_that_is_not_there() -> None:
+    result = vre("validate", "nowhere.yaml")
+    assert result.exit_code == 1
+    assert result.stdout == "nowhere.yaml: No such file or directory\n"
+
+
+def test_summary_tells_everything_in_order() -> None:
+    header, *lines = vre("render", QUICKSTART, "-o", "summary").stdout.splitlines()
+    assert header.split() == ["STEP", "COMPONENT", "KIND", "NAMESPACE", "NAME", "POLICY"]
+    steps = [int(line.split()[0]) for line in lines]
+    assert steps == sorted(steps)
+    text = " ".join(" ".join(line.split()) for line in lines)
+    assert "hub Deployment quickstart hub Delete" in text
+    assert "identity oidc Client - hub Delete" in text
+    assert len(lines) == len(list(yaml.safe_load_all(vre("render", QUICKSTART).stdout)))
+
+
+def test_render_shows_places_and_no_values() -> None:
+    text = vre("render", QUICKSTART).stdout
+    assert "<generated once: hex64>" in text
+    assert "client_secret: <must be there>" in text
+    assert "# because of spec.identity" in text
+
+
+def test_render_says_what_is_wrong_and_prints_nothing(bad: Path) -> None:
+    result = vre("render", bad)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "spec.hostname: is no hostname -> " in result.stderr
+
+
+def test_render_with_the_sites_settings(tmp_path: Path) -> None:
+    site = tmp_path / "site.yaml"
+    site.write_text("images: {hub: registry.example.org/hub:1}\n")
+    assert "image: registry.example.org/hub:1" in vre("render", QUICKSTART, "--site", site).stdout
+    site.write_text("imagess: {}\n")
+    result = vre("render", QUICKSTART, "--site", site)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == f"{site}: imagess: unknown field -> did you mean images?\n"
+
+
+def test_namespace_of_a_file_without_one() -> None:
+    text = yaml.safe_dump(merge(GOOD, {"metadata": {"namespace": ...}}))
+    assert "namespace: elsewhere" in vre("render", "-", "-n", "elsewhere", text=text).stdout
+    result = vre("render", "-", "-n", "a" * 51, text=text)
+    assert result.exit_code == 1
+    assert "metadata.namespace: is longer than 50 characters" in result.stderr
+
+
+def test_crd_is_printed() -> None:
+    assert yaml.safe_load(vre("crd").stdout) == custom_resource_definition()
+
+
+def test_version() -> None:
+    assert vre("version").stdout.startswith("vre 0.")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["version"]])
+def test_what_needs_no_models_does_not_wait_for_them(arguments: list[str]) -> None:
+    program = "import sys; sys.argv[0] = 'vre'; from vre_operator.cli.main import main\n"
+    program += "try: main()\nexcept SystemExit: print('pydantic' in sys.modules, 'kubernetes' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "False False"
+
+
+def test_render_and_validate_need_no_client_library() -> None:
+    program = "import sys, vre_operator.cli.render, vre_operator.cli.check\n"
+    program += "print(sorted({'aiohttp', 'kopf', 'kubernetes'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
