@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import ssl
 from dataclasses import dataclass, field
@@ -30,7 +31,7 @@ class Realm:
 
     async def __aenter__(self) -> Self:
         tls = ssl.create_default_context(cadata=self.server.ca)
-        self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=tls, force_close=True))
+        self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=tls))
         await self.admin("POST", "/admin/realms", {"realm": self.name, "enabled": True})
         return self
 
@@ -39,6 +40,7 @@ class Realm:
     ) -> None:
         await self.admin("DELETE", f"/admin/realms/{self.name}")
         await self._session.close()
+        await asyncio.sleep(0)  # the closed TLS connection is let go one turn of the loop later
 
     async def admin(self, method: str, path: str, body: Any = None) -> Any:
         """Ask the admin REST API; `path` from the server's root."""

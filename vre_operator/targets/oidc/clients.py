@@ -39,7 +39,6 @@ _CHECK = (600.0, 1800.0)  # seconds between two readings of a settled client
 _UNREACHED = 60.0
 _PROBE = 6 * 3600.0  # a probe leaves an event in the provider's audit log
 _PROBE_AGAIN = 600.0
-_PROBE_REASONS = (Reason.PROBE_FAILED.value, Reason.CREDENTIALS_REFUSED.value)
 
 
 class Clients:
@@ -67,9 +66,18 @@ class Clients:
 
     async def apply(self, tenant: Tenant, role: str, body: Mapping[str, Any]) -> Observation:
         """Register, repair or take over the client."""
-        spec, owner = ClientSpec.parse(body), Owner.of(tenant, role)
-        spec.check()
+        ClientSpec.parse(body).check()
         record = self._record(tenant, role)
+        try:
+            await self._ensure(record, Owner.of(tenant, role), body)
+        except TargetError:
+            record.drop()
+            raise
+        self._plan_check(record.key)
+        return self._settled(record)
+
+    async def _ensure(self, record: Record, owner: Owner, body: Mapping[str, Any]) -> None:
+        spec = ClientSpec.parse(body)
         state = await record.load()
         if state and (state.deleting or _moved(state.spec, spec)):
             if not await self._remove(record):
@@ -81,13 +89,12 @@ class Clients:
             # the credential is needed to remove what a first attempt leaves; a lost answer keeps its own
             unconfirmed = not state.current and not (state.nonce and state.intent_at)
             await record.update(owner=owner, body=body if unconfirmed else state.body)
-        before = record.state.current
+        before = record.state.current, NO_PROBLEM
         work = self._work(record, body)
+        had = record.state.problem
         problem = await _REGISTRARS[spec.provider].ensure(work)
         await record.update(body=body, problem=problem)
-        await self._probe(work, fresh=record.state.current != before)
-        self._plan_check(record.key)
-        return self._settled(record)
+        await self._probe(work, fresh=(record.state.current, had) != before)
 
     async def delete(self, tenant: Tenant, role: str) -> bool:
         """Remove the client from the provider, then what is remembered of it."""
@@ -100,7 +107,11 @@ class Clients:
                 f"Client {state.client_id} belongs to another VREEnvironment of the same name",
                 reason=Reason.OWNED_BY_OTHER,
             )
-        return await self._remove(record)
+        try:
+            return await self._remove(record)
+        except TargetError:
+            record.drop()
+            raise
 
     async def _remove(self, record: Record) -> bool:
         state = await record.update(deleting=True)
@@ -112,8 +123,7 @@ class Clients:
         return True
 
     async def _check(self, work: Work) -> str:
-        """What drifted. A provider that can't be asked changes nothing but the time of the next check."""
-        self._plan_check(work.record.key)
+        """What drifted (read again until it is repaired). A provider that can't be asked changes nothing."""
         try:
             detail, problem = await _REGISTRARS[work.spec.provider].differs(work)
         except (Unavailable, Throttled) as error:
@@ -121,18 +131,21 @@ class Clients:
             return ""
         except TargetError as error:
             await work.record.update(problem=(str(error.reason), error.text))
-            return ""
-        if detail:
-            return detail
-        probed = work.state.problem[0] in _PROBE_REASONS and work.spec.provider is Provider.MANUAL
-        if not probed:
+        else:
+            if detail:
+                return detail
+            await self._note(work, problem)
+        self._plan_check(work.record.key)
+        return ""
+
+    async def _note(self, work: Work, problem: Problem) -> None:
+        if problem != NO_PROBLEM or not _by_probe(work):
             await work.record.update(problem=problem)
         await self._probe(work, fresh=False)
-        return ""
 
     async def _probe(self, work: Work, *, fresh: bool) -> None:
         state = work.state
-        if state.problem != NO_PROBLEM and state.problem[0] not in _PROBE_REASONS:
+        if state.problem != NO_PROBLEM and not _by_probe(work):
             return
         interval = _PROBE_AGAIN if state.problem != NO_PROBLEM else _PROBE
         if not fresh and self._clock() - state.probed_at < interval:
@@ -189,6 +202,13 @@ def _moved(old: ClientSpec, new: ClientSpec) -> bool:
 
 def _outputs(state: ClientState) -> dict[str, str]:
     return {"client_id": state.client_id, "client_secret": state.current} if state.current else {}
+
+
+def _by_probe(work: Work) -> bool:
+    """Whether the remembered problem was found by a probe, so that only a probe can take it back."""
+    reason = work.state.problem[0]
+    manual = work.spec.provider is Provider.MANUAL
+    return reason == Reason.PROBE_FAILED or (manual and reason == Reason.CREDENTIALS_REFUSED)
 
 
 def _refused(work: Work) -> Problem:

@@ -121,6 +121,8 @@ class GenericDcr:
         state = work.state
         body = {**_metadata(work), "client_id": state.client_id, "client_secret": state.current}
         answer = await work.http.request("PUT", state.registration_uri, body=body, bearer=state.rat)
+        if answer.status in (401, 403):
+            raise token_lost(state.client_id, work.spec.issuer)
         if answer.status != 200:
             raise _refusal(work, answer)
         await work.record.update(

@@ -127,15 +127,14 @@ class IssuerHttp:
     async def _exchange(self, method: str, url: str, **arguments: Any) -> Answer:
         host = self._origin[1]
         try:
-            # a connection each: requests are rare, and a kept one that died would make a sent POST ambiguous
+            # a session each: requests are rare, and a kept connection that died would make a POST ambiguous
             async with (
                 aiohttp.ClientSession(
-                    connector=aiohttp.TCPConnector(
-                        resolver=GuardedResolver(self._extra), ssl=self._tls, force_close=True
-                    ),
+                    connector=aiohttp.TCPConnector(resolver=GuardedResolver(self._extra), ssl=self._tls),
                     timeout=aiohttp.ClientTimeout(total=self.timeout, sock_connect=_CONNECT_TIMEOUT),
                     cookie_jar=aiohttp.DummyCookieJar(),
                     trust_env=False,
+                    middlewares=(_once,),
                 ) as session,
                 session.request(method, url, **arguments) as response,
             ):
@@ -146,7 +145,8 @@ class IssuerHttp:
         except TimeoutError:
             raise Unanswered(f"{host} did not answer within {self.timeout:.0f} s", sent=True) from None
         except (aiohttp.ClientError, OSError) as error:
-            raise Unanswered(f"{host} broke off the exchange ({type(error).__name__})", sent=True) from None
+            kind = str(error) if isinstance(error, _Broken) else type(error).__name__
+            raise Unanswered(f"{host} broke off the exchange ({kind})", sent=True) from None
 
     def _open(self, failure: TargetError) -> None:
         self._failures += 1
@@ -162,6 +162,20 @@ class IssuerHttp:
         if isinstance(last, Throttled):
             return Throttled(last.message, retry_after=wait)
         return Unanswered(last.message, sent=False, retry_after=wait)
+
+
+class _Broken(aiohttp.ClientError):
+    """An exchange that ended without an answer."""
+
+
+async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    # aiohttp sends PUT and DELETE again after a lost connection, and the first may have had its effect
+    try:
+        return await handler(request)
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise _Broken(type(error).__name__) from None
 
 
 async def _read(response: aiohttp.ClientResponse, host: str) -> Answer:

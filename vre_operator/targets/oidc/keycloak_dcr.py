@@ -103,6 +103,8 @@ class KeycloakDcr:
     async def _update(self, work: Work, live: Mapping[str, Any]) -> None:
         body = with_mapper_ids(representation(work.spec, work.state), live)
         answer = await work.http.request("PUT", _client_url(work), body=body, bearer=work.state.rat)
+        if answer.status == 401:
+            raise token_lost(work.state.client_id, work.spec.issuer)
         if answer.status != 200:
             raise _refusal(work, answer)
         await work.record.update(rat=answer.text("registrationAccessToken") or work.state.rat)

@@ -45,7 +45,7 @@ class Record:
         try:
             self._version = await self._store.save(self.key, state.dump(), self._version)
         except TargetError:
-            self._read, self._state = False, None
+            self.drop()
             raise
         self._state = state
         return state
@@ -54,6 +54,10 @@ class Record:
         """Remember the state with `changes`; no write when nothing changes."""
         changed = replace(self.state, **changes)
         return self.state if changed == self.state else await self.write(changed)
+
+    def drop(self) -> None:
+        """Read again at the next use: a person may have removed the state to resolve a failure."""
+        self._read, self._state = False, None
 
     async def forget(self) -> None:
         """Delete the state."""
