@@ -119,7 +119,6 @@ def _node(layout: Layout) -> list[Component]:
         "kubelet",
         config=layout.config / "kubelet.yaml",
         kubeconfig=layout.config / "kubelet.kubeconfig",
-        root_dir=layout.state / "kubelet",
         cert_dir=layout.pki,
         hostname_override=f"vre-{layout.name}",
         node_ip=layout.node_ip,

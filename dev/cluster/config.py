@@ -10,7 +10,7 @@ import yaml
 from dev.cluster import nginx
 from dev.cluster.layout import Layout
 
-_AUDIT_POLICY = {
+AUDIT_POLICY = {
     "apiVersion": "audit.k8s.io/v1",
     "kind": "Policy",
     "omitStages": ["RequestReceived"],
@@ -27,7 +27,7 @@ def write_all(layout: Layout, pause_image: str) -> None:
     for client, path in clients.items():
         if (layout.pki / f"{client}.crt").exists():
             _write_kubeconfig(layout, client, path)
-    _write(layout.config / "audit-policy.yaml", _AUDIT_POLICY)
+    _write(layout.config / "audit-policy.yaml", AUDIT_POLICY)
     if layout.node:
         _write(layout.config / "kubelet.yaml", _kubelet(layout))
         _write(layout.config / "kube-proxy.yaml", _kube_proxy(layout))
@@ -91,7 +91,7 @@ def _kubelet(layout: Layout) -> dict[str, Any]:
         "imageGCHighThresholdPercent": 100,
         "imageGCLowThresholdPercent": 99,
         "evictionHard": {"memory.available": "50Mi", "nodefs.available": "1%", "imagefs.available": "1%"},
-        "volumePluginDir": str(layout.state / "kubelet" / "volume-plugins"),
+        "volumePluginDir": "/var/lib/kubelet/volume-plugins",
     }
 
 

@@ -184,11 +184,6 @@ def _remove(name: str) -> None:
     if system.find("ip") and os.geteuid() == 0:
         network.remove(left.interface)
         cgroups.remove(left.cgroup)
-    for directory in ("/tmp/hostpath_pv", "/var/lib/cni"):
-        try:
-            Path(directory).rmdir()
-        except OSError:
-            continue
     shutil.rmtree(state, ignore_errors=True)
 
 

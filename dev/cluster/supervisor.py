@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 from dev.cluster import layout as layouts
 from dev.cluster import network
@@ -19,6 +20,14 @@ from dev.cluster.paths import REPOSITORY, cache_dir
 from dev.system import SEARCH_PATH
 
 _RESTART_SECONDS = 1.0
+_KUBELET_WANTS = {
+    "vm.overcommit_memory": 1,
+    "vm.panic_on_oom": 0,
+    "kernel.panic": 10,
+    "kernel.panic_on_oops": 1,
+    "kernel.keys.root_maxkeys": 1000000,
+    "kernel.keys.root_maxbytes": 25000000,
+}
 
 
 def main() -> None:
@@ -98,11 +107,27 @@ def _private_mounts(layout: Layout) -> None:
     _private_tmpfs("/run")
     _private_tmpfs("/var/lib/cni")
     _mount("--bind", str(layout.logs), "/var/log")
+    _private_directory("/var/lib/kubelet", layout.state / "kubelet")
+    _pretend_kernel_settings(layout)
 
 
 def _private_tmpfs(directory: str) -> None:
-    os.makedirs(directory, exist_ok=True)  # noqa: PTH103
+    Path(directory).mkdir(parents=True, exist_ok=True)
     _mount("-t", "tmpfs", "-o", "mode=755", "tmpfs", directory)
+
+
+def _private_directory(directory: str, place: Path) -> None:
+    Path(directory).mkdir(parents=True, exist_ok=True)
+    place.mkdir()
+    _mount("--bind", str(place), directory)
+
+
+def _pretend_kernel_settings(layout: Layout) -> None:
+    """Show the kubelet the values it wants, or it would set them for the whole machine."""
+    for name, value in _KUBELET_WANTS.items():
+        shown = layout.config / name
+        shown.write_text(f"{value}\n")
+        _mount("--bind", "-o", "ro", str(shown), "/proc/sys/" + name.replace(".", "/"))
 
 
 def _mount(*arguments: str) -> None:
