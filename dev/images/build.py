@@ -12,9 +12,12 @@ from dev.images.recipe import Image
 from dev.images.recipes import IMAGES
 from dev.images.sandbox import run_step
 from dev.progress import step as progress
+from dev.system import ensure, require_root
 
-_UNUSED = 14 * 24 * 3600
-"""Seconds after which an archive or layer that no build asked for is dropped."""
+_UNUSED = 7 * 24 * 3600
+"""Seconds after which a layer that no build asked for is dropped."""
+_KEPT = 3
+"""Archives of an image that are kept: somebody may still be loading the one before the newest."""
 
 
 def refs() -> dict[str, str]:
@@ -35,11 +38,14 @@ def _archive(image: Image, cache: Path) -> Path:
     if archive.exists():
         os.utime(archive)
         return archive
-    with progress(f"building image {image.name}"):
+    require_root("building images")
+    ensure("debootstrap", "mvn", "mount", "unshare")
+    with progress(f"building image {image.name}") as say:
         layers: list[Path] = []
-        for key, step in image.layers():
+        for key, step in image.layers:
             layer = cache / f"{key}.layer"
             if not layer.exists():
+                say(step.name)
                 run_step(step, layers, layer, cache / f"{step.name}.log")
             os.utime(layer)
             layers.append(layer)
@@ -68,6 +74,12 @@ def _cache() -> Iterator[Path]:
 
 
 def _prune(cache: Path) -> None:
-    for path in (*cache.glob("*.tar"), *cache.glob("*.layer"), *cache.glob("*.partial")):
-        if path.suffix == ".partial" or path.stat().st_mtime < time.time() - _UNUSED:
-            path.unlink()
+    for partial in cache.glob("*.partial"):
+        partial.unlink()
+    for layer in cache.glob("*.layer"):
+        if layer.stat().st_mtime < time.time() - _UNUSED:
+            layer.unlink()
+    for name in IMAGES:
+        archives = sorted(cache.glob(f"{name}-????????????.tar"), key=lambda path: path.stat().st_mtime)
+        for archive in archives[:-_KEPT]:
+            archive.unlink()

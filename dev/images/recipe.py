@@ -5,6 +5,7 @@ import json
 import platform
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from dev import oci
@@ -47,18 +48,22 @@ class Image:
     steps: tuple[Step, ...]
     process: Process
 
+    @cached_property
     def layers(self) -> list[tuple[str, Step]]:
-        """Give each step with its key: a hash of all that went into it and into the layers below it."""
+        """Each step with its key: a hash of all that goes into it and into the layers below it.
+
+        Taken once in a process: what it builds and what it then names stays the same while files are edited.
+        """
         key, keyed = _host(), []
         for step in self.steps:
             key = hashlib.sha256(f"{key} {_fingerprint(step)}".encode()).hexdigest()[:24]
             keyed.append((key, step))
         return keyed
 
-    @property
+    @cached_property
     def ref(self) -> str:
         """The image's name, with a tag that changes with its content."""
-        keys = [key for key, _ in self.layers()]
+        keys = [key for key, _ in self.layers]
         content = json.dumps([keys, vars(self.process)], sort_keys=True)
         return f"localhost/vre-dev/{self.name}:{hashlib.sha256(content.encode()).hexdigest()[:12]}"
 

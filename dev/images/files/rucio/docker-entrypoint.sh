@@ -19,4 +19,5 @@ exec gunicorn \
     --threads "${RUCIO_WSGI_DAEMON_THREADS:-4}" \
     --worker-tmp-dir /dev/shm \
     --preload \
+    --no-control-socket \
     rucio.web.rest.main:application
