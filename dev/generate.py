@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from dev.reference import reference
 from vre_operator.api.crd import CRD_NAME, custom_resource_definition
 from vre_operator.api.site import Site
 
@@ -25,6 +26,7 @@ def generated() -> dict[Path, str]:
         _REPOSITORY / "crds" / f"{CRD_NAME}.yaml": crd,
         _CHART / "files" / "crds" / f"{CRD_NAME}.yaml": crd,
         _VALUES_SCHEMA: _values_schema(),
+        _REPOSITORY / "docs" / "reference" / "vreenvironment.md": reference(),
     }
 
 

@@ -93,7 +93,7 @@ class Identity(Model):
             " IP address), exactly as the provider's discovery document spells it",
         ),
         immutable(
-            "set it back: people and login clients belong to one provider. For another one create a new"
+            "set it back, as people and login clients belong to one provider. For another one create a new"
             " VREEnvironment in a namespace of its own"
         ),
     ]

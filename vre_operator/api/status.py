@@ -40,7 +40,7 @@ class Endpoints(Model):
     url: str | None = None
     """The VRE's front page."""
     rucio: str | None = None
-    """The Rucio server: for the world when dataLake.hostname is set, for the cluster otherwise."""
+    """The Rucio server, when dataLake.hostname is set."""
 
 
 class InventoryEntry(Model):

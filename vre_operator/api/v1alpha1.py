@@ -77,7 +77,7 @@ class EmbeddedDatabase(Model):
     cel_rules = (
         immutable_field(
             "storageClass",
-            "set it back: volumes cannot move between classes. For another class create a new VREEnvironment"
+            "set it back, as volumes cannot move between classes. For another class create a new VREEnvironment"
             " and move the data",
         ),
         Rule(
@@ -109,7 +109,7 @@ class Database(Model):
         Rule(
             "has(self.external) == has(oldSelf.external)",
             "cannot be added or removed later",
-            "set it back: the services' data would stay behind in the old server. For another one create a new"
+            "set it back, as the services' data would stay behind. For another server create a new"
             " VREEnvironment and move the data",
             path=".external",
         ),
