@@ -126,7 +126,13 @@ class Walk:
             )
         self._publish(desired, seen)
         if seen.presence is Presence.FOREIGN and wanted:
-            return Outcome(resource, Result.FAILED, Reason.OWNED_BY_OTHER, seen.detail, terminal=True)
+            return Outcome(
+                resource,
+                Result.FAILED,
+                seen.readiness.reason or Reason.OWNED_BY_OTHER,
+                seen.detail,
+                terminal=True,
+            )
         return self._judge(resource, seen, change)
 
     def _judge(self, resource: Resource, seen: Observation, change: str) -> Outcome:

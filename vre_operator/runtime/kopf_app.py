@@ -7,7 +7,7 @@ indexes or peering. kopf also brings the login, the signals and an orderly end.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import kopf
@@ -17,8 +17,8 @@ from vre_operator.api import names
 OnEvent = Callable[[Mapping[str, Any], bool], None]
 
 
-def build(on_event: OnEvent, on_cleanup: Callable[[], Awaitable[None]]) -> kopf.OperatorRegistry:
-    """on_event: called with the object and whether it is gone. on_cleanup: drains what is in flight."""
+def build(on_event: OnEvent) -> kopf.OperatorRegistry:
+    """on_event: called with the object and whether it is gone."""
     registry = kopf.OperatorRegistry()
 
     @kopf.on.login(registry=registry)
@@ -43,13 +43,9 @@ def build(on_event: OnEvent, on_cleanup: Callable[[], Awaitable[None]]) -> kopf.
     async def changed(event: Mapping[str, Any], **_: Any) -> None:
         on_event(event["object"], event["type"] == "DELETED")
 
-    @kopf.on.cleanup(registry=registry)
-    async def finish(**_: Any) -> None:
-        await on_cleanup()
-
     return registry
 
 
 async def run(registry: kopf.OperatorRegistry, stop: asyncio.Event) -> None:
-    """Until `stop` is set, a signal arrives, or the watch dies for good (raises)."""
+    """Until `stop` is set or a signal arrives. Raises when the watch dies for good."""
     await kopf.operator(registry=registry, standalone=True, clusterwide=True, stop_flag=stop)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -29,15 +29,15 @@ async def serve(port: int, routes: Iterable[web.RouteDef]) -> web.AppRunner:
     return runner
 
 
-def probe(checks: Iterable[Check]) -> Callable[[web.Request], web.StreamResponse]:
+def probe(checks: Iterable[Check]) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     """A handler that answers 200, or 503 with what is wrong."""
     checks = tuple(checks)
 
-    async def handle(_: web.Request) -> web.Response:
+    async def handle(_: web.Request) -> web.StreamResponse:
         wrong = [text for check in checks if (text := check())]
         return web.Response(status=503 if wrong else 200, text="\n".join(wrong) or "ok")
 
-    return handle  # type: ignore[return-value]
+    return handle
 
 
 async def metrics(_: web.Request) -> web.Response:

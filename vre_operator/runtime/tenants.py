@@ -43,6 +43,15 @@ class Tenants:
     def __iter__(self) -> Iterator[TenantKey]:
         return iter(list(self._objects))
 
+    def refused(self) -> list[TenantKey]:
+        """Those whose last status says that somebody else holds what they claim."""
+        reasons = (Reason.HOSTNAME_TAKEN, Reason.NAMESPACE_OCCUPIED)
+        return [
+            key
+            for key, obj in self._objects.items()
+            if any(item["reason"] in reasons for item in (obj.get("status") or {}).get("conditions") or ())
+        ]
+
     def collision(self, key: TenantKey) -> Collision | None:
         """Whether somebody with an older right claims the same. Who already holds a claim keeps it."""
         mine = self._objects[key]

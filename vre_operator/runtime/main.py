@@ -1,0 +1,44 @@
+"""`vre-operator`: the process in the pod."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+
+from vre_operator.kube.client import Kube
+from vre_operator.runtime import logs
+from vre_operator.runtime.operator import Operator
+from vre_operator.runtime.settings import Settings, SettingsError
+
+log = logging.getLogger("vre_operator")
+
+
+def main() -> None:
+    """Run until a signal. Exit code 1: a part failed, start the process again; 2: wrong settings."""
+    if "--help" in sys.argv[1:]:
+        print("vre-operator: reconciles VREEnvironments. Settings: POD_NAMESPACE, POD_NAME, VRE_SITE_FILE,")
+        print("VRE_HEALTH_PORT, VRE_METRICS_PORT, VRE_WORKERS, VRE_LEADER_ELECTION, VRE_LOG_LEVEL, KUBECONFIG.")
+        return
+    logs.configure(os.environ.get("VRE_LOG_LEVEL", "info"))
+    try:
+        settings = Settings.from_environment()
+    except SettingsError as error:
+        log.error("%s", error)
+        sys.exit(2)
+    try:
+        asyncio.run(_run(settings))
+    except Exception:
+        log.exception("ended")
+        sys.exit(1)
+
+
+async def _run(settings: Settings) -> None:
+    async with Kube.from_environment() as kube:
+        system = await kube.get("v1/Namespace", "", "kube-system")
+        await Operator(settings, kube, system["metadata"]["uid"]).run()
+
+
+if __name__ == "__main__":
+    main()
