@@ -71,7 +71,7 @@ class Operator:
         background = [asyncio.create_task(self._kubernetes.run(), name="reflectors")]
         if self._settings.leader_election:
             background.append(asyncio.create_task(self._lease.hold(), name="lease"))
-        await self._kubernetes.wait_synced()
+        await self._kubernetes.synced()
         workers = [asyncio.create_task(self._work(), name=f"worker-{n}") for n in range(self._settings.workers)]
         watch = asyncio.create_task(kopf_app.run(kopf_app.build(self._on_event), self._stop), name="watch")
         try:
@@ -145,10 +145,9 @@ class Operator:
         return await metrics.serve(self._settings.metrics_port, [web.get("/metrics", metrics.metrics)])
 
     def _silent(self) -> str | None:
-        if not self._leading:
-            return None
-        silent = [kind for kind, age in self._kubernetes.ages().items() if age > SILENT_SECONDS]
-        return f"no word from the API server about {', '.join(silent)}" if silent else None
+        if self._leading and self._kubernetes.age > SILENT_SECONDS:
+            return f"no word from the API server for {self._kubernetes.age:.0f} s"
+        return None
 
     def _stuck(self) -> str | None:
         started = min(self._running.values(), default=None)
