@@ -1,0 +1,243 @@
+"""Clients against a provider that misbehaves; the real ones are in tests/oidc."""
+
+from __future__ import annotations
+
+import copy
+import json
+import logging
+import traceback
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from tests.unit.oidc.idp import LOOPBACK, Idp
+from vre_operator.engine.errors import Conflict, NotReady, TargetError, Unavailable
+from vre_operator.engine.refs import digest
+from vre_operator.engine.resources import OIDC, Policy, Resource, ResourceId, Tenant
+from vre_operator.engine.target import Desired, Observation, Presence, State
+from vre_operator.kube.client import Kube
+from vre_operator.targets.oidc import MemoryStateStore, OidcTarget
+from vre_operator.targets.oidc.store import KubeSecrets
+
+TENANT = Tenant("ocean", "vre", "uid-1", "cluster-1")
+CLIENT = ResourceId(OIDC, "Client", "", "hub")
+SECRETS = {"client_secret": "canary-secret", "initial_access_token": "canary-token"}
+
+
+class Hub:
+    """The hub's client at `idp`."""
+
+    def __init__(self, idp: Idp, provider: str, **changes: Any) -> None:
+        self.store = MemoryStateStore()
+        self.clock = idp.clock
+        issuer = f"{idp.url}/realms/vre" if provider.startswith("keycloak") else idp.url
+        self.body: dict[str, Any] = {
+            "provider": provider,
+            "issuer": issuer,
+            "endpoints": {"token_endpoint": f"{idp.url}/token", "registration_endpoint": f"{idp.url}/reg"},
+            "ca_bundle": idp.ca,
+            "allowed_cidrs": list(LOOPBACK),
+            "credential": {"client_id": "entered", **SECRETS},
+            "redirect_uris": ["https://ocean.example.org/hub/oauth_callback"],
+            **changes,
+        }
+        self.restart()
+
+    def restart(self) -> None:
+        self.target = OidcTarget(self.store, clock=self.clock)
+
+    @property
+    def desired(self) -> Desired:
+        body = copy.deepcopy(self.body)  # the engine resolves a new one for each walk
+        return Desired(Resource(CLIENT, "identity", body), body, digest(body))
+
+    async def converge(self) -> Observation:
+        seen = await self.target.observe(TENANT, self.desired)
+        if seen.presence in (Presence.ABSENT, Presence.DRIFTED):
+            seen = await self.target.apply(TENANT, self.desired)
+        return seen
+
+    async def delete(self) -> bool:
+        return await self.target.delete(TENANT, CLIENT, Policy.DELETE, data=False)
+
+
+def conforms(kube: Kube) -> KubeSecrets:
+    """Checked by mypy: the real client fits the store."""
+    return kube
+
+
+def invalid_grant(idp: Idp) -> None:
+    idp.says({"error": "invalid_grant"}, status=400)
+
+
+async def test_manual_publishes_what_was_entered_and_probes_it_rarely(idp: Idp) -> None:
+    invalid_grant(idp)
+    hub = Hub(idp, "manual")
+    seen = await hub.converge()
+    assert seen.readiness.ready
+    assert seen.outputs == {"client_id": "entered", "client_secret": "canary-secret"}
+    assert [path for _, path, _ in idp.seen] == ["/token"]
+    for _ in range(5):
+        hub.clock.now += 1800
+        hub.restart()
+        await hub.converge()
+    assert len(idp.seen) == 1
+
+
+async def test_manual_without_a_client_says_what_to_enter(idp: Idp) -> None:
+    hub = Hub(idp, "manual", credential={"client_id": "", "client_secret": ""})
+    with pytest.raises(NotReady) as waiting:
+        await hub.converge()
+    assert waiting.value.reason == "RegistrationPending"
+    for word in ("https://ocean.example.org/hub/oauth_callback", "openid", "client_secret_post", "S256"):
+        assert word in waiting.value.text
+    assert idp.seen == []
+
+
+async def test_manual_with_a_wrong_secret_is_told_until_it_is_right(idp: Idp) -> None:
+    idp.says({"error": "invalid_client"}, status=401)
+    hub = Hub(idp, "manual")
+    for _ in range(3):
+        seen = await hub.converge()
+        assert seen.readiness.state is State.FAILED
+        assert seen.readiness.reason == "CredentialsRefused"
+        assert "canary" not in seen.readiness.message
+    assert len(idp.seen) == 1
+    invalid_grant(idp)
+    hub.body["credential"] = {"client_id": "entered", "client_secret": "right"}
+    assert (await hub.converge()).readiness.ready
+
+
+async def test_manual_put_right_at_the_provider_is_noticed(idp: Idp) -> None:
+    idp.says({"error": "invalid_client"}, status=401)
+    hub = Hub(idp, "manual")
+    await hub.converge()
+    invalid_grant(idp)
+    hub.clock.now += 3600
+    assert (await hub.converge()).readiness.ready
+
+
+async def test_manual_leaves_the_client_and_says_so(idp: Idp, caplog: pytest.LogCaptureFixture) -> None:
+    invalid_grant(idp)
+    hub = Hub(idp, "manual")
+    await hub.converge()
+    with caplog.at_level(logging.INFO):
+        assert await hub.delete()
+    assert "client entered" in caplog.text
+    assert "stays there" in caplog.text
+    assert hub.store.texts == {}
+
+
+async def test_manual_never_probes_another_host(idp: Idp) -> None:
+    hub = Hub(idp, "manual", endpoints={"token_endpoint": "https://oauth.example.org/token"})
+    assert (await hub.converge()).readiness.ready
+    assert idp.seen == []
+
+
+async def test_an_unreachable_provider_is_never_gone(idp: Idp) -> None:
+    served = {"client_id": "chosen", "client_secret": "s", "registration_access_token": "t"}
+    served["registration_client_uri"] = f"{idp.url}/reg/chosen"
+    idp.says(served, status=201)
+    hub = Hub(idp, "generic-dcr")
+    made = await hub.converge()
+    idp.says({}, status=503)
+    hub.clock.now += 3600
+    seen = await hub.converge()
+    assert seen.presence is Presence.SYNCED
+    assert seen.outputs == made.outputs
+    for _ in range(3):
+        hub.clock.now += 600
+        with pytest.raises(Unavailable):
+            await hub.delete()
+        assert hub.store.texts
+
+
+async def test_a_state_removed_by_a_person_is_noticed_after_a_failure(idp: Idp) -> None:
+    idp.says({}, status=500)
+    hub = Hub(idp, "generic-dcr")
+    with pytest.raises(Conflict):
+        await hub.converge()
+    hub.clock.now += 600
+    hub.store.texts.clear()
+    idp.says({"client_id": "c", "client_secret": "s"}, status=201)
+    assert (await hub.converge()).outputs["client_id"] == "c"
+
+
+async def test_a_new_token_is_the_word_to_register_again(idp: Idp) -> None:
+    idp.says({}, status=500)
+    hub = Hub(idp, "generic-dcr")
+    for _ in range(3):
+        hub.clock.now += 600
+        with pytest.raises(Conflict):
+            await hub.converge()
+    assert len(idp.seen) == 1
+    hub.body["credential"] = {"initial_access_token": "another"}
+    for _ in range(3):
+        hub.clock.now += 600
+        with pytest.raises(Conflict):
+            await hub.converge()
+    assert len(idp.seen) == 2
+
+
+async def test_a_registration_uri_on_another_host_is_not_used(idp: Idp) -> None:
+    served = {"client_id": "c", "client_secret": "s", "registration_access_token": "t"}
+    idp.says({**served, "registration_client_uri": "https://evil.example.org/reg/c"}, status=201)
+    hub = Hub(idp, "generic-dcr")
+    await hub.converge()
+    ((text, _),) = hub.store.texts.values()
+    assert "evil" not in text
+
+
+@pytest.mark.parametrize("provider", ["keycloak-admin", "keycloak-dcr", "generic-dcr", "manual"])
+@pytest.mark.parametrize("status", [200, 201, 400, 401, 403, 404, 409, 500])
+async def test_no_secret_comes_out_whatever_the_provider_echoes(
+    idp: Idp, caplog: pytest.LogCaptureFixture, provider: str, status: int
+) -> None:
+    caplog.set_level(logging.DEBUG)
+
+    async def echo(request: web.Request) -> web.StreamResponse:
+        said = f"{await request.text()} {request.headers.get('Authorization')} canary-secret canary-token"
+        return web.json_response({"error": "echo", "error_description": said}, status=status)
+
+    idp.answer = echo
+    hub = Hub(idp, provider)
+    told: list[str] = []
+    acts: list[Callable[[], Awaitable[Any]]] = [hub.converge, hub.converge, hub.delete]
+    for act in acts:
+        hub.clock.now += 3600
+        try:
+            seen = await act()
+        except TargetError as error:
+            told += [error.text, repr(error), "".join(traceback.format_exception(error))]
+        else:
+            if isinstance(seen, Observation):
+                told += [seen.detail, seen.readiness.message]
+    told += [repr(hub.target), caplog.text]
+    ours = [state for text, _ in hub.store.texts.values() for state in _secrets(text)]
+    for secret in (*SECRETS.values(), *ours):
+        assert not any(secret in text for text in told)
+
+
+def _secrets(text: str) -> list[str]:
+    state = json.loads(text)
+    return [state[key] for key in ("current", "pending", "rat") if state[key]]
+
+
+async def test_redirect_uris_that_go_astray_are_refused_before_any_request(idp: Idp) -> None:
+    hub = Hub(idp, "keycloak-dcr", redirect_uris=["https://ocean.example.org/*"])
+    with pytest.raises(TargetError, match="redirect URI"):
+        await hub.converge()
+    assert idp.seen == []
+
+
+async def test_kinds_that_do_not_exist_are_refused(idp: Idp) -> None:
+    hub = Hub(idp, "manual")
+    odd = Desired(Resource(ResourceId(OIDC, "Realm", "", "x"), "identity"), {}, "")
+    with pytest.raises(TargetError, match="no kind"):
+        await hub.target.observe(TENANT, odd)
+    issuer = Desired(Resource(ResourceId(OIDC, "Issuer", "", "x"), "identity"), {}, "")
+    with pytest.raises(TargetError, match="only be read"):
+        await hub.target.apply(TENANT, issuer)
+    assert await hub.target.delete(TENANT, issuer.id, Policy.EXTERNAL, data=False)
