@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -96,7 +97,7 @@ def test_no_complaint_about_the_definition(api: Any, cluster: Cluster) -> None:
 
 
 def test_kubectl_explains_and_lists(api: Any, cluster: Cluster, existing: Any) -> None:
-    text = _kubectl(cluster, "explain", "vre.spec.identity.issuer")
+    text = _explain(cluster, "vre.spec.identity.issuer")
     assert "Cannot be changed later" in " ".join(text.split())
     existing({})
     header, line = _kubectl(cluster, "get", "vre", "-n", "default").splitlines()
@@ -180,6 +181,16 @@ def _spelled_out(value: Any) -> Any:
             return int(value)
         case _:
             return value
+
+
+def _explain(cluster: Cluster, path: str) -> str:
+    """The API server publishes a new definition's documentation some seconds after it serves the kind."""
+    for _ in range(30):
+        try:
+            return _kubectl(cluster, "explain", path)
+        except subprocess.CalledProcessError:
+            time.sleep(1)
+    return _kubectl(cluster, "explain", path)
 
 
 def _kubectl(cluster: Cluster, *arguments: str) -> str:
