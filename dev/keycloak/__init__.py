@@ -88,6 +88,8 @@ def _deployment(image: str, realm_digest: str) -> Manifest:
             "spec": {
                 "automountServiceAccountToken": False,
                 "enableServiceLinks": False,
+                # Its start script does not pass the signal on, and there is nothing to save.
+                "terminationGracePeriodSeconds": 2,
                 "securityContext": {
                     "runAsNonRoot": True,
                     "runAsUser": 1000,
