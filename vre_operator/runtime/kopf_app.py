@@ -46,6 +46,8 @@ def build(on_event: OnEvent) -> kopf.OperatorRegistry:
     return registry
 
 
-async def run(registry: kopf.OperatorRegistry, stop: asyncio.Event) -> None:
+async def run(registry: kopf.OperatorRegistry, stop: asyncio.Event, identity: str) -> None:
     """Until `stop` is set or a signal arrives. Raises when the watch dies for good."""
-    await kopf.operator(registry=registry, standalone=True, clusterwide=True, stop_flag=stop)
+    # Left to itself kopf asks the system for the user's name, which a container's uid has not.
+    name: Any = identity
+    await kopf.operator(registry=registry, standalone=True, clusterwide=True, identity=name, stop_flag=stop)

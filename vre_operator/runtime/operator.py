@@ -73,7 +73,8 @@ class Operator:
             background.append(asyncio.create_task(self._lease.hold(), name="lease"))
         await self._kubernetes.synced()
         workers = [asyncio.create_task(self._work(), name=f"worker-{n}") for n in range(self._settings.workers)]
-        watch = asyncio.create_task(kopf_app.run(kopf_app.build(self._on_event), self._stop), name="watch")
+        door = kopf_app.run(kopf_app.build(self._on_event), self._stop, self._settings.identity)
+        watch = asyncio.create_task(door, name="watch")
         try:
             done, _ = await asyncio.wait([watch, *background, *workers], return_when=asyncio.FIRST_COMPLETED)
             for task in done:
