@@ -28,6 +28,8 @@ def wait_ready(layout: Layout, seconds: int) -> None:
     limit = f"--timeout={seconds}s"
     kubectl(layout, "wait", "--for=create", f"node/vre-{layout.name}", limit)
     kubectl(layout, "wait", "--for=condition=Ready", f"node/vre-{layout.name}", limit)
+    # Without it the API server refuses pods in the default namespace.
+    kubectl(layout, "wait", "--for=create", "serviceaccount/default", limit)
     if layout.node:
         for namespace, deployment in _DEPLOYMENTS:
             kubectl(layout, "-n", namespace, "rollout", "status", f"deployment/{deployment}", limit)

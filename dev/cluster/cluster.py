@@ -63,6 +63,11 @@ class Cluster:
         return kind.node_ip(self.name) if kind.exists(self.name) else str(self._layout.node_ip)
 
     @property
+    def host_ip(self) -> str:
+        """The address under which pods reach this machine."""
+        return str(self._layout.host_ip)
+
+    @property
     def ca_file(self) -> Path:
         """The authority behind the API server's and the default Ingress certificate."""
         return self._layout.ca_file
@@ -110,6 +115,7 @@ class Cluster:
             "ready": kind.exists(self.name) or api_ready(found),
             "node": found.node,
             "node_ip": self.node_ip,
+            "host_ip": self.host_ip,
             "pod_range": str(found.pod_range),
             "service_range": str(found.service_range),
             "api": found.api_url,
