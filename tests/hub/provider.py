@@ -5,23 +5,28 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import ssl
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 
 class Provider(ThreadingHTTPServer):
-    def __init__(self) -> None:
+    def __init__(self, certificate: Path, key: Path) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, key)
+        self.socket = context.wrap_socket(self.socket, server_side=True)
         self.person: dict[str, object] = {}
         self.challenge = ""
-        self.basic_auth: str | None = None
 
     @property
     def address(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
+        return f"https://127.0.0.1:{self.server_address[1]}"
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -51,8 +56,24 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def running() -> Iterator[Provider]:
-    with Provider() as provider:
+def running(directory: Path) -> Iterator[Provider]:
+    """With a certificate of its own, which only those trust who are given `directory`/provider.crt."""
+    certificate, key = directory / "provider.crt", directory / "provider.key"
+    command = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-days",
+        "2",
+        "-subj",
+        "/CN=provider",
+    ]
+    command += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run(command, check=True, capture_output=True)
+    with Provider(certificate, key) as provider:
         threading.Thread(target=provider.serve_forever, daemon=True).start()
         try:
             yield provider

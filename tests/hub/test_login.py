@@ -90,7 +90,7 @@ def free_port() -> int:
 
 @pytest.fixture(scope="module")
 def hub() -> Iterator[Hub]:
-    with tempfile.TemporaryDirectory(prefix="vre-hub-") as name, providers.running() as provider:
+    with tempfile.TemporaryDirectory(prefix="vre-hub-") as name, providers.running(Path(name)) as provider:
         directory = Path(name)
         directory.chmod(0o755)
         home = directory / "postgres"
@@ -117,6 +117,8 @@ def start(directory: Path, provider: Provider) -> Iterator[Hub]:
     token = {"CONFIGPROXY_AUTH_TOKEN": SECRETS["proxy-token"]}
     environment = os.environ | {
         "VRE_HUB_ROOT": str(directory / "root"),
+        "VRE_CA_FILE": str(directory / "provider.crt"),
+        "TMPDIR": str(directory),
         "HUB_PORT": str(port),
         "PROXY_API_PORT": str(api),
         "PATH": f"{software.environment('hub')}{os.pathsep}{os.environ['PATH']}",
@@ -146,6 +148,13 @@ def test_member_is_sent_to_the_provider_and_comes_in(hub: Hub) -> None:
     assert [(user["name"], user["admin"], user["groups"]) for user in users if user["name"] == "alice"] == [
         ("alice", False, ["/ocean"])
     ]
+
+
+def test_hub_trusts_the_site_and_the_world(hub: Hub) -> None:
+    # That logins work says the first.
+    bundle = (hub.log.parent / "ca-bundle.crt").read_text()
+    assert (hub.log.parent / "provider.crt").read_text() in bundle
+    assert bundle.count("BEGIN CERTIFICATE") > 50
 
 
 def test_stranger_is_refused(hub: Hub) -> None:

@@ -54,7 +54,7 @@ def test_hub_comes_after_rights_walls_and_proxy() -> None:
     ground = {each for each in made if "NetworkPolicy" in each.kind or "rbac" in each.kind}
     assert len(ground) == 5
     assert needs >= ground | {
-        deployment(env, ids.PROXY).id,
+        proxy,
         ids.database_ready(env, ids.HUB),
         ids.sessions(env),
     }

@@ -10,6 +10,7 @@ import asyncio
 import html
 import json
 import os
+import tempfile
 from pathlib import Path
 
 from oauthenticator.generic import GenericOAuthenticator
@@ -18,6 +19,7 @@ from tornado.web import HTTPError
 c = get_config()  # noqa: F821  JupyterHub provides it
 
 ROOT = Path(os.environ.get("VRE_HUB_ROOT", "/etc/vre/hub"))
+CA_FILE = Path(os.environ.get("VRE_CA_FILE", "/etc/vre/ca/ca.crt"))
 SETTINGS = json.loads((ROOT / "config/settings.json").read_text())
 
 
@@ -50,8 +52,8 @@ def trusted():
     """The public CAs and the site's as one file: the HTTP clients replace the one by the other, never add."""
     import certifi
 
-    bundle = Path("/tmp/ca-bundle.crt")  # noqa: S108  the pod's own
-    bundle.write_text(Path(certifi.where()).read_text() + "\n" + Path("/etc/vre/ca/ca.crt").read_text())
+    bundle = Path(tempfile.gettempdir(), "ca-bundle.crt")
+    bundle.write_text(Path(certifi.where()).read_text() + "\n" + CA_FILE.read_text())
     return str(bundle)
 
 
@@ -114,7 +116,7 @@ for service in c.JupyterHub.services:
 
 for trait in ("client_id", "client_secret", "authorize_url", "token_url", "userdata_url"):
     setattr(c.GenericOAuthenticator, trait, secret(f"login/{trait}"))
-if Path("/etc/vre/ca/ca.crt").exists():
+if CA_FILE.exists():
     c.GenericOAuthenticator.http_request_kwargs = {"ca_certs": trusted()}
 
 c.KubeSpawner.profile_list = profiles
