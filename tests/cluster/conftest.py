@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,8 +19,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
-    """A cluster of this test session's own."""
-    cluster = Cluster("api")
+    """A cluster for this test session; one that ran before, named by VRE_TEST_CLUSTER, is used and left."""
+    cluster = Cluster(os.environ.get("VRE_TEST_CLUSTER", "api"))
+    ours = not cluster.running
     cluster.up(node=False)
     yield cluster
-    cluster.down()
+    if ours:
+        cluster.down()

@@ -27,7 +27,7 @@ from vre_operator.kube.transport import Object
 log = logging.getLogger(__name__)
 
 _PAUSE = (1.0, 30.0)
-_MISSING_KIND = 300.0
+_MISSING_KIND = 120.0
 
 
 class Owner(NamedTuple):

@@ -61,6 +61,8 @@ class Transport:
     async def close(self) -> None:
         if self._session is not None:
             await self._session.close()
+            # TLS connections end a few turns of the loop after they were told to.
+            await asyncio.sleep(0.05)
 
     async def call(self, request: Request) -> Object:
         """The answer, after repeats where they are harmless."""

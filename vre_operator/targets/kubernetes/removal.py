@@ -65,7 +65,7 @@ class Removal:
         return True
 
     async def _holds_data(self, tenant: Tenant, resource: ResourceId) -> bool:
-        """A namespace with claims of anybody, or with Secrets of ours: others than kept ones are gone by now."""
+        """A namespace with anybody's claims, or Secrets of ours: those not to be kept are gone by now."""
         if resource.kind != NAMESPACE:
             return False
         if await self._kube.list(CLAIM, resource.name):

@@ -54,7 +54,7 @@ class Finding:
 
 
 class KubernetesTarget:
-    """See engine.target.Target. `run` it, and wait for `wait_synced`, before the first pass."""
+    """See engine.target.Target. `run` it, and await `synced`, before the first pass."""
 
     name = KUBERNETES
 
@@ -76,12 +76,14 @@ class KubernetesTarget:
         """Follow the cluster, for ever. Its end is a bug and should end the process."""
         await self._cache.run()
 
-    async def wait_synced(self) -> None:
+    async def synced(self) -> None:
+        """Wait until every kind was listed once."""
         await self._cache.wait_synced()
 
-    def ages(self) -> dict[str, float]:
-        """For each kind the seconds since the API server last said something: for the liveness probe."""
-        return {reflector.kind: reflector.age for reflector in self._cache.reflectors()}
+    @property
+    def age(self) -> float:
+        """Seconds since the API server last spoke, of the most silent kind: for the liveness probe."""
+        return max(reflector.age for reflector in self._cache.reflectors())
 
     async def observe(self, tenant: Tenant, desired: Desired) -> Observation:
         resource = desired.resource
@@ -118,7 +120,7 @@ class KubernetesTarget:
         finding = Finding(
             mark_of(wanted),
             frozenset(differences(wanted, live)),
-            _only(decode(wanted.get("data")), resource.generate) if resource.generate else {},
+            _only(decode(live.get("data")), resource.generate) if resource.generate else {},
         )
         if finding.tolerated:
             log.debug("the API server rewrites %s: %s", resource.id, _paths(finding.tolerated))
