@@ -38,6 +38,9 @@ TOOLS = (
     Tool("socat", "socat", "127.0.0.1:443 for a browser on this machine"),
     Tool("busybox", "busybox-static", "the volume provisioner's helper image"),
     Tool("debootstrap", "debootstrap", "the base of the development images"),
+    Tool("mvn", "maven", "fetches Keycloak for the development images"),
+    Tool("java", "default-jre-headless", "runs Keycloak in tests of login clients"),
+    Tool("pg_ctlcluster", "postgresql", "tests against a real PostgreSQL"),
     Tool("chromium", "chromium", "the browser of the end-to-end tests"),
     Tool("certutil", "libnss3-tools", "makes the browser trust the cluster's CA"),
 )

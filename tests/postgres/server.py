@@ -11,17 +11,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-INSTALL = "apt-get install --no-install-recommends postgresql"
+from dev import system
+
 ADMIN_PASSWORD = r"ad:min\'s $(touch pwned) %s"
 
 
 def programs() -> Path:
-    """Where initdb and postgres are; raises FileNotFoundError that says how to get them."""
-    found = shutil.which("initdb") or max(
-        map(str, Path("/usr/lib/postgresql").glob("*/bin/initdb")), default=""
-    )
-    if not found:
-        raise FileNotFoundError(f"no PostgreSQL server on this machine; install it: {INSTALL}")
+    """Where initdb and postgres are. Raises dev.system.MissingError, which says how to get them."""
+    system.ensure("pg_ctlcluster")
+    found = shutil.which("initdb") or max(map(str, Path("/usr/lib/postgresql").glob("*/bin/initdb")))
     return Path(found).parent
 
 
