@@ -37,7 +37,8 @@ def build(on_event: OnEvent) -> kopf.OperatorRegistry:
         settings.networking.enforce_retry_after = True
         settings.queueing.exit_timeout = 5
         settings.execution.max_workers = 4
-        settings.persistence.finalizer = names.FINALIZER
+        # Not ours: kopf takes its finalizer off whatever has no deletion handler.
+        settings.persistence.finalizer = f"{names.GROUP}/never-set"
 
     @kopf.on.event(names.GROUP, names.VERSION, names.PLURAL, registry=registry)
     async def changed(event: Mapping[str, Any], **_: Any) -> None:
