@@ -1,0 +1,130 @@
+"""What a person does: open the VRE, log in, choose an image, run a cell. Each page is photographed."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urljoin
+
+from playwright.sync_api import Page, expect
+
+LAB_SECONDS = 150
+expect.set_options(timeout=60_000)
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Login:
+    """What a person types."""
+
+    user: str
+    password: str = field(repr=False)
+
+
+@dataclass
+class Album:
+    """A folder of numbered screenshots."""
+
+    folder: Path
+    taken: int = 0
+
+    def take(self, page: Page, name: str) -> Path:
+        """Photograph the page as it is."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.taken += 1
+        path = self.folder / f"{self.taken:02}-{name}.png"
+        page.screenshot(path=path)
+        return path
+
+
+def log_in(page: Page, url: str, login: Login, album: Album) -> None:
+    """From the VRE's front page through the provider's login form, back to the VRE."""
+    page.goto(url)
+    sign_in = page.get_by_role("link", name=re.compile("sign in", re.IGNORECASE)).or_(
+        page.get_by_role("button", name=re.compile("sign in|log ?in", re.IGNORECASE))
+    )
+    form = page.locator("#kc-form-login, input#username").first
+    # A hub with auto_login sends people to the provider at once; else it asks for a click.
+    expect(sign_in.or_(form).first).to_be_visible()
+    if not form.is_visible():
+        album.take(page, f"{login.user}-front-page")
+        sign_in.first.click()
+    expect(page.locator("#username")).to_be_visible()
+    album.take(page, f"{login.user}-keycloak")
+    page.locator("#username").fill(login.user)
+    page.locator("#password").fill(login.password)
+    page.locator("#kc-login").click()
+
+
+def choose_image(page: Page, album: Album, name: str = "") -> None:
+    """On the spawn page: pick an image by the name that people read (the first when empty), and start.
+
+    Somebody whose notebook still runs lands in it, and ends it first.
+    """
+    start = page.locator("form#spawn_form [type=submit]")
+    lab = page.locator("#jp-top-panel, #jp-main-dock-panel").first
+    expect(start.or_(lab).first).to_be_visible()
+    if lab.is_visible():
+        page.goto(urljoin(page.url, "/hub/home"))
+        page.locator("#stop").click()
+        expect(page.locator("#stop")).to_be_hidden()
+        page.goto(urljoin(page.url, "/hub/spawn"))
+        expect(start).to_be_visible()
+    choice = page.locator("#kubespawner-profiles-list label", has_text=name).first
+    expect(choice).to_be_visible()
+    choice.click()
+    album.take(page, "spawn-page")
+    start.click()
+
+
+def reach_lab(page: Page, album: Album) -> None:
+    """Wait on the progress page until JupyterLab is open."""
+    progress = page.get_by_text("Your server is starting up")
+    launcher = page.locator(".jp-Launcher").first
+    new_launcher = page.get_by_role("button", name=re.compile("^New Launcher"))
+    expect(progress.or_(new_launcher).first).to_be_visible()
+    if progress.is_visible():
+        album.take(page, "starting")
+    expect(new_launcher).to_be_visible(timeout=LAB_SECONDS * 1000)
+    # JupyterLab remembers what was open the last time.
+    expect(page.locator("#main-panel, #jp-main-dock-panel").first).to_be_visible()
+    if not launcher.is_visible():
+        new_launcher.click()
+    expect(launcher).to_be_visible()
+    album.take(page, "jupyterlab")
+
+
+def run_cell(page: Page, code: str, album: Album) -> str:
+    """Open a new notebook, run `code` in its first cell, give what it prints."""
+    page.locator('.jp-LauncherCard[data-category="Notebook"]').first.click()
+    cell = page.locator(".jp-NotebookPanel:visible .jp-CodeCell .cm-content").first
+    expect(cell).to_be_visible()
+    idle = page.locator('.jp-NotebookPanel:visible .jp-Notebook-ExecutionIndicator[data-status="idle"]')
+    expect(idle).to_be_visible()
+    cell.click()
+    page.keyboard.insert_text(code)
+    page.keyboard.press("Shift+Enter")
+    output = page.locator(".jp-NotebookPanel:visible .jp-OutputArea-output").first
+    expect(output).to_be_visible()
+    album.take(page, "cell")
+    return output.inner_text().strip()
+
+
+def is_refused(page: Page, user: str, album: Album) -> str:
+    """Give the text of the hub's page for somebody who may not come in."""
+    message = page.locator("div.error")
+    expect(message).to_contain_text("403")
+    album.take(page, f"{user}-refused")
+    return message.inner_text()
+
+
+def whole(page: Page, url: str, login: Login, album: Album, say: Say) -> str:
+    """The journey of somebody who may come in, up to the output of her first cell."""
+    say("logging in")
+    log_in(page, url, login, album)
+    say("choosing an image")
+    choose_image(page, album)
+    say("waiting for JupyterLab")
+    reach_lab(page, album)
+    say("running a cell")
+    return run_cell(page, "import os; print('Hello from', os.environ['JUPYTERHUB_USER'])", album)
