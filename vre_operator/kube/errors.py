@@ -25,6 +25,9 @@ from vre_operator.engine.errors import (
 _CONFIDENTIAL = ("v1/Secret", "v1/ConfigMap")
 _QUOTED = re.compile(r"^((?:Invalid|Duplicate) value): .*?(?:: ([^:{}]*))?$", re.DOTALL)
 _IMMUTABLE = re.compile(r"immutable|cannot change|may not change once set|updates to \w+ spec")
+# To a server-side apply with an unknown field or a wrong type the server says 500, as if repeating could help.
+_MISTYPED = ("failed to create typed patch object", "failed to convert new object")
+_UNDECLARED = re.compile(r"\.([\w.\[\]=\"-]+): field not declared in schema")
 _LIMIT = 300
 
 
@@ -69,6 +72,9 @@ def from_response(
         detail = _details(kind, body)
         immutable = _IMMUTABLE.search(message)
         return Invalid(f"{what}: {detail}", reason=Reason.IMMUTABLE_FIELD if immutable else Reason.REJECTED)
+    if message.startswith(_MISTYPED):
+        undeclared = _UNDECLARED.search(message)
+        return Invalid(f"{what}: {undeclared[1] + ': no such field' if undeclared else 'a wrong type'}")
     return Unavailable(f"{what}: the API server answered {code}", retry_after=retry_after)
 
 

@@ -87,11 +87,11 @@ class Lease:
         """Let the next one lead at once; errors do not matter, for the lease runs out."""
         if self._lease is None or not self.held:
             return
+        # Before the write: from here on somebody else may have it.
         self._renewed = float("-inf")
+        spec = {**self._spec(), "holderIdentity": "", "leaseDurationSeconds": 1}
         try:
-            await self._write(
-                {**self._lease, "spec": {**self._spec(), "holderIdentity": "", "leaseDurationSeconds": 1}}
-            )
+            await self._kube.replace({**self._lease, "spec": spec})
         except TargetError as error:
             log.info("lease not released: %s", error)
 
