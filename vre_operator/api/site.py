@@ -14,7 +14,7 @@ class Images(Model):
     """JupyterHub."""
     proxy: str = "quay.io/jupyterhub/configurable-http-proxy:5.3.0"
     """configurable-http-proxy."""
-    notebook: str = "quay.io/jupyter/base-notebook:hub-6.1.1"
+    notebook: str = "quay.io/jupyterhub/k8s-singleuser-sample:4.4.0"
     """The notebook offered when a tenant lists none."""
     rucio_server: str = "docker.io/rucio/rucio-server:release-41.0.0"
     """Rucio's server; also runs the schema Job."""

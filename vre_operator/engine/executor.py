@@ -142,10 +142,13 @@ class Walk:
             State.PROGRESSING: Result.PROGRESSING,
             State.FAILED: Result.FAILED,
         }[state]
+        reason = seen.readiness.reason
+        if reason == Reason.JOB_FAILED and resource.failure:
+            reason = resource.failure
         return Outcome(
             resource,
             result,
-            seen.readiness.reason or (Reason.PROGRESSING if result is Result.PROGRESSING else ""),
+            reason or (Reason.PROGRESSING if result is Result.PROGRESSING else ""),
             seen.readiness.message,
             terminal=state is State.FAILED,
             change=change,

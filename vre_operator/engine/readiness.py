@@ -95,7 +95,8 @@ def _job(kind: str, obj: Object) -> Readiness:
             f" kubectl -n {metadata['namespace']} logs job/{metadata['name']} --all-containers",
         )
     if obj["spec"].get("suspend"):
-        return _progressing(f"{_name(kind, obj)} is suspended")
+        # It was put to rest on purpose, and so must be able to be whatever needs it.
+        return READY
     return _progressing(f"{_name(kind, obj)} is running")
 
 

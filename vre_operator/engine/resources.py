@@ -71,6 +71,7 @@ class Resource:
     required_keys: keys that an EXTERNAL Secret or ConfigMap must hold.
     origin: the field of the VREEnvironment that led here, for messages ("spec.notebooks.images[0].image").
     recreate: delete and create again when a change hits an immutable field (never for data).
+    failure: the condition's reason when it fails, where that says more than JobFailed does.
     """
 
     id: ResourceId
@@ -82,6 +83,7 @@ class Resource:
     required_keys: tuple[str, ...] = ()
     origin: str = ""
     recreate: bool = False
+    failure: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,9 @@ from vre_operator.runtime.tenants import Object, TenantKey, Tenants
 
 OPERATOR_VERSION = version("vre-operator")
 
+# Reasons for not being ready that need nobody's attention.
+_CALM = (Reason.READY, Reason.PROGRESSING, Reason.WAITING, Reason.SUSPENDED, Reason.DELETING)
+
 
 class Writer(Protocol):
     """What is needed of the Kubernetes client."""
@@ -167,7 +170,7 @@ class Report:
         ready = summary.verdicts[0]
         post = self._publisher.announcer.post
         if before is None or (before["reason"], before["status"]) != (str(ready.reason), _word(ready.true)):
-            warning = summary.stalled
+            warning = ready.reason not in _CALM
             await post(self._obj, warning=warning, reason=str(ready.reason), message=ready.message)
         for outcome in self._repairs:
             message = f"{outcome.resource.id.short} {outcome.change}"

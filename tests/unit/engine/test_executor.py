@@ -215,3 +215,11 @@ async def test_independent_resources_are_applied_at_the_same_time() -> None:
     world = Slow()
     await walk(world, *(res(f"r{i}") for i in range(20)))
     assert world.most == 8
+
+
+async def test_a_job_that_tests_something_fails_with_its_own_word() -> None:
+    failed = Readiness(State.FAILED, "JobFailed", "exit code 127")
+    world = World(readiness={rid("check"): failed, rid("other"): failed})
+    check = replace(res("check"), failure="ImageUnfit")
+    outcomes = await walk(world, check, res("other"))
+    assert (outcomes["check"].reason, outcomes["other"].reason) == ("ImageUnfit", "JobFailed")

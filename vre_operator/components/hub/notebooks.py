@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from vre_operator.api.conditions import Reason
 from vre_operator.components import ids, workloads
 from vre_operator.components.context import Environment, kube
 from vre_operator.components.hub import settings
@@ -56,4 +57,5 @@ def _check(env: Environment, image: str, origin: str) -> Resource:
         needs=frozenset({ids.default_deny(env, env.notebooks)}),
         origin=origin,
         recreate=True,
+        failure=Reason.IMAGE_UNFIT,
     )
