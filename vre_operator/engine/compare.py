@@ -86,11 +86,10 @@ def _compare_map(
 
 def _compare_list(path: _Path, text: str, wanted: Sequence[Any], live: Sequence[Any]) -> Iterator[Difference]:
     keys = _KEYED.get(path[-1:]) or _KEYED.get(path[-2:])
-    if keys and all(isinstance(item, Mapping) for item in (*wanted, *live)):
-        by_key = {_key(item, keys): item for item in live}
-        for item in wanted:
-            key = _key(item, keys)
-            yield from _compare(path, f"{text}[{key[0]}]", item, by_key.get(key, _ABSENT))
+    stated, found = _by_key(wanted, keys), _by_key(live, keys)
+    if stated is not None and found is not None:
+        for key, item in stated.items():
+            yield from _compare(path, f"{text}[{key[0]}]", item, found.get(key, _ABSENT))
     elif len(wanted) != len(live):
         yield _difference(text, live)
     else:
@@ -98,14 +97,19 @@ def _compare_list(path: _Path, text: str, wanted: Sequence[Any], live: Sequence[
             yield from _compare(path, f"{text}[{index}]", one, other)
 
 
-def _key(item: Mapping[str, Any], keys: tuple[str, ...]) -> tuple[Any, ...]:
-    def value(name: str) -> Any:
-        found: Any = item
-        for part in name.split("."):
-            found = found.get(part) if isinstance(found, Mapping) else None
-        return _KEY_DEFAULTS.get(name) if found is None else found
+def _by_key(items: Sequence[Any], keys: tuple[str, ...] | None) -> dict[tuple[Any, ...], Any] | None:
+    """None unless these are the items of a list with keys."""
+    if keys is None or not all(isinstance(item, Mapping) for item in items):
+        return None
+    found = {tuple(_key(item, name) for name in keys): item for item in items}
+    return found if len(found) == len(items) and all(key[0] is not None for key in found) else None
 
-    return tuple(value(name) for name in keys)
+
+def _key(item: Mapping[str, Any], name: str) -> Any:
+    found: Any = item
+    for part in name.split("."):
+        found = found.get(part) if isinstance(found, Mapping) else None
+    return _KEY_DEFAULTS.get(name) if found is None else str(found)
 
 
 def _is_zero(value: Any) -> bool:
