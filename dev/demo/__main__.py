@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from playwright.sync_api import Error as BrowserError
@@ -25,7 +26,7 @@ def main() -> None:
     parser.add_argument("--cluster", default="demo", help="name of the cluster (demo)")
     arguments = parser.parse_args()
     installation = Installation(Cluster(arguments.cluster))
-    commands = {
+    commands: dict[str, Callable[[], None]] = {
         "up": lambda: up(installation),
         "down": installation.cluster.down,
         "prepare": prepare,

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from kubernetes import client, config
 from rich.console import Console
@@ -70,8 +71,9 @@ def spawn(installation: Installation, url: str) -> float:
 
 def drift(installation: Installation) -> list[tuple[str, float]]:
     """Milliseconds until a deleted Service and an edited ConfigMap are as they were."""
-    with config.new_client_from_config(str(installation.cluster.kubeconfig)) as connection:
-        core = client.CoreV1Api(connection)
+    connect: Any = config.new_client_from_config  # the library says nothing about its types
+    with connect(str(installation.cluster.kubeconfig)) as connection:
+        core: Any = client.CoreV1Api(connection)
         service = core.list_namespaced_service(NAMESPACE).items[0]
         owned = next(
             found

@@ -22,6 +22,7 @@ CHART = REPOSITORY / "helm" / "vre-operator"
 QUICKSTART = REPOSITORY / "examples" / "quickstart.yaml"
 SYSTEM = "vre-system"
 RELEASE = "vre-operator"
+CLUSTER_OF_TESTS = "e2e"
 ALICE, BOB = (journey.Login(name, keycloak.PASSWORDS[name]) for name in ("alice", "bob"))
 
 
@@ -62,8 +63,8 @@ class Installation:
 
         ports: let 127.0.0.1 lead to the cluster's Ingress, for a person's browser, where the ports are free.
         """
-        open_ports = {"https_port": 443, "http_port": 80} if ports and _free(443, 80) else {}
-        self.cluster.up(**open_ports)
+        ports = ports and _free(443, 80)
+        self.cluster.up(https_port=443 if ports else None, http_port=80 if ports else None)
         archives = images.build()
         with step("loading images into the node"):
             self.cluster.load(archives.values())

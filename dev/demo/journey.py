@@ -81,15 +81,16 @@ def reach_lab(page: Page, album: Album) -> None:
     """Wait on the progress page until JupyterLab is open."""
     progress = page.get_by_text("Your server is starting up")
     launcher = page.locator(".jp-Launcher").first
-    new_launcher = page.get_by_role("button", name=re.compile("^New Launcher"))
-    expect(progress.or_(new_launcher).first).to_be_visible()
+    lab = page.locator("#jp-main-dock-panel")
+    expect(progress.or_(lab).first).to_be_visible()
     if progress.is_visible():
         album.take(page, "starting")
-    expect(new_launcher).to_be_visible(timeout=LAB_SECONDS * 1000)
-    # JupyterLab remembers what was open the last time.
-    expect(page.locator("#main-panel, #jp-main-dock-panel").first).to_be_visible()
+    expect(lab).to_be_visible(timeout=LAB_SECONDS * 1000)
+    # JupyterLab opens what was open the last time, with questions about its kernel; only when that was nothing
+    # it opens the launcher.
+    expect(launcher.or_(page.locator(".jp-NotebookPanel, .jp-Dialog").first).first).to_be_visible()
     if not launcher.is_visible():
-        new_launcher.click()
+        page.goto(re.sub(r"(/user/[^/]+/lab).*", r"\1?reset", page.url))
     expect(launcher).to_be_visible()
     album.take(page, "jupyterlab")
 
@@ -101,8 +102,13 @@ def run_cell(page: Page, code: str, album: Album) -> str:
     expect(cell).to_be_visible()
     idle = page.locator('.jp-NotebookPanel:visible .jp-Notebook-ExecutionIndicator[data-status="idle"]')
     expect(idle).to_be_visible()
-    cell.click()
-    page.keyboard.insert_text(code)
+    # JupyterLab may still be laying itself out, and swallow what is typed meanwhile.
+    for _ in range(20):
+        cell.click()
+        cell.fill(code)
+        page.wait_for_timeout(250)
+        if cell.inner_text().strip() == code:
+            break
     page.keyboard.press("Shift+Enter")
     output = page.locator(".jp-NotebookPanel:visible .jp-OutputArea-output").first
     expect(output).to_be_visible()

@@ -1,0 +1,92 @@
+"""The systems around the operator, asked by other means than its own."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import urllib3
+
+from dev import keycloak
+from dev.cluster import Cluster
+from dev.demo.installation import Installation
+from dev.demo.kubectl import Kubectl
+
+LIMIT = urllib3.Timeout(connect=5, read=30)
+
+
+def through_ingress(cluster: Cluster, host: str) -> urllib3.HTTPSConnectionPool:
+    """Connections to a hostname of the cluster, its certificate checked."""
+    return urllib3.HTTPSConnectionPool(
+        cluster.node_ip,
+        443,
+        server_hostname=host,
+        assert_hostname=host,
+        ca_certs=str(cluster.ca_file),
+        headers={"Host": host},
+        timeout=LIMIT,
+    )
+
+
+def clients(cluster: Cluster) -> dict[str, str]:
+    """The clients of the realm that have a redirect URI into the demo's domain: id by first redirect URI."""
+    with through_ingress(cluster, keycloak.HOSTNAME) as provider:
+        host = dict(provider.headers)
+        form = {"grant_type": "client_credentials", **keycloak.REGISTRATION}
+        path = f"/realms/{keycloak.REALM}/protocol/openid-connect/token"
+        token = provider.request("POST", path, fields=form, encode_multipart=False, headers=host).json()
+        bearer = host | {"Authorization": f"Bearer {token['access_token']}"}
+        found = provider.request("GET", f"/admin/realms/{keycloak.REALM}/clients", headers=bearer).json()
+    return {
+        client["redirectUris"][0]: client["clientId"]
+        for client in found
+        if any(f".{keycloak.DOMAIN}/" in uri for uri in client.get("redirectUris", []))
+    }
+
+
+def contents(kubectl: Kubectl, *namespaces: str) -> set[str]:
+    """Everything in these namespaces but what Kubernetes puts into each: "namespace/Kind/name"."""
+    listed = kubectl("api-resources", "--namespaced", "--verbs=list", "--output=name").split()
+    ignored = {"events", "events.events.k8s.io", "endpoints", "endpointslices.discovery.k8s.io"}
+    kinds = ",".join(kind for kind in listed if kind not in ignored and ".metrics.k8s.io" not in kind)
+    found = (item for namespace in namespaces for item in kubectl.list(kinds, namespace))
+    names = {f"{item['metadata']['namespace']}/{item['kind']}/{item['metadata']['name']}" for item in found}
+    usual = ("ConfigMap/kube-root-ca.crt", "ServiceAccount/default")
+    return {name for name in names if not name.endswith(usual)}
+
+
+def secret(kubectl: Kubectl, namespace: str, name: str) -> dict[str, str]:
+    """A Secret's values."""
+    found = kubectl.get("secret", name, namespace)
+    assert found is not None, f"Secret {namespace}/{name} is missing"
+    return {key: base64.b64decode(value).decode() for key, value in found["data"].items()}
+
+
+@dataclass(frozen=True)
+class Rucio:
+    """Rucio's REST API, as root."""
+
+    pool: urllib3.HTTPConnectionPool
+    token: str = field(repr=False)
+
+    def post(self, path: str, body: Mapping[str, Any]) -> None:
+        """Create something; being there already is fine."""
+        answer = self.pool.request("POST", path, json=body, headers={"X-Rucio-Auth-Token": self.token})
+        assert answer.status in {201, 409}, (answer.status, answer.headers.get("ExceptionMessage"))
+
+
+@contextmanager
+def rucio(installation: Installation, namespace: str) -> Iterator[Rucio]:
+    """Log in with the password that the operator generated; through a forwarded port, as it is not exposed."""
+    root = secret(installation.kubectl, namespace, "rucio-root")
+    with (
+        installation.kubectl.forwarded("service/rucio", 80, namespace) as port,
+        urllib3.HTTPConnectionPool("127.0.0.1", port, timeout=LIMIT) as pool,
+    ):
+        login = {"X-Rucio-Account": "root", "X-Rucio-Username": "root", "X-Rucio-Password": root["password"]}
+        answer = pool.request("GET", "/auth/userpass", headers=login)
+        assert answer.status == 200, answer.status
+        yield Rucio(pool, answer.headers["X-Rucio-Auth-Token"])

@@ -1,0 +1,152 @@
+"""From a manifest to a person at work in a notebook, and to the end of the tenant. In this order."""
+
+from __future__ import annotations
+
+import configparser
+import io
+import secrets
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from dev.demo import journey, tenant
+from dev.demo.browser import person
+from dev.demo.installation import ALICE, BOB, QUICKSTART, Installation, quickstart
+from dev.demo.journey import Album
+from dev.progress import note
+from tests.e2e import outside
+
+NAMESPACE = "quickstart"
+URL = "https://quickstart.vre.localhost"
+NAMESPACES = (NAMESPACE, f"{NAMESPACE}-notebooks", f"{NAMESPACE}-workflows")
+
+
+@pytest.fixture(scope="module")
+def ready(installation: Installation) -> Installation:
+    """The example of the README, Ready; with two images, so that there is something to choose."""
+    manifest = quickstart()
+    image = installation.values()["site"]["images"]["notebook"]
+    manifest["spec"]["notebooks"] = {
+        "images": [
+            {"name": "base", "image": image, "displayName": "Plain Python"},
+            {"name": "astro", "image": image, "displayName": "Astronomy", "description": "For the stars."},
+        ]
+    }
+    installation.kubectl.delete(tenant.KIND, NAMESPACE, NAMESPACE)  # a reused cluster may have one
+    installation.create_tenant(manifest)
+    tenant.wait_ready(installation.kubectl, NAMESPACE, NAMESPACE, say=note)
+    return installation
+
+
+@pytest.fixture(scope="module")
+def alice(started: Browser, ready: Installation) -> Iterator[Page]:
+    """Her window."""
+    with person(started) as page:
+        yield page
+
+
+def test_the_smallest_manifest_is_small() -> None:
+    assert len(QUICKSTART.read_text().splitlines()) <= 20
+
+
+def test_alice_reaches_a_notebook_and_runs_a_cell(alice: Page, album: Album) -> None:
+    journey.log_in(alice, URL, ALICE, album)
+    journey.choose_image(alice, album, "Astronomy")
+    journey.reach_lab(alice, album)
+    printed = journey.run_cell(
+        alice, "import os; print(6 * 7, os.environ['JUPYTERHUB_USER'], os.getuid())", album
+    )
+    assert printed == "42 alice 1000"
+
+
+def test_alice_got_the_image_that_she_chose(ready: Installation, alice: Page) -> None:
+    pod = ready.kubectl.get("pod", "jupyter-alice", NAMESPACES[1])
+    assert pod is not None
+    assert pod["spec"]["containers"][0]["image"] == ready.values()["site"]["images"]["notebook"]
+    assert not pod["spec"]["automountServiceAccountToken"]
+
+
+def test_rucio_answers_in_her_notebook(ready: Installation, alice: Page) -> None:
+    """With an account that the test makes: accounts that follow the provider's people are a later issue."""
+    password = secrets.token_hex(16)
+    login = f"alice-{secrets.token_hex(4)}"  # Rucio never changes the password of an identity
+    with outside.rucio(ready, NAMESPACE) as rucio:
+        rucio.post("/accounts/alice", {"type": "USER", "email": "alice@vre.localhost"})
+        rucio.post(
+            "/accounts/alice/identities",
+            {
+                "identity": login,
+                "authtype": "USERPASS",
+                "email": "alice@vre.localhost",
+                "default": True,
+                "password": password,
+            },
+        )
+    given = ready.kubectl.get("configmap", "rucio-client", NAMESPACES[1])
+    assert given is not None
+    settings = configparser.ConfigParser(interpolation=None)
+    settings.read_string(given["data"]["rucio.cfg"])
+    settings["client"].update({"account": "alice", "username": login, "password": password})
+    text = io.StringIO()
+    settings.write(text)
+    # The password travels by standard input into a file that ends with the command.
+    script = """
+    umask 077; config=$(mktemp); trap 'rm -f "$config"' EXIT; cat >"$config"; export RUCIO_CONFIG=$config
+    rucio ping && rucio whoami
+    """
+    told = ready.kubectl.run(
+        "jupyter-alice", NAMESPACES[1], ["sh", "-c", script], stdin=text.getvalue(), timeout=120
+    )
+    assert "41." in told  # the version, from ping
+    assert "account" in told
+    assert "alice" in told
+
+
+def test_bob_is_refused(started: Browser, ready: Installation, album: Album) -> None:
+    with person(started) as page:
+        journey.log_in(page, URL, BOB, album)
+        text = journey.is_refused(page, BOB.user, album)
+    assert "403" in text
+    assert ready.kubectl.get("pod", "jupyter-bob", NAMESPACES[1]) is None
+
+
+def test_deleting_the_tenant_leaves_the_data_and_nothing_else(ready: Installation, alice: Page) -> None:
+    kubectl = ready.kubectl
+    assert f"{URL}/hub/oauth_callback" in outside.clients(ready.cluster)
+
+    kubectl.delete(tenant.KIND, NAMESPACE, NAMESPACE, timeout=180)
+
+    assert f"{URL}/hub/oauth_callback" not in outside.clients(ready.cluster)
+    assert outside.contents(kubectl, *NAMESPACES) == {
+        # data, and the secrets that unlock it
+        f"{NAMESPACE}-notebooks/PersistentVolumeClaim/claim-alice",
+        f"{NAMESPACE}/PersistentVolumeClaim/database",
+        f"{NAMESPACE}/Secret/database-superuser",
+        f"{NAMESPACE}/Secret/database-hub",
+        f"{NAMESPACE}/Secret/database-rucio",
+        f"{NAMESPACE}/Secret/hub-secrets",
+        f"{NAMESPACE}/Secret/rucio-root",
+        # the person's own
+        f"{NAMESPACE}/Secret/keycloak-registration",
+    }
+    assert kubectl.get("namespace", NAMESPACES[2]) is None
+
+
+def test_a_tenant_made_again_finds_its_data(
+    ready: Installation, started: Browser, alice: Page, album: Album
+) -> None:
+    kubectl = ready.kubectl
+    before = kubectl.get("pvc", "claim-alice", NAMESPACES[1])
+    ready.create_tenant(quickstart())
+    tenant.wait_ready(kubectl, NAMESPACE, NAMESPACE, say=note)
+    with person(started) as page:
+        journey.log_in(page, URL, ALICE, album)
+        journey.choose_image(page, album)
+        journey.reach_lab(page, album)
+        printed = journey.run_cell(page, "import os; print(sorted(os.listdir()))", album)
+    after = kubectl.get("pvc", "claim-alice", NAMESPACES[1])
+    assert before is not None
+    assert after is not None
+    assert before["metadata"]["uid"] == after["metadata"]["uid"]
+    assert "Untitled.ipynb" in printed
