@@ -16,9 +16,11 @@ from dev import keycloak
 from dev.cluster import Cluster
 from dev.demo import tenant
 from dev.demo.browser import browser
-from dev.demo.installation import CLUSTER_OF_TESTS, Installation, prepare
+from dev.demo.installation import CLUSTER_OF_TESTS, Installation, prepare, variant
 from dev.demo.journey import Album
+from dev.progress import note
 
+WORKING = "working"
 ARTIFACTS = Path(__file__).parents[2] / "artifacts"
 
 
@@ -45,6 +47,15 @@ def installation(request: pytest.FixtureRequest) -> Iterator[Installation]:
     finally:
         if not reused:
             cluster.down()
+
+
+@pytest.fixture(scope="session")
+def working(installation: Installation) -> Installation:
+    """A tenant `working`, of notebooks only: tests change it, and leave it Ready."""
+    kubectl = installation.kubectl
+    installation.create_tenant(variant(WORKING, dataLake={"enabled": False}, deletionPolicy="Delete"))
+    tenant.wait_ready(kubectl, WORKING, WORKING, say=note)
+    return installation
 
 
 @pytest.fixture(scope="session")

@@ -31,8 +31,19 @@ def through_ingress(cluster: Cluster, host: str) -> urllib3.HTTPSConnectionPool:
     )
 
 
+def answers(cluster: Cluster, host: str, path: str) -> bool:
+    """Whether a page of a tenant is there."""
+    with through_ingress(cluster, host) as pool:
+        return pool.request("GET", path, headers=pool.headers, retries=False).status == 200
+
+
 def clients(cluster: Cluster) -> dict[str, str]:
-    """The clients of the realm that have a redirect URI into the demo's domain: id by first redirect URI."""
+    """Id by redirect URI."""
+    return dict(all_clients(cluster))
+
+
+def all_clients(cluster: Cluster) -> list[tuple[str, str]]:
+    """The clients of the realm that have a redirect URI into the demo's domain: (first redirect URI, id)."""
     with through_ingress(cluster, keycloak.HOSTNAME) as provider:
         host = dict(provider.headers)
         form = {"grant_type": "client_credentials", **keycloak.REGISTRATION}
@@ -40,11 +51,11 @@ def clients(cluster: Cluster) -> dict[str, str]:
         token = provider.request("POST", path, fields=form, encode_multipart=False, headers=host).json()
         bearer = host | {"Authorization": f"Bearer {token['access_token']}"}
         found = provider.request("GET", f"/admin/realms/{keycloak.REALM}/clients", headers=bearer).json()
-    return {
-        client["redirectUris"][0]: client["clientId"]
+    return [
+        (client["redirectUris"][0], client["clientId"])
         for client in found
         if any(f".{keycloak.DOMAIN}/" in uri for uri in client.get("redirectUris", []))
-    }
+    ]
 
 
 def contents(kubectl: Kubectl, *namespaces: str) -> set[str]:
