@@ -7,9 +7,12 @@ from collections.abc import Hashable
 
 
 class Backoff:
-    """From `first` to `limit` seconds; forget() after a success."""
+    """From `first` to `limit` seconds; forget() after a success.
 
-    def __init__(self, first: float = 1.0, limit: float = 300.0, seed: int | None = None) -> None:
+    The limit is what a person waits who has mended something that nobody tells us of, a Secret for example.
+    """
+
+    def __init__(self, first: float = 1.0, limit: float = 60.0, seed: int | None = None) -> None:
         self._first = first
         self._limit = limit
         self._attempts: dict[Hashable, int] = {}
