@@ -108,7 +108,13 @@ def _scheduler(layout: Layout) -> Component:
 
 
 def _kwok(layout: Layout) -> Component:
-    flags = {"kubeconfig": layout.kubeconfig, "manage_all_nodes": True, "node_ip": layout.node_ip}
+    flags: dict[str, object] = {
+        "kubeconfig": layout.kubeconfig,
+        "manage_all_nodes": True,
+        "node_ip": layout.node_ip,
+        # kwok renews none by default, and after 40 s the node, and every pod on it, is no longer ready.
+        "node_lease_duration_seconds": 40,
+    }
     return Component("kwok", _program(layout, "kwok", **flags, cidr=layout.pod_range, config="/dev/null"))
 
 

@@ -23,6 +23,8 @@ from vre_operator.engine.target import Desired, Observation, Presence, State, Ta
 
 log = logging.getLogger(__name__)
 
+FOREIGN_RECHECK = 30.0
+
 
 class Result(StrEnum):
     READY = "Ready"
@@ -132,6 +134,8 @@ class Walk:
                 seen.readiness.reason or Reason.OWNED_BY_OTHER,
                 seen.detail,
                 terminal=True,
+                # What is not ours is not followed: its removal would wake nobody.
+                recheck_after=seen.recheck_after or FOREIGN_RECHECK,
             )
         return self._judge(resource, seen, change)
 

@@ -71,7 +71,6 @@ class Operator:
         background = [asyncio.create_task(self._kubernetes.run(), name="reflectors")]
         if self._settings.leader_election:
             background.append(asyncio.create_task(self._lease.hold(), name="lease"))
-        await self._kubernetes.synced()
         workers = [asyncio.create_task(self._work(), name=f"worker-{n}") for n in range(self._settings.workers)]
         door = kopf_app.run(kopf_app.build(self._on_event), self._stop, self._settings.identity)
         watch = asyncio.create_task(door, name="watch")
@@ -99,6 +98,8 @@ class Operator:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _work(self) -> None:
+        # A pass over half-filled caches would take what stands for absent.
+        await self._kubernetes.synced()
         while not self._stop.is_set():
             key = await self._queue.take()
             self._running[key] = time.monotonic()

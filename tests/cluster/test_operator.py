@@ -1,0 +1,393 @@
+"""The operator as a process, before a real API server and a real OpenID provider; its pods are kwok's.
+
+What a tenant lives through, with no time spent on images: made, repaired, changed, suspended, refused, deleted.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from dev.cluster import Cluster
+from dev.oidc import provider
+from dev.oidc.process import free_port
+from dev.oidc.provider import Registry
+
+ROOT = Path(__file__).resolve().parents[2]
+SYSTEM = "vre-system"
+ACCOUNT = f"system:serviceaccount:{SYSTEM}:vre-operator"
+Json = dict[str, Any]
+
+
+@dataclass
+class Operator:
+    """The process, which can be killed and started again."""
+
+    cluster: Cluster
+    folder: Path
+    starts: int = 0
+    process: subprocess.Popen[bytes] | None = field(default=None)
+
+    def start(self) -> None:
+        self.starts += 1
+        env = os.environ | {
+            "KUBECONFIG": str(self.folder / "kubeconfig"),
+            "POD_NAMESPACE": SYSTEM,
+            "POD_NAME": f"operator-{self.starts}",
+            "VRE_SITE_FILE": str(self.folder / "site.yaml"),
+            "VRE_HEALTH_PORT": str(free_port()),
+            "VRE_METRICS_PORT": str(free_port()),
+        }
+        command = [sys.executable, "-m", "vre_operator.runtime.main"]
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(command, env=env, stderr=log)
+
+    def end(self, how: signal.Signals) -> int:
+        assert self.process is not None
+        self.process.send_signal(how)
+        return self.process.wait(20)
+
+    @property
+    def log(self) -> list[Json]:
+        return [json.loads(line) for line in (self.folder / "log").read_text().splitlines()]
+
+
+@dataclass
+class Site:
+    cluster: Cluster
+    operator: Operator
+    registry: Registry
+
+    def kubectl(self, *arguments: str, stdin: Json | None = None, check: bool = True) -> str:
+        command = [str(self.cluster.kubectl), "--kubeconfig", str(self.cluster.kubeconfig), *arguments]
+        done = subprocess.run(
+            command, input=json.dumps(stdin) if stdin else None, capture_output=True, text=True, check=False
+        )
+        assert not check or done.returncode == 0, done.stderr
+        return done.stdout
+
+    def get(self, *what: str) -> Json | None:
+        text = self.kubectl("get", *what, "-o", "json", "--ignore-not-found")
+        return json.loads(text) if text.strip() else None
+
+    def make(self, name: str, **spec: Any) -> None:
+        if self.get("namespace", name) is None:
+            self.kubectl("create", "namespace", name)
+        base = {
+            "hostname": f"{name}.example.org",
+            "identity": {"issuer": self.registry.issuer, "provider": "generic-dcr", "allowAll": True},
+            "dataLake": {"enabled": True},
+        }
+        obj = {
+            "apiVersion": "vre.science/v1alpha1",
+            "kind": "VREEnvironment",
+            "metadata": {"name": "vre", "namespace": name},
+            "spec": base | spec,
+        }
+        self.kubectl("apply", "-f", "-", stdin=obj)
+
+    def patch(self, name: str, **spec: Any) -> None:
+        self.kubectl("-n", name, "patch", "vre", "vre", "--type=merge", "-p", json.dumps({"spec": spec}))
+
+    def condition(self, name: str, which: str = "Ready") -> tuple[str, str, str]:
+        vre = self.get("-n", name, "vre", "vre")
+        assert vre is not None
+        status = vre.get("status", {})
+        if status.get("observedGeneration") != vre["metadata"]["generation"]:
+            return ("Unknown", "NotSeen", "")
+        found = {item["type"]: item for item in status["conditions"]}.get(which)
+        return (found["status"], found["reason"], found["message"]) if found else ("Unknown", "Absent", "")
+
+    def settled(self, name: str, reason: str = "Ready", which: str = "Ready") -> str:
+        """Wait for a condition's reason; its message."""
+        return eventually(lambda: self.condition(name, which), lambda seen: seen[1] == reason)[2]
+
+    def requests(self, during: Callable[[], object]) -> Counter[str]:
+        """What the operator asks of the API server meanwhile; the lease is not counted."""
+        with self.cluster.audit_log.open() as log:
+            log.seek(0, os.SEEK_END)
+            during()
+            events = [json.loads(line) for line in log if line.endswith("\n")]
+        found: Counter[str] = Counter()
+        for event in events:
+            what = event.get("objectRef") or {}
+            if event["user"]["username"] == ACCOUNT and what.get("resource") != "leases":
+                found[" ".join((event["verb"], what.get("resource", ""), what.get("name", "")))] += 1
+        return found
+
+
+def eventually(look: Callable[[], Any], holds: Callable[[Any], object] = bool, seconds: float = 60) -> Any:
+    deadline = time.monotonic() + seconds
+    while not holds(seen := look()):
+        assert time.monotonic() < deadline, f"still {seen}"
+        time.sleep(0.1)
+    return seen
+
+
+def as_the_chart_has_it(site: Site) -> Json:
+    """A kubeconfig of the chart's service account, with the chart's rights and no others."""
+    chart = ["vre-operator", str(ROOT / "helm/vre-operator"), "--namespace", SYSTEM, "--kube-version", "1.35.4"]
+    command = [str(site.cluster.helm), "template", *chart]
+    rendered = yaml.safe_load_all(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    kinds = ("ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding")
+    rights = [item for item in rendered if item and item["kind"] in kinds]
+    site.kubectl("apply", "-f", "-", stdin={"apiVersion": "v1", "kind": "List", "items": rights})
+    config: Json = yaml.safe_load(site.cluster.kubeconfig.read_text())
+    token = site.kubectl("-n", SYSTEM, "create", "token", "vre-operator", "--duration=2h").strip()
+    for user in config["users"]:
+        user["user"] = {"token": token}
+    return config
+
+
+@pytest.fixture(scope="module")
+def site(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    folder = tmp_path_factory.mktemp("operator")
+    with provider.running(tmp_path_factory.mktemp("provider")) as registry:
+        settings = {"caBundle": registry.ca, "issuerCidrs": ["127.0.0.0/8", "::1/128"], "resyncSeconds": 10}
+        (folder / "site.yaml").write_text(yaml.safe_dump(settings))
+        site = Site(cluster, Operator(cluster, folder), registry)
+        site.kubectl("apply", "--server-side", "-f", str(ROOT / "crds"))
+        site.kubectl("wait", "--for=condition=Established", "crd/vreenvironments.vre.science")
+        site.kubectl("create", "namespace", SYSTEM)
+        (folder / "kubeconfig").write_text(json.dumps(as_the_chart_has_it(site)))
+        site.operator.start()
+        yield site
+        if site.operator.process and site.operator.process.poll() is None:
+            site.operator.end(signal.SIGKILL)
+
+
+@pytest.fixture(scope="module")
+def tenant(site: Site) -> str:
+    site.make("atlas")
+    site.settled("atlas")
+    return "atlas"
+
+
+def test_a_tenant_becomes_ready_and_then_costs_nothing(site: Site, tenant: str) -> None:
+    """kopf once took our finalizer off as often as we put it on."""
+    time.sleep(2)
+    assert site.requests(lambda: time.sleep(25)) == Counter()
+    vre = site.get("-n", tenant, "vre", "vre")
+    assert vre is not None
+    assert vre["metadata"]["finalizers"] == ["vre.science/finalizer"]
+    assert vre["status"]["endpoints"]["url"] == "https://atlas.example.org"
+    assert len(site.registry.clients()) == 1
+    row = site.kubectl("get", "vre", "-A", "--no-headers").split()
+    assert row[:6] == ["atlas", "vre", "True", "Ready", "https://atlas.example.org", "0.1.0"]
+
+
+def test_a_restart_of_a_settled_operator_writes_nothing(site: Site, tenant: str) -> None:
+    assert site.operator.end(signal.SIGTERM) == 0
+
+    def restarted() -> None:
+        site.operator.start()
+        time.sleep(12)
+
+    asked = site.requests(restarted)
+    assert [what for what in asked if what.split()[0] not in ("get", "list", "watch")] == []
+    assert site.condition(tenant)[1] == "Ready"
+
+
+@pytest.mark.parametrize(
+    ("spoil", "path", "value"),
+    [
+        (("delete", "service", "rucio"), ("spec", "type"), "ClusterIP"),
+        (("delete", "deployment", "proxy"), ("spec", "replicas"), 1),
+        (("delete", "networkpolicy", "default-deny"), ("spec", "podSelector"), {}),
+        (("scale", "deployment/proxy", "--replicas=3"), ("spec", "replicas"), 1),
+        (("label", "service/rucio", "vre.science/tenant-namespace-"), ("spec", "type"), "ClusterIP"),
+        (
+            ("patch", "ingress/vre", "--type=json", "-p", '[{"op":"remove","path":"/spec/tls"}]'),
+            ("spec", "tls"),
+            None,
+        ),
+    ],
+)
+def test_what_a_person_spoils_is_made_good(
+    site: Site, tenant: str, spoil: tuple[str, ...], path: tuple[str, str], value: Any
+) -> None:
+    verb, *rest = spoil
+    what = rest[0].replace("/", " ").split() if "/" in rest[0] else rest[:2]
+    site.kubectl("-n", tenant, verb, *rest)
+
+    def good() -> bool:
+        obj = site.get("-n", tenant, *what)
+        if obj is None or obj["metadata"]["labels"].get("vre.science/tenant-namespace") != tenant:
+            return False
+        seen = obj[path[0]].get(path[1])
+        return seen == value if value is not None else seen is not None
+
+    eventually(good, seconds=10)
+    site.settled(tenant)
+
+
+def test_generated_secrets_outlive_everything(site: Site, tenant: str) -> None:
+    before = site.get("-n", tenant, "secret", "hub-secrets")
+    site.kubectl(
+        "-n", tenant, "label", "secret/hub-secrets", "vre.science/tenant-uid-", "app.kubernetes.io/managed-by-"
+    )
+    time.sleep(2)
+    site.operator.end(signal.SIGKILL)
+    site.operator.start()
+    site.kubectl("-n", tenant, "delete", "deployment", "proxy")
+    eventually(lambda: site.get("-n", tenant, "deployment", "proxy"), seconds=40)
+    after = site.get("-n", tenant, "secret", "hub-secrets")
+    assert before is not None
+    assert after is not None
+    assert after["data"] == before["data"]
+
+
+def test_suspend_stops_the_services_and_resume_brings_them_back(site: Site, tenant: str) -> None:
+    site.patch(tenant, suspend=True)
+    site.settled(tenant, "Suspended")
+
+    def replicas() -> dict[str, int]:
+        listed = site.get("-n", tenant, "deployments,statefulsets")
+        return {item["metadata"]["name"]: item["spec"]["replicas"] for item in (listed or {})["items"]}
+
+    assert set(replicas().values()) == {0}
+    site.patch(tenant, suspend=False)
+    site.settled(tenant)
+    assert set(replicas().values()) == {1}
+
+
+def test_what_is_switched_off_goes_and_its_data_stays(site: Site, tenant: str) -> None:
+    site.patch(tenant, dataLake={"enabled": False})
+    site.settled(tenant)
+    eventually(lambda: site.get("-n", tenant, "deployment", "rucio") is None)
+    assert site.get("-n", tenant, "secret", "rucio-root")
+    assert site.get("-n", tenant, "secret", "database-rucio")
+    site.patch(tenant, dataLake={"enabled": True})
+    site.settled(tenant)
+    assert site.get("-n", tenant, "deployment", "rucio")
+
+
+def test_a_hostname_has_one_tenant(site: Site, tenant: str) -> None:
+    site.make("rival", hostname="atlas.example.org")
+    message = site.settled("rival", "HostnameTaken")
+    assert message == "spec.hostname: another tenant has atlas.example.org. Choose another hostname."
+    assert site.get("namespace", "rival-notebooks") is None
+    assert site.condition(tenant)[1] == "Ready"
+    site.patch("rival", hostname="rival.example.org")
+    site.settled("rival")
+    site.patch("rival", hostname="atlas.example.org")
+    site.settled("rival", "HostnameTaken")
+    ingress = site.get("-n", "rival", "ingress", "vre")
+    assert ingress is not None
+    assert ingress["spec"]["rules"][0]["host"] == "rival.example.org", "what worked goes on"
+    site.kubectl("-n", "rival", "delete", "vre", "vre", "--timeout=60s")
+
+
+def test_a_derived_namespace_of_somebody_else_is_never_adopted(site: Site) -> None:
+    site.kubectl("create", "namespace", "ego-notebooks")
+    site.kubectl("-n", "ego-notebooks", "create", "configmap", "theirs")
+    site.make("ego")
+    message = site.settled("ego", "NamespaceTaken", "TenancyReady")
+    assert "ego-notebooks" in message
+    theirs = site.get("namespace", "ego-notebooks")
+    assert theirs is not None
+    assert theirs["metadata"]["labels"] == {"kubernetes.io/metadata.name": "ego-notebooks"}
+    assert site.kubectl("-n", "ego-notebooks", "get", "roles,networkpolicies", "-o", "name") == ""
+    site.kubectl("-n", "ego", "delete", "vre", "vre", "--timeout=60s")
+    assert site.get("-n", "ego-notebooks", "configmap", "theirs")
+
+
+def test_a_second_one_in_a_namespace_touches_nothing(site: Site, tenant: str) -> None:
+    first = site.get("-n", tenant, "vre", "vre")
+    assert first is not None
+    second = {
+        "apiVersion": first["apiVersion"],
+        "kind": first["kind"],
+        "metadata": {"name": "second", "namespace": tenant},
+        "spec": first["spec"] | {"hostname": "second.example.org"},
+    }
+    site.kubectl("apply", "-f", "-", stdin=second)
+    eventually(lambda: "NamespaceOccupied" in site.kubectl("-n", tenant, "get", "vre", "second"))
+    site.kubectl("-n", tenant, "delete", "vre", "second", "--timeout=30s")
+    site.settled(tenant)
+
+
+def test_a_dead_provider_holds_up_only_what_needs_it(site: Site) -> None:
+    site.make("lofar", identity={"issuer": "https://localhost:59999", "provider": "generic-dcr", "allowAll": True})
+    site.settled("lofar", "Ready", "DataLakeReady")
+    message = site.settled("lofar", "IssuerUnreachable", "IdentityReady")
+    assert message.startswith("spec.identity.issuer: ")
+    assert site.condition("lofar", "HubReady")[1] == "Waiting"
+    site.kubectl("-n", "lofar", "delete", "vre", "vre", "--timeout=60s")
+
+
+def test_killed_in_the_middle_again_and_again_it_gets_there(site: Site) -> None:
+    clients = len(site.registry.clients())
+    site.make("fermi")
+    for pause in (0.3, 0.8, 1.3, 2.0):
+        site.operator.end(signal.SIGKILL)
+        site.operator.start()
+        time.sleep(pause)
+    site.settled("fermi")
+    assert len(site.registry.clients()) == clients + 1
+    site.kubectl("-n", "fermi", "delete", "vre", "vre", "--wait=false")
+    time.sleep(0.5)
+    site.operator.end(signal.SIGKILL)
+    site.operator.start()
+    eventually(lambda: site.get("-n", "fermi", "vre", "vre") is None)
+    assert len(site.registry.clients()) == clients
+
+
+@pytest.mark.parametrize("policy", ["Retain", "Delete"])
+def test_deletion_leaves_what_the_policy_says_and_nothing_else(site: Site, policy: str) -> None:
+    name = f"km3net-{policy.lower()}"
+    clients = len(site.registry.clients())
+    site.make(name, deletionPolicy=policy)
+    site.settled(name)
+    home = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": "claim-alice", "namespace": f"{name}-notebooks"},
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
+    }
+    site.kubectl("apply", "-f", "-", stdin=home)
+    site.kubectl("-n", name, "delete", "vre", "vre", "--timeout=60s")
+    kinds = (
+        "deployments,statefulsets,jobs,services,ingresses,secrets,persistentvolumeclaims,networkpolicies,"
+        "resourcequotas,limitranges,roles,rolebindings,pods"
+    )
+    left = {
+        f"{item['kind']}/{item['metadata']['name']}"
+        for namespace in (name, f"{name}-notebooks", f"{name}-workflows")
+        for item in (site.get("-n", namespace, kinds) or {"items": []})["items"]
+        if "deletionTimestamp" not in item["metadata"]
+    }
+    data = {
+        "PersistentVolumeClaim/claim-alice",
+        "PersistentVolumeClaim/database",
+        "Secret/database-superuser",
+        "Secret/database-hub",
+        "Secret/database-rucio",
+        "Secret/hub-secrets",
+        "Secret/rucio-root",
+    }
+    assert left == (data if policy == "Retain" else set())
+    assert len(site.registry.clients()) == clients
+    namespace = site.get("namespace", name)
+    assert namespace is not None
+    assert not [label for label in namespace["metadata"]["labels"] if "pod-security" in label or "vre" in label]
+    if policy == "Retain":
+        site.make(name)
+        site.settled(name)
+        site.kubectl("-n", name, "delete", "vre", "vre", "--timeout=60s")
+
+
+def test_the_log_holds_no_traceback(site: Site) -> None:
+    assert [line for line in site.operator.log if "traceback" in line] == []
