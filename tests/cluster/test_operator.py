@@ -112,7 +112,8 @@ class Site:
 
     def settled(self, name: str, reason: str = "Ready", which: str = "Ready") -> str:
         """Wait for a condition's reason; its message."""
-        return eventually(lambda: self.condition(name, which), lambda seen: seen[1] == reason)[2]
+        seen: tuple[str, str, str] = eventually(lambda: self.condition(name, which), lambda it: it[1] == reason)
+        return seen[2]
 
     def requests(self, during: Callable[[], object]) -> Counter[str]:
         """What the operator asks of the API server meanwhile; the lease is not counted."""
@@ -320,7 +321,9 @@ def test_a_second_one_in_a_namespace_touches_nothing(site: Site, tenant: str) ->
 
 
 def test_a_dead_provider_holds_up_only_what_needs_it(site: Site) -> None:
-    site.make("lofar", identity={"issuer": "https://localhost:59999", "provider": "generic-dcr", "allowAll": True})
+    site.make(
+        "lofar", identity={"issuer": "https://localhost:59999", "provider": "generic-dcr", "allowAll": True}
+    )
     site.settled("lofar", "Ready", "DataLakeReady")
     message = site.settled("lofar", "IssuerUnreachable", "IdentityReady")
     assert message.startswith("spec.identity.issuer: ")
