@@ -147,8 +147,10 @@ class Reconciler:
     def _next(self, key: TenantKey, outcomes: Any, *, settled: bool) -> float:
         everything: list[Outcome] = list(outcomes)
         rechecks = [outcome.recheck_after for outcome in everything if outcome.recheck_after is not None]
-        if any(outcome.result is Result.FAILED for outcome in everything):
-            return self.backoff.next(key, min(rechecks, default=None))
+        if failed := [outcome for outcome in everything if outcome.result is Result.FAILED]:
+            asked = [outcome.recheck_after for outcome in failed if outcome.recheck_after is not None]
+            # When others want to be looked at again is no reason to leave what failed alone until then.
+            return min([self.backoff.next(key, min(asked, default=None)), *rechecks])
         self.backoff.forget(key)
         if not settled or any(not outcome.ready for outcome in everything):
             return min([SAFETY_SECONDS, *rechecks])

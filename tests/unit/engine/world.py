@@ -27,6 +27,7 @@ class World:
     foreign: set[ResourceId] = field(default_factory=set)
     readiness: dict[ResourceId, Readiness] = field(default_factory=dict)
     outputs: dict[ResourceId, dict[str, str]] = field(default_factory=dict)
+    rechecks: dict[ResourceId, float] = field(default_factory=dict)
     slow_to_go: set[ResourceId] = field(default_factory=set)
     log: list[tuple[str, ResourceId]] = field(default_factory=list)
     fault: Callable[[str, ResourceId], None] = lambda verb, resource: None
@@ -67,7 +68,11 @@ class World:
 
     def _seen(self, resource: ResourceId, presence: Presence) -> Observation:
         return Observation(
-            presence, self.readiness.get(resource, READY), self.outputs.get(resource, {}), "digest"
+            presence,
+            self.readiness.get(resource, READY),
+            self.outputs.get(resource, {}),
+            "digest",
+            self.rechecks.get(resource),
         )
 
 

@@ -151,6 +151,14 @@ async def test_a_settled_tenant_costs_nothing_also_after_a_restart(rig: Rig) -> 
     assert [reason for reason, _ in rig.cluster.events] == ["Ready"]
 
 
+async def test_what_failed_is_tried_soon_whenever_others_want_to_be_looked_at(rig: Rig) -> None:
+    rig.world.readiness[rid("hub")] = Readiness(State.FAILED, "CredentialsRefused", "no")
+    rig.world.rechecks[rid("ns")] = 1800
+    waits = [await rig.run() or 0 for _ in range(12)]
+    assert waits[0] < 2
+    assert 60 <= waits[-1] <= 66
+
+
 async def test_drift_is_repaired_and_told(rig: Rig) -> None:
     await rig.run()
     del rig.world.stands[rid("hub")]
