@@ -99,7 +99,7 @@ Log in as one of these (bob is in no allowed group, and is refused):
 {where} It warns of
 the demo's own CA unless it trusts {cluster.ca_file}
 
-    export KUBECONFIG={cluster.kubeconfig}
+    export KUBECONFIG={cluster.kubeconfig} PATH={cluster.bin}:$PATH
     kubectl get vre --all-namespaces
     kubectl --namespace {SYSTEM} logs deployment/vre-operator
 
