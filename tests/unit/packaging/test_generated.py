@@ -54,3 +54,20 @@ def test_chart_and_package_have_one_version() -> None:
 
 def test_operator_has_no_right_to_everything() -> None:
     assert "*" not in (CHART / "templates" / "rbac.yaml").read_text()
+
+
+def test_readme_shows_the_quickstart_as_it_is() -> None:
+    lines = (REPOSITORY / "examples" / "quickstart.yaml").read_text().splitlines()
+    manifest = "\n".join(f"    {line}" for line in lines if not line.startswith("#"))
+    assert manifest in (REPOSITORY / "README.md").read_text()
+
+
+def test_links_lead_somewhere() -> None:
+    pages = [*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").rglob("*.md"), CHART / "README.md"]
+    broken = [
+        f"{page.relative_to(REPOSITORY)}: {target}"
+        for page in pages
+        for target in re.findall(r"\]\(([^)#\s]+)\)", page.read_text())
+        if not target.startswith("https://") and not (page.parent / target).exists()
+    ]
+    assert broken == []
