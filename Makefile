@@ -7,6 +7,8 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 
 bin := .venv/bin
 python := $(bin)/python
+# What fails fast comes first.
+tests := tests/unit $(filter-out %/__pycache__ tests/unit tests/e2e,$(patsubst %/,%,$(wildcard tests/*/))) tests/e2e
 locked := $(bin)/uv pip compile --quiet --generate-hashes --no-header --universal --python-version 3.11
 
 .PHONY: help
@@ -52,7 +54,7 @@ static: venv
 .PHONY: test
 test: static ## everything that CI runs: check, cluster tests, the journey in a browser
 	@$(python) -m dev.demo prepare
-	@$(bin)/pytest $(PYTEST)
+	@$(bin)/pytest $(tests) $(PYTEST)
 
 .PHONY: format
 format: venv ## put the sources into the project's form
@@ -80,12 +82,12 @@ images: venv ## the development images, as archives in the cache
 	@$(python) -m dev.images build
 
 .PHONY: logs
-logs: venv ## the last words of the test cluster
-	@$(python) -m dev.demo --cluster test logs
+logs: venv ## the last words of the tests' cluster
+	@$(python) -m dev.demo --cluster e2e logs
 
 .PHONY: clean-test
-clean-test: venv ## end the test cluster
-	@$(python) -m dev.demo --cluster test down
+clean-test: venv ## end the tests' cluster
+	@$(python) -m dev.demo --cluster e2e down
 
 .PHONY: clean
 clean: ## remove what make made in this folder (the build cache stays: python -m dev says where)

@@ -46,7 +46,7 @@ def run(installation: Installation) -> None:
         told = ", ".join(f"{verb} {count}" for verb, count in sorted(seen.items())) or "none"
         table.add_row(f"operator's requests in {REST_SECONDS} s", "the Lease's only", told)
     remove(installation)
-    Console().print(table)
+    Console(width=110).print(table)
 
 
 def remove(installation: Installation) -> None:
