@@ -81,13 +81,9 @@ lock: venv ## the lock files, with the newest versions that fit: make lock UPGRA
 images: venv ## the development images, as archives in the cache
 	@$(python) -m dev.images build
 
-.PHONY: logs
-logs: venv ## the last words of the tests' cluster
-	@$(python) -m dev.demo --cluster e2e logs
-
 .PHONY: clean-test
-clean-test: venv ## end the tests' cluster
-	@$(python) -m dev.demo --cluster e2e down
+clean-test: venv ## end the tests' clusters, should a run have been cut off
+	@for name in e2e api; do $(python) -m dev down --name "$$name"; done
 
 .PHONY: clean
 clean: ## remove what make made in this folder (the build cache stays: python -m dev says where)
