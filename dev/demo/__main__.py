@@ -13,10 +13,20 @@ from dev.demo import bench, journey, tenant
 from dev.demo.browser import browser, person
 from dev.demo.installation import ALICE, QUICKSTART, REPOSITORY, SYSTEM, Installation, prepare, quickstart
 from dev.demo.kubectl import KubectlError
+from dev.images.sandbox import BuildError
 from dev.progress import note, step
 from dev.system import MissingError
 
 _ALBUM = Path("artifacts") / "demo"
+_FAILURES = (
+    MissingError,
+    BuildError,
+    KubectlError,
+    tenant.NotReadyError,
+    BrowserError,
+    AssertionError,  # what a page should have shown
+    RuntimeError,
+)
 
 
 def main() -> None:
@@ -35,16 +45,9 @@ def main() -> None:
     }
     try:
         commands[arguments.command]()
-    except (
-        MissingError,
-        KubectlError,
-        tenant.NotReadyError,
-        BrowserError,
-        AssertionError,
-        RuntimeError,
-    ) as error:
+    except _FAILURES as error:
         print(f"\nerror: {error}", file=sys.stderr)
-        if arguments.command in {"up", "bench"} and not isinstance(error, MissingError):
+        if arguments.command in {"up", "bench"} and installation.cluster.status()["ready"]:
             print(f"\n{logs(installation)}", file=sys.stderr)
         sys.exit(1)
 
