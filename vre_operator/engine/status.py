@@ -127,7 +127,7 @@ def _component(
 ) -> Verdict:
     worst = min(members, key=_significance)
     if worst.ready:
-        return Verdict(condition, True, Reason.READY, f"{len(members)} resources ready")
+        return Verdict(condition, True, Reason.READY, f"{len(members)} of {len(members)} resources are ready")
     if worst.result is Result.BLOCKED and worst.blocked_by is not None:
         return Verdict(condition, False, Reason.WAITING, f"{worst.message} ({owner[worst.blocked_by]})")
     return Verdict(condition, False, worst.reason, describe(worst))

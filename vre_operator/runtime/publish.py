@@ -16,7 +16,7 @@ from vre_operator.api import names
 from vre_operator.api.conditions import Condition, Reason
 from vre_operator.api.v1alpha1 import VREEnvironmentSpec
 from vre_operator.engine import status
-from vre_operator.engine.errors import NotFound
+from vre_operator.engine.errors import Conflict, NotFound
 from vre_operator.engine.executor import Outcome
 from vre_operator.engine.inventory import Inventory
 from vre_operator.engine.plan import Plan
@@ -104,7 +104,8 @@ class Report:
         """Everything is gone: let the object go. Repeatable."""
         try:
             await self._publisher.writer.apply(self._identity())
-        except NotFound:
+        except (NotFound, Conflict):
+            # Gone, or even made anew under another uid: the next event tells.
             return
 
     def endpoints(self, spec: VREEnvironmentSpec, plan: Plan) -> None:
