@@ -31,11 +31,13 @@ def _hierarchies() -> list[Path]:
 
 
 def _remove_tree(group: Path) -> None:
-    if not group.is_dir():
+    # Two `down` at once remove the same groups: what the other took is gone, too.
+    try:
+        children = [child for child in group.iterdir() if child.is_dir()]
+    except (FileNotFoundError, NotADirectoryError):
         return
-    for child in group.iterdir():
-        if child.is_dir():
-            _remove_tree(child)
+    for child in children:
+        _remove_tree(child)
     # A killed process leaves its group only when the kernel has finished with it.
     deadline = time.monotonic() + 10
     while True:
