@@ -26,6 +26,7 @@ _FAILURES = (
     BrowserError,
     AssertionError,  # what a page should have shown
     RuntimeError,
+    OSError,
 )
 
 

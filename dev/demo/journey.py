@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urljoin
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 LAB_SECONDS = 150
+_TRIES = 6
 expect.set_options(timeout=60_000)
 Say = Callable[[str], None]
 
@@ -96,24 +97,37 @@ def reach_lab(page: Page, album: Album) -> None:
 
 
 def run_cell(page: Page, code: str, album: Album) -> str:
-    """Open a new notebook, run `code` in its first cell, give what it prints."""
+    """Open a new notebook, run `code` in a cell, give what it prints."""
     page.locator('.jp-LauncherCard[data-category="Notebook"]').first.click()
-    cell = page.locator(".jp-NotebookPanel:visible .jp-CodeCell .cm-content").first
-    expect(cell).to_be_visible()
-    idle = page.locator('.jp-NotebookPanel:visible .jp-Notebook-ExecutionIndicator[data-status="idle"]')
-    expect(idle).to_be_visible()
-    # JupyterLab may still be laying itself out, and swallow what is typed meanwhile.
-    for _ in range(20):
-        cell.click()
-        cell.fill(code)
-        page.wait_for_timeout(250)
-        if cell.inner_text().strip() == code:
+    notebook = page.locator(".jp-NotebookPanel:visible")
+    expect(notebook.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]')).to_be_visible()
+    output = notebook.locator(".jp-OutputArea-output").first
+    for _ in range(_TRIES):
+        if _type_and_run(page, notebook.locator(".jp-CodeCell .cm-content").last, code) and _appears(output):
             break
-    page.keyboard.press("Shift+Enter")
-    output = page.locator(".jp-NotebookPanel:visible .jp-OutputArea-output").first
     expect(output).to_be_visible()
     album.take(page, "cell")
     return output.inner_text().strip()
+
+
+def _type_and_run(page: Page, cell: Locator, code: str) -> bool:
+    """Type as a person does, who looks whether it is there: JupyterLab, still at its layout, may swallow it."""
+    cell.click()
+    page.keyboard.press("Control+A")
+    page.keyboard.insert_text(code)
+    page.wait_for_timeout(500)
+    if cell.inner_text().strip() != code:
+        return False
+    page.keyboard.press("Shift+Enter")
+    return True
+
+
+def _appears(element: Locator) -> bool:
+    try:
+        expect(element).to_be_visible(timeout=20_000)
+    except AssertionError:
+        return False
+    return True
 
 
 def is_refused(page: Page, user: str, album: Album) -> str:
