@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import secrets
-import shutil
 import subprocess
 import tempfile
 import zipfile
@@ -16,6 +15,7 @@ from pathlib import Path
 from dev.oidc.process import cache, free_port, serving
 from dev.oidc.tls import write_certificates
 from dev.progress import step
+from dev.system import ensure
 
 VERSION = "26.7.3"
 _DEPENDENCY_PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1"
@@ -46,9 +46,7 @@ def install() -> Path:
 
 
 def _make(scratch: Path) -> Path:
-    for program, package in (("mvn", "maven"), ("java", "openjdk-17-jre-headless")):
-        if shutil.which(program) is None:
-            raise RuntimeError(f"{program} is missing; install it with: apt-get install {package}")
+    ensure("mvn", "java")
     with step(f"downloading Keycloak {VERSION}"):
         artifact = f"org.keycloak:keycloak-quarkus-dist:{VERSION}:zip"
         _run(
