@@ -241,3 +241,19 @@ async def test_kinds_that_do_not_exist_are_refused(idp: Idp) -> None:
     with pytest.raises(TargetError, match="only be read"):
         await hub.target.apply(TENANT, issuer)
     assert await hub.target.delete(TENANT, issuer.id, Policy.EXTERNAL, data=False)
+
+
+async def test_a_deletion_refused_for_its_credential_names_the_way_out(idp: Idp) -> None:
+    """Here before any client was made: the account was wrong from the start."""
+    idp.says({"error": "unauthorized_client"}, status=401)
+    hub = Hub(idp, "keycloak-admin")
+    with pytest.raises(TargetError):
+        await hub.converge()
+    (key,) = hub.store.texts
+    with pytest.raises(TargetError) as blocked:
+        await hub.target.delete(TENANT, CLIENT, Policy.DELETE, False)
+    assert blocked.value.reason == "CredentialsRefused"
+    assert f"delete Secret {key.object_name} in the operator's namespace" in blocked.value.text
+    assert "canary" not in blocked.value.text
+    await hub.store.delete(key)
+    assert await hub.target.delete(TENANT, CLIENT, Policy.DELETE, False)

@@ -109,8 +109,15 @@ class Clients:
             )
         try:
             return await self._remove(record)
-        except TargetError:
+        except TargetError as error:
             record.drop()
+            if error.reason == Reason.CREDENTIALS_REFUSED:
+                # What was remembered is used: the tenant's own Secret may be gone, or name another provider.
+                error.remedy = (
+                    "The credential of the last good pass is used: correcting the Secret now changes nothing. "
+                    f"Make it work again at the provider; or see that client {state.client_id} is not there "
+                    f"any more, and delete Secret {record.key.object_name} in the operator's namespace"
+                )
             raise
 
     async def _remove(self, record: Record) -> bool:
