@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable
 
 from aiohttp import web
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 REGISTRY = CollectorRegistry()
-PASSES = Counter("vre_reconcile_total", "Passes by result", ["result"], registry=REGISTRY)
 PASS_SECONDS = Histogram("vre_reconcile_duration_seconds", "Duration of a pass", registry=REGISTRY)
 QUEUE_DEPTH = Gauge("vre_queue_depth", "Tenants that are due", registry=REGISTRY)
 QUEUE_AGE = Gauge("vre_queue_oldest_seconds", "Age of the tenant that has been due longest", registry=REGISTRY)
