@@ -13,7 +13,8 @@ _DEPLOYMENTS = (("kube-system", "coredns"), ("local-path-storage", "local-path-p
 
 def apply(layout: Layout, images: OwnImages | None) -> None:
     """Create the objects; the API server must answer."""
-    template = _MANIFESTS / ("node.yaml" if images else "no-node.yaml")
+    name = "node.yaml" if images else "bare.yaml" if layout.bare else "no-node.yaml"
+    template = _MANIFESTS / name
     values = {"name": layout.name, "domain": DOMAIN, "node_ip": layout.node_ip, "dns_ip": layout.dns_ip}
     values |= {"volumes": layout.state / "volumes"}
     if images:
@@ -26,8 +27,9 @@ def apply(layout: Layout, images: OwnImages | None) -> None:
 def wait_ready(layout: Layout, seconds: int) -> None:
     """Wait until the node and the add-ons work."""
     limit = f"--timeout={seconds}s"
-    kubectl(layout, "wait", "--for=create", f"node/vre-{layout.name}", limit)
-    kubectl(layout, "wait", "--for=condition=Ready", f"node/vre-{layout.name}", limit)
+    if not layout.bare:
+        kubectl(layout, "wait", "--for=create", f"node/vre-{layout.name}", limit)
+        kubectl(layout, "wait", "--for=condition=Ready", f"node/vre-{layout.name}", limit)
     # Without it the API server refuses pods in the default namespace.
     kubectl(layout, "wait", "--for=create", "serviceaccount/default", limit)
     if layout.node:

@@ -23,16 +23,24 @@ class Cluster:
         if not kind.usable():
             own.prepare()
 
-    def up(self, *, node: bool = True, https_port: int | None = None, http_port: int | None = None) -> None:
+    def up(
+        self,
+        *,
+        node: bool = True,
+        https_port: int | None = None,
+        http_port: int | None = None,
+        bare: bool = False,
+    ) -> None:
         """Start the cluster and wait until it is ready; on a running one it does nothing.
 
-        With ``node`` false there are an API server, controllers and a simulated node only. The ports are
-        ports of 127.0.0.1 that shall lead to the cluster's Ingress.
+        With ``node`` false there are an API server, controllers and a simulated node only; ``bare`` leaves
+        out the simulated node and all controllers but those that end objects. The ports are ports of
+        127.0.0.1 that shall lead to the cluster's Ingress.
         """
         if node and kind.usable():
             kind.up(self.name, https_port=https_port, http_port=http_port)
         else:
-            own.up(self.name, node=node, https_port=https_port, http_port=http_port)
+            own.up(self.name, node=node, https_port=https_port, http_port=http_port, bare=bare)
 
     def down(self, *, forget_images: bool = False) -> None:
         """Remove the cluster; its images stay on this machine unless ``forget_images``."""

@@ -21,8 +21,10 @@ class Component:
 
 def components(layout: Layout) -> list[Component]:
     """List every process of this cluster in the order of starting."""
-    control_plane = [_etcd(layout), _api_server(layout), _controller_manager(layout), _scheduler(layout)]
-    return control_plane + (_node(layout) if layout.node else [_kwok(layout)])
+    control_plane = [_etcd(layout), _api_server(layout), _controller_manager(layout)]
+    if layout.bare:
+        return control_plane
+    return [*control_plane, _scheduler(layout), *(_node(layout) if layout.node else [_kwok(layout)])]
 
 
 def _program(layout: Layout, name: str, **flags: object) -> list[str]:
@@ -98,7 +100,18 @@ def _controller_manager(layout: Layout) -> Component:
         "enable_hostpath_provisioner": not layout.node,
         "flex_volume_plugin_dir": layout.state / "volume-plugins",
     }
+    if layout.bare:
+        flags["controllers"] = ",".join(_LIFE_AND_DEATH)
     return Component("kube-controller-manager", _program(layout, "kube-controller-manager", **flags))
+
+
+# What gives a namespace its account, and what ends objects.
+_LIFE_AND_DEATH = (
+    "serviceaccount-controller",
+    "namespace-controller",
+    "garbage-collector-controller",
+    "persistentvolumeclaim-protection-controller",
+)
 
 
 def _scheduler(layout: Layout) -> Component:

@@ -30,6 +30,8 @@ class Layout:
     https_port: int | None = None
     """Port of 127.0.0.1 that leads to the cluster's Ingress, for a browser on this machine."""
     http_port: int | None = None
+    bare: bool = False
+    """Without a node: nothing runs pods, real or on paper; whoever needs readiness writes it."""
 
     @property
     def state(self) -> Path:

@@ -30,12 +30,14 @@ def prepare() -> None:
     images.own_images(binaries())
 
 
-def up(name: str, *, node: bool, https_port: int | None, http_port: int | None) -> Layout:
+def up(
+    name: str, *, node: bool, https_port: int | None = None, http_port: int | None = None, bare: bool = False
+) -> Layout:
     """Start the cluster unless it runs already."""
     with _one_at_a_time(name):
         if running(name) and (found := layout.load(name)):
-            if found.node != node:
-                kind = "a node" if found.node else "no node"
+            if (found.node, found.bare) != (node, bare):
+                kind = "a node" if found.node else "no node at all" if found.bare else "no node"
                 raise system.MissingError(f"cluster {name} runs with {kind}: run `dev down --name {name}`")
             if api_ready(found):
                 return found
@@ -44,7 +46,7 @@ def up(name: str, *, node: bool, https_port: int | None, http_port: int | None) 
         programs = binaries()
         own = images.own_images(programs) if node else None
         _remove(name)
-        started = _lay_out(name, node, programs, https_port=https_port, http_port=http_port)
+        started = _lay_out(name, node, programs, https_port=https_port, http_port=http_port, bare=bare)
         _equip(started, own.pause if own else "")
         with _told_from_logs(started):
             _start(started)
@@ -94,7 +96,9 @@ def _one_at_a_time(name: str) -> Iterator[None]:
         yield
 
 
-def _lay_out(name: str, node: bool, programs: Path, *, https_port: int | None, http_port: int | None) -> Layout:
+def _lay_out(
+    name: str, node: bool, programs: Path, *, https_port: int | None, http_port: int | None, bare: bool
+) -> Layout:
     # Other clusters choose their part of the range under the same lock.
     with _one_at_a_time("all"):
         others = [
@@ -108,6 +112,7 @@ def _lay_out(name: str, node: bool, programs: Path, *, https_port: int | None, h
             api_port=6443 if node else _free_port(),
             https_port=https_port,
             http_port=http_port,
+            bare=bare,
         )
         for option, port in (("--https-port", https_port), ("--http-port", http_port)):
             if node and port:

@@ -5,168 +5,26 @@ What a tenant lives through, with no time spent on images: made, repaired, chang
 
 from __future__ import annotations
 
-import json
-import os
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import yaml
 
 from dev.cluster import Cluster
 from dev.oidc import provider
-from dev.oidc.process import free_port
-from dev.oidc.provider import Registry
-
-ROOT = Path(__file__).resolve().parents[2]
-SYSTEM = "vre-system"
-ACCOUNT = f"system:serviceaccount:{SYSTEM}:vre-operator"
-Json = dict[str, Any]
-
-
-@dataclass
-class Operator:
-    """The process, which can be killed and started again."""
-
-    cluster: Cluster
-    folder: Path
-    starts: int = 0
-    process: subprocess.Popen[bytes] | None = field(default=None)
-
-    def start(self) -> None:
-        self.starts += 1
-        env = os.environ | {
-            "KUBECONFIG": str(self.folder / "kubeconfig"),
-            "POD_NAMESPACE": SYSTEM,
-            "POD_NAME": f"operator-{self.starts}",
-            "VRE_SITE_FILE": str(self.folder / "site.yaml"),
-            "VRE_HEALTH_PORT": str(free_port()),
-            "VRE_METRICS_PORT": str(free_port()),
-        }
-        command = [sys.executable, "-m", "vre_operator.runtime.main"]
-        with (self.folder / "log").open("ab") as log:
-            self.process = subprocess.Popen(command, env=env, stderr=log)
-
-    def end(self, how: signal.Signals) -> int:
-        assert self.process is not None
-        self.process.send_signal(how)
-        return self.process.wait(20)
-
-    @property
-    def log(self) -> list[Json]:
-        return [json.loads(line) for line in (self.folder / "log").read_text().splitlines()]
-
-
-@dataclass
-class Site:
-    cluster: Cluster
-    operator: Operator
-    registry: Registry
-
-    def kubectl(self, *arguments: str, stdin: Json | None = None, check: bool = True) -> str:
-        command = [str(self.cluster.kubectl), "--kubeconfig", str(self.cluster.kubeconfig), *arguments]
-        done = subprocess.run(
-            command, input=json.dumps(stdin) if stdin else None, capture_output=True, text=True, check=False
-        )
-        assert not check or done.returncode == 0, done.stderr
-        return done.stdout
-
-    def get(self, *what: str) -> Json | None:
-        text = self.kubectl("get", *what, "-o", "json", "--ignore-not-found")
-        return json.loads(text) if text.strip() else None
-
-    def make(self, name: str, **spec: Any) -> None:
-        if self.get("namespace", name) is None:
-            self.kubectl("create", "namespace", name)
-        base = {
-            "hostname": f"{name}.example.org",
-            "identity": {"issuer": self.registry.issuer, "provider": "generic-dcr", "allowAll": True},
-            "dataLake": {"enabled": True},
-        }
-        obj = {
-            "apiVersion": "vre.science/v1alpha1",
-            "kind": "VREEnvironment",
-            "metadata": {"name": "vre", "namespace": name},
-            "spec": base | spec,
-        }
-        self.kubectl("apply", "-f", "-", stdin=obj)
-
-    def patch(self, name: str, **spec: Any) -> None:
-        self.kubectl("-n", name, "patch", "vre", "vre", "--type=merge", "-p", json.dumps({"spec": spec}))
-
-    def condition(self, name: str, which: str = "Ready") -> tuple[str, str, str]:
-        vre = self.get("-n", name, "vre", "vre")
-        assert vre is not None
-        status = vre.get("status", {})
-        if status.get("observedGeneration") != vre["metadata"]["generation"]:
-            return ("Unknown", "NotSeen", "")
-        found = {item["type"]: item for item in status["conditions"]}.get(which)
-        return (found["status"], found["reason"], found["message"]) if found else ("Unknown", "Absent", "")
-
-    def settled(self, name: str, reason: str = "Ready", which: str = "Ready") -> str:
-        """Wait for a condition's reason; its message."""
-        seen: tuple[str, str, str] = eventually(lambda: self.condition(name, which), lambda it: it[1] == reason)
-        return seen[2]
-
-    def requests(self, during: Callable[[], object]) -> Counter[str]:
-        """What the operator asks of the API server meanwhile; the lease is not counted."""
-        with self.cluster.audit_log.open() as log:
-            log.seek(0, os.SEEK_END)
-            during()
-            events = [json.loads(line) for line in log if line.endswith("\n")]
-        found: Counter[str] = Counter()
-        for event in events:
-            what = event.get("objectRef") or {}
-            if event["user"]["username"] == ACCOUNT and what.get("resource") != "leases":
-                found[" ".join((event["verb"], what.get("resource", ""), what.get("name", "")))] += 1
-        return found
-
-
-def eventually(look: Callable[[], Any], holds: Callable[[Any], object] = bool, seconds: float = 60) -> Any:
-    deadline = time.monotonic() + seconds
-    while not holds(seen := look()):
-        assert time.monotonic() < deadline, f"still {seen}"
-        time.sleep(0.1)
-    return seen
-
-
-def as_the_chart_has_it(site: Site) -> Json:
-    """A kubeconfig of the chart's service account, with the chart's rights and no others."""
-    chart = ["vre-operator", str(ROOT / "helm/vre-operator"), "--namespace", SYSTEM, "--kube-version", "1.35.4"]
-    command = [str(site.cluster.helm), "template", *chart]
-    rendered = yaml.safe_load_all(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-    kinds = ("ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding")
-    rights = [item for item in rendered if item and item["kind"] in kinds]
-    site.kubectl("apply", "-f", "-", stdin={"apiVersion": "v1", "kind": "List", "items": rights})
-    config: Json = yaml.safe_load(site.cluster.kubeconfig.read_text())
-    token = site.kubectl("-n", SYSTEM, "create", "token", "vre-operator", "--duration=2h").strip()
-    for user in config["users"]:
-        user["user"] = {"token": token}
-    return config
+from tests.site import Site, eventually, operating
 
 
 @pytest.fixture(scope="module")
 def site(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    folder = tmp_path_factory.mktemp("operator")
-    with provider.running(tmp_path_factory.mktemp("provider")) as registry:
-        settings = {"caBundle": registry.ca, "issuerCidrs": ["127.0.0.0/8", "::1/128"], "resyncSeconds": 10}
-        (folder / "site.yaml").write_text(yaml.safe_dump(settings))
-        site = Site(cluster, Operator(cluster, folder), registry)
-        site.kubectl("apply", "--server-side", "-f", str(ROOT / "crds"))
-        site.kubectl("wait", "--for=condition=Established", "crd/vreenvironments.vre.science")
-        site.kubectl("create", "namespace", SYSTEM)
-        (folder / "kubeconfig").write_text(json.dumps(as_the_chart_has_it(site)))
-        site.operator.start()
+    with (
+        provider.running(tmp_path_factory.mktemp("provider")) as registry,
+        operating(cluster, registry, tmp_path_factory.mktemp("operator")) as site,
+    ):
         yield site
-        if site.operator.process and site.operator.process.poll() is None:
-            site.operator.end(signal.SIGKILL)
 
 
 @pytest.fixture(scope="module")

@@ -17,8 +17,8 @@ from vre_operator.api import names
 OnEvent = Callable[[Mapping[str, Any], bool], None]
 
 
-def build(on_event: OnEvent) -> kopf.OperatorRegistry:
-    """on_event: called with the object and whether it is gone."""
+def build(on_event: OnEvent, silence: float) -> kopf.OperatorRegistry:
+    """on_event: called with the object and whether it is gone. silence: seconds, see Settings."""
     registry = kopf.OperatorRegistry()
 
     @kopf.on.login(registry=registry)
@@ -32,6 +32,7 @@ def build(on_event: OnEvent) -> kopf.OperatorRegistry:
         settings.scanning.disabled = True
         settings.watching.chunk_size = 500
         settings.watching.reconnect_backoff = 1.0
+        settings.watching.inactivity_timeout = silence
         settings.networking.request_timeout = 30
         settings.networking.connect_timeout = 5
         settings.networking.enforce_retry_after = True

@@ -19,7 +19,8 @@ def main() -> None:
     """Run until a signal. Exit code 1: a part failed, start the process again; 2: wrong settings."""
     if "--help" in sys.argv[1:]:
         print("vre-operator: reconciles VREEnvironments. Settings: POD_NAMESPACE, POD_NAME, VRE_SITE_FILE,")
-        print("VRE_HEALTH_PORT, VRE_METRICS_PORT, VRE_WORKERS, VRE_LEADER_ELECTION, VRE_LOG_LEVEL, KUBECONFIG.")
+        print("VRE_HEALTH_PORT, VRE_METRICS_PORT, VRE_WORKERS, VRE_LEADER_ELECTION, VRE_LOG_LEVEL,")
+        print("VRE_WATCH_SILENCE_SECONDS, VRE_PROVIDER_TIMEOUT_SECONDS, KUBECONFIG.")
         return
     logs.configure(os.environ.get("VRE_LOG_LEVEL", "info"))
     try:

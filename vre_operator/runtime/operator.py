@@ -7,6 +7,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from aiohttp import web
@@ -24,6 +25,7 @@ from vre_operator.runtime.settings import Settings
 from vre_operator.runtime.tenants import TenantKey, Tenants
 from vre_operator.targets.kubernetes import KubernetesTarget
 from vre_operator.targets.oidc import KubernetesStateStore, OidcTarget
+from vre_operator.targets.oidc.http import IssuerHttp
 
 log = logging.getLogger(__name__)
 
@@ -41,8 +43,11 @@ class Operator:
         self._settings = settings
         self._queue: WorkQueue[TenantKey] = WorkQueue()
         self._tenants = Tenants()
-        self._kubernetes = KubernetesTarget(kube, wake=self._queue.add)
-        self._oidc = OidcTarget(KubernetesStateStore(kube, settings.namespace))
+        self._kubernetes = KubernetesTarget(kube, wake=self._queue.add, silence=settings.watch_silence)
+        self._oidc = OidcTarget(
+            KubernetesStateStore(kube, settings.namespace),
+            http=partial(IssuerHttp, timeout=settings.provider_timeout),
+        )
         self._lease = Lease(kube, settings.namespace, LEASE, settings.identity)
         targets: Mapping[str, Target] = {target.name: target for target in (self._kubernetes, self._oidc)}
         self._publisher = Publisher(kube, Events(kube, settings.identity), self._tenants)
@@ -72,7 +77,8 @@ class Operator:
         if self._settings.leader_election:
             background.append(asyncio.create_task(self._lease.hold(), name="lease"))
         workers = [asyncio.create_task(self._work(), name=f"worker-{n}") for n in range(self._settings.workers)]
-        door = kopf_app.run(kopf_app.build(self._on_event), self._stop, self._settings.identity)
+        registry = kopf_app.build(self._on_event, self._settings.watch_silence)
+        door = kopf_app.run(registry, self._stop, self._settings.identity)
         watch = asyncio.create_task(door, name="watch")
         try:
             done, _ = await asyncio.wait([watch, *background, *workers], return_when=asyncio.FIRST_COMPLETED)

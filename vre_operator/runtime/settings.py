@@ -11,6 +11,8 @@ import yaml
 
 from vre_operator.api import validate
 from vre_operator.api.site import Site
+from vre_operator.kube.client import SILENCE
+from vre_operator.targets.oidc.http import TIMEOUT
 
 
 class SettingsError(Exception):
@@ -19,7 +21,11 @@ class SettingsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """namespace: where the operator itself lives, with its Lease and the state of login clients."""
+    """namespace: where the operator itself lives, with its Lease and the state of login clients.
+
+    watch_silence: seconds after which a watch that says nothing, not even a bookmark, is begun anew; the API
+    server sends bookmarks every minute. provider_timeout: seconds for one exchange with an identity provider.
+    """
 
     namespace: str
     identity: str
@@ -28,6 +34,8 @@ class Settings:
     metrics_port: int = 9090
     workers: int = 8
     leader_election: bool = True
+    watch_silence: float = SILENCE
+    provider_timeout: float = TIMEOUT
 
     @classmethod
     def from_environment(cls) -> Settings:
@@ -37,11 +45,24 @@ class Settings:
             namespace=env.get("POD_NAMESPACE") or "vre-system",
             identity=env.get("POD_NAME") or f"{socket.gethostname()}-{os.getpid()}",
             site=load_site(env.get("VRE_SITE_FILE", "")),
-            health_port=int(env.get("VRE_HEALTH_PORT", "8080")),
-            metrics_port=int(env.get("VRE_METRICS_PORT", "9090")),
-            workers=int(env.get("VRE_WORKERS", "8")),
+            health_port=int(_number("VRE_HEALTH_PORT", 8080)),
+            metrics_port=int(_number("VRE_METRICS_PORT", 9090)),
+            workers=int(_number("VRE_WORKERS", 8)),
             leader_election=env.get("VRE_LEADER_ELECTION", "true") != "false",
+            watch_silence=_number("VRE_WATCH_SILENCE_SECONDS", SILENCE),
+            provider_timeout=_number("VRE_PROVIDER_TIMEOUT_SECONDS", TIMEOUT),
         )
+
+
+def _number(name: str, default: float) -> float:
+    text = os.environ.get(name) or default
+    try:
+        number = float(text)
+    except ValueError:
+        raise SettingsError(f"{name}: {text!r} is not a number") from None
+    if number <= 0:
+        raise SettingsError(f"{name}: {text} is not above 0")
+    return number
 
 
 def load_site(path: str) -> Site:
