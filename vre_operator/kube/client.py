@@ -95,8 +95,8 @@ class Kube:
         metadata.resourceVersion of a read (only if unchanged since), or `ABSENT` (only create).
         """
         kind, namespace, name = address(obj)
-        # Of a built-in kind an apply refuses unknown fields in any case; to be strict means that the server parses
-        # it twice. Of a custom resource unknown fields would be dropped in silence.
+        # Of a built-in kind an apply refuses unknown fields in any case; to be strict means that the server
+        # parses it twice. Of a custom resource unknown fields would be dropped in silence.
         validation = "Strict" if obj["apiVersion"] == names.API_VERSION else "Ignore"
         query = {"fieldManager": manager, "force": "true", "fieldValidation": validation}
         return await self._transport.call(

@@ -50,6 +50,7 @@ class Clients:
         self._clock = clock
         self._records: dict[StateKey, Record] = {}
         self._due: dict[StateKey, float] = {}
+        self._probed: dict[StateKey, float] = {}
 
     async def observe(self, tenant: Tenant, role: str, body: Mapping[str, Any]) -> Observation:
         """Compare with what is remembered; now and then with the provider."""
@@ -131,6 +132,7 @@ class Clients:
         await record.forget()
         self._records.pop(record.key, None)
         self._due.pop(record.key, None)
+        self._probed.pop(record.key, None)
         return True
 
     async def _check(self, work: Work) -> str:
@@ -159,7 +161,10 @@ class Clients:
         if state.problem != NO_PROBLEM and not _by_probe(work):
             return
         interval = _PROBE_AGAIN if state.problem != NO_PROBLEM else _PROBE
-        if not fresh and self._clock() - state.probed_at < interval:
+        key = work.record.key
+        # Not among what is remembered for good: a write for each probe would never let a tenant come to rest.
+        probed = self._probed.setdefault(key, self._clock() - random.uniform(0, _PROBE))  # noqa: S311
+        if not fresh and self._clock() - probed < interval:
             return
         try:
             verdict = await probe(work.http, work.spec, state.client_id, state.current)
@@ -168,7 +173,8 @@ class Clients:
         problem = NO_PROBLEM
         if verdict in (Verdict.REFUSED, Verdict.WRONG_SECRET):
             problem = _refused(work)
-        await work.record.update(probed_at=self._clock(), problem=problem)
+        self._probed[key] = self._clock()
+        await work.record.update(problem=problem)
 
     def _settled(self, record: Record) -> Observation:
         reason, message = record.state.problem
