@@ -33,7 +33,11 @@ class Process:
 
     def __enter__(self) -> Process:
         command = [sys.executable, "-m", "tests.faults.rig.zygote"]
-        self._zygote = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        # The whole environment at once: some packages read it when they are imported.
+        environment = {**os.environ, **self.environment}
+        self._zygote = subprocess.Popen(
+            command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
         self.log_file.touch()
         return self
 

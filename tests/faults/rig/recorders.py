@@ -101,6 +101,9 @@ class Recorder:
     async def _list(self, kind: str) -> str:
         async with self._api.session.get(collection(kind)) as answer:
             listed = json.loads(await answer.read())
+        if answer.status == 429:  # a kind that was installed a moment ago
+            await asyncio.sleep(1)
+            return await self._list(kind)
         if answer.status != 200:
             raise RuntimeError(f"{kind}: {listed}")
         for item in listed["items"] or ():

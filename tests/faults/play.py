@@ -1,0 +1,244 @@
+"""Run a workload under faults, gather the evidence, and take the tenant away again."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+
+from tests.faults.rig.calls import Call
+from tests.faults.rig.identity import CREDENTIAL, Provider
+from tests.faults.rig.normalise import secrets_of
+from tests.faults.rig.oracle import DATA_KINDS, Evidence, leaks, untrue
+from tests.faults.rig.proxy import Fault, Rule
+from tests.faults.rig.recorders import Change, Name, counted, spoken
+from tests.faults.rig.stage import USER, Hung, Stage
+from tests.faults.rig.tenant import Tenant
+from tests.faults.workloads import GONE, Workload
+from tests.site import SYSTEM
+
+DOOR, ISSUER = "kubernetes", "provider"
+_REST = 0.4
+_READING = (f"get secrets $tenant {CREDENTIAL}", "watch ")
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One fault: the nth call with this key (names normalised) through the door or to the issuer."""
+
+    where: str
+    key: str
+    nth: int
+    name: str
+    fault: Fault = field(compare=False)
+
+    def rule(self, tenant: Tenant) -> Rule:
+        def match(call: Call) -> bool:
+            return call.nth == self.nth and tenant.plain(call.key) == self.key
+
+        return Rule(match, self.fault, self.name)
+
+    def __str__(self) -> str:
+        return f"{self.name} at {self.where} {self.key} #{self.nth}"
+
+
+@dataclass(slots=True)
+class Played:
+    """`trace`: the changing calls as (where, key, nth). reached: whether every fault was done.
+    explained: the reason with which the operator asked a person for help that the plan makes necessary."""
+
+    evidence: Evidence
+    trace: list[tuple[str, str, int]]
+    reached: bool = True
+    explained: str = ""
+
+
+@dataclass(slots=True)
+class Player:
+    """`quiet`: for how many seconds nothing may be asked in the end. dying: tenants on their way out."""
+
+    stage: Stage
+    provider: Provider
+    quiet: float
+    dying: list[tuple[Tenant, Evidence]] = field(default_factory=list)
+
+    def play(self, workload: Workload, rules: Sequence[Callable[[Tenant], tuple[str, Rule]]] = ()) -> Played:
+        """One run in a namespace of its own. Whatever is wrong is in the evidence."""
+        stage = self.stage
+        born = stage.recorder.mark()
+        heard = stage.audit.mark()
+        said = stage.operator.log_size
+        tenant = Tenant.new(stage, self.provider)
+        played = Played(Evidence(), [])
+        seen = played.evidence
+        try:
+            if workload.before is not None:
+                tenant.make(**workload.before)
+                stage.until(lambda: tenant.condition()[1] == _settled(workload.before), "never settled")
+                workload.prepare(tenant)
+                stage.at_rest(_REST, tenant.owns)
+            self._act(tenant, workload, rules, played)
+            self._look(tenant, workload, born, played)
+        except Hung as hung:
+            seen.trouble.append(f"{hung}; conditions: {tenant.reasons()}")
+        finally:
+            self._end(tenant, seen)
+        seen.log = stage.operator.log(said)
+        seen.leaks = self._leaks(tenant, born, heard, seen)
+        seen.trouble += stage.deaths
+        stage.deaths.clear()
+        return played
+
+    def _act(
+        self,
+        tenant: Tenant,
+        workload: Workload,
+        rules: Sequence[Callable[[Tenant], tuple[str, Rule]]],
+        played: Played,
+    ) -> None:
+        stage = self.stage
+        marks = stage.door.mark(), stage.issuer.mark()
+        placed = [make(tenant) for make in rules]
+        with ExitStack() as failing:
+            for where, rule in placed:
+                failing.enter_context((stage.door if where == DOOR else stage.issuer).failing(rule))
+            workload.act(tenant)
+            stage.until(lambda: _through(tenant, workload) or _asks(tenant), f"not {workload.until}")
+            if not _through(tenant, workload):
+                played.explained = _asks(tenant)
+                _help(tenant)
+                stage.until(lambda: _through(tenant, workload), f"not {workload.until} after help")
+            stage.at_rest(_REST, tenant.owns)
+            stage.until(lambda: _through(tenant, workload), f"not {workload.until} any more")
+        played.reached = all(rule.hit for _, rule in placed)
+        played.trace = [
+            (where, tenant.plain(call.key), call.nth)
+            for where, journal in (
+                (DOOR, stage.door.journal[marks[0] :]),
+                (ISSUER, stage.issuer.journal[marks[1] :]),
+            )
+            for call in journal
+            if call.changing and "/leases/" not in call.path
+        ]
+        played.evidence.registered = sum(
+            call.done for call in stage.issuer.journal[marks[1] :] if call.changing and _registers(call)
+        )
+
+    def _look(self, tenant: Tenant, workload: Workload, born: int, played: Played) -> None:
+        stage, seen = self.stage, played.evidence
+        seen.restless = self._restless(tenant)
+        changes = self._changes(tenant, born)
+        seen.created = _plainly(tenant, counted(changes, "ADDED"))
+        seen.deleted = _plainly(tenant, counted(changes, "DELETED"))
+        kept = tenant.kept(born)
+        gone = {change.name for change in changes if change.type == "DELETED"}
+        seen.lost = {name for name in gone if name in kept or name.kind in DATA_KINDS}
+        seen.state = tenant.state()
+        seen.conditions = tenant.reasons()
+        seen.untrue = untrue(tenant.vre, stage.recorder.within(tenant.namespaces))
+        seen.clients = tenant.clients()
+        seen.logs_in = _logs_in(tenant)
+
+    def _restless(self, tenant: Tenant) -> list[str]:
+        mark, calls = self.stage.audit.mark(), len(self.stage.issuer.journal)
+        time.sleep(self.quiet)
+        # The person's Secret is read again now and then: nothing else could tell that it changed.
+        return [
+            words
+            for event in self.stage.audit.since(mark, USER)
+            if "$" in (words := tenant.plain(spoken(event))) and not words.startswith(_READING)
+        ] + [
+            # Other tenants are on their way out.
+            str(call)
+            for call in self.stage.issuer.journal[calls:]
+            if call.method != "DELETE"
+        ]
+
+    def _changes(self, tenant: Tenant, born: int) -> list[Change]:
+        return [
+            change
+            for change in self.stage.recorder.since(born, (*tenant.namespaces, SYSTEM))
+            if change.name.kind != "Event"
+            and (change.name.namespace != SYSTEM or change.name.name == tenant.state_secret)
+        ]
+
+    def _end(self, tenant: Tenant, seen: Evidence) -> None:
+        """The end of the tenant, without faults: nothing of it may be left at the provider or remembered.
+
+        Its namespaces take the cluster's own controller five seconds, which `bury` waits for.
+        """
+        tenant.delete()
+        self.dying.append((tenant, seen))
+        with suppress(Hung):
+            self.stage.until(lambda: not tenant.memory(), "its client is still remembered")
+        seen.leftovers = tenant.clients()
+        for other, _ in self.dying:
+            other.remove()
+
+    def bury(self) -> None:
+        """Wait for the end of all tenants; whoever does not end has it in its evidence."""
+        for tenant, seen in self.dying:
+            try:
+                self.stage.until(lambda it=tenant: it.vre is None, "its deletion does not end")  # type: ignore[misc]
+            except Hung as hung:
+                seen.trouble.append(f"{hung}; conditions: {tenant.reasons()}")
+            seen.leftovers = tenant.clients()
+            tenant.remove()
+        self.dying.clear()
+
+    def _leaks(self, tenant: Tenant, born: int, heard: int, seen: Evidence) -> list[str]:
+        changes = self._changes(tenant, born)
+        events = [
+            change
+            for change in self.stage.recorder.since(born, tenant.namespaces)
+            if change.name.kind == "Event"
+        ]
+        secrets = secrets_of(change.object for change in changes if change.name.kind == "Secret")
+        places = {"the log": "\n".join(json.dumps(line) for line in seen.log)}
+        places["the audit log"] = self.stage.audit.text(heard)
+        for change in (*changes, *events):
+            if change.name.kind != "Secret":
+                place = f"the {change.name.kind}s"
+                places[place] = places.get(place, "") + json.dumps(change.object)
+        return leaks(secrets, places)
+
+
+def _settled(before: object) -> str:
+    return "Suspended" if isinstance(before, dict) and before.get("suspend") else "Ready"
+
+
+def _through(tenant: Tenant, workload: Workload) -> bool:
+    return tenant.vre is None if workload.until == GONE else tenant.condition()[1] == workload.until
+
+
+def _asks(tenant: Tenant) -> str:
+    """The reason with which the operator asks a person for help: an answer was lost for good. Else empty."""
+    reason = tenant.reasons().get("IdentityReady", "")
+    return reason if reason == "RegistrationAmbiguous" else ""
+
+
+def _help(tenant: Tenant) -> None:
+    """What the condition's message tells a person to do."""
+    for client in tenant.clients():
+        tenant.provider.remove(client)
+    tenant.stage.api.delete("Secret", SYSTEM, tenant.state_secret)
+
+
+def _registers(call: Call) -> bool:
+    return call.method == "POST" and call.path.endswith(("/reg", "/clients", "/clients-registrations/default"))
+
+
+def _plainly(tenant: Tenant, found: Counter[Name]) -> Counter[str]:
+    return Counter({tenant.plain(str(name)): count for name, count in found.items()})
+
+
+def _logs_in(tenant: Tenant) -> bool | None:
+    """Whether the pair that the operator remembers works at the provider."""
+    for secret in tenant.memory().values():
+        state = json.loads(base64.b64decode(secret["data"]["state.json"]))
+        return tenant.provider.knows(state["client_id"], state["current"])
+    return None
