@@ -103,7 +103,7 @@ def _npm_ci(home: Path) -> Path:
 
 @contextmanager
 def running(folder: Path, initial_access_token: str = "", public: str = "") -> Iterator[Registry]:
-    """The server until the block ends. `initial_access_token` is asked for when given; `public`: see Registry."""
+    """The server until the block ends. `initial_access_token`: what it asks for. `public`: see Registry."""
     home = install()
     ca = write_certificates(folder)
     registry = Registry(f"https://localhost:{free_port()}", ca, public)

@@ -22,13 +22,20 @@ from tests.faults.workloads import GONE, Workload
 from tests.site import SYSTEM
 
 DOOR, ISSUER = "kubernetes", "provider"
-_REST = 0.4
+Placing = Callable[[Tenant], tuple[str, Rule]]
+"""Where a rule belongs, and the rule, once the tenant is known."""
+
+_REST = 0.6
+_MEMORY = f"Secret/{SYSTEM}/oidc-client-$hub"
 _READING = (f"get secrets $tenant {CREDENTIAL}", "watch ")
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One fault: the nth call with this key (names normalised) through the door or to the issuer."""
+    """One fault: the nth call with this key (names normalised) through the door or to the issuer.
+
+    Without a key: the nth change of what is the tenant's by an operator that was started again.
+    """
 
     where: str
     key: str
@@ -36,13 +43,22 @@ class Hit:
     name: str
     fault: Fault = field(compare=False)
 
-    def rule(self, tenant: Tenant) -> Rule:
-        def match(call: Call) -> bool:
-            return call.nth == self.nth and tenant.plain(call.key) == self.key
+    def placed(self, tenant: Tenant) -> tuple[str, Rule]:
+        stage = tenant.stage
+        life, passed = stage.operator.starts, 0
 
-        return Rule(match, self.fault, self.name)
+        def match(call: Call) -> bool:
+            nonlocal passed
+            if self.key:
+                return call.nth == self.nth and tenant.plain(call.key) == self.key
+            passed += stage.operator.starts > life and call.changing and tenant.owns(call)
+            return passed == self.nth
+
+        return self.where, Rule(match, self.fault, self.name)
 
     def __str__(self) -> str:
+        if not self.key:
+            return f"{self.name} at change {self.nth} of the next life"
         return f"{self.name} at {self.where} {self.key} #{self.nth}"
 
 
@@ -66,7 +82,7 @@ class Player:
     quiet: float
     dying: list[tuple[Tenant, Evidence]] = field(default_factory=list)
 
-    def play(self, workload: Workload, rules: Sequence[Callable[[Tenant], tuple[str, Rule]]] = ()) -> Played:
+    def play(self, workload: Workload, rules: Sequence[Placing] = ()) -> Played:
         """One run in a namespace of its own. Whatever is wrong is in the evidence."""
         stage = self.stage
         born = stage.recorder.mark()
@@ -97,7 +113,7 @@ class Player:
         self,
         tenant: Tenant,
         workload: Workload,
-        rules: Sequence[Callable[[Tenant], tuple[str, Rule]]],
+        rules: Sequence[Placing],
         played: Played,
     ) -> None:
         stage = self.stage
@@ -138,6 +154,10 @@ class Player:
         gone = {change.name for change in changes if change.type == "DELETED"}
         seen.lost = {name for name in gone if name in kept or name.kind in DATA_KINDS}
         seen.state = tenant.state()
+        if played.explained:
+            # Removed by the person who helped, and made again.
+            seen.created[_MEMORY] -= 1
+            seen.deleted[_MEMORY] -= 1
         seen.conditions = tenant.reasons()
         seen.untrue = untrue(tenant.vre, stage.recorder.within(tenant.namespaces))
         seen.clients = tenant.clients()

@@ -23,7 +23,11 @@ class Provider(Protocol):
     """One way to register, at one real provider behind the proxy."""
 
     kind: str
-    issuer: str
+
+    @property
+    def issuer(self) -> str:
+        """As it calls itself: the proxy's address."""
+        ...
 
     def credential(self) -> dict[str, str]:
         """What the tenant's Secret holds: a new one each time."""

@@ -91,27 +91,20 @@ class Stage:
             time.sleep(_LOOK)
         self.revive()
 
-    def writes(self, mark: int) -> list[Call]:
-        """What the operator changed at the API server, without the lease."""
-        return [call for call in self.door.journal[mark:] if call.changing and not is_lease(call)]
-
     def at_rest(self, seconds: float, whose: Callable[[Call], bool], guard: float = GUARD_SECONDS) -> None:
-        """Wait until for so long nothing was written of what is theirs."""
+        """Wait until for so long nothing was asked about what is theirs, and nothing about whole kinds."""
         end = time.monotonic() + guard
-        seen, since, mark = -1, time.monotonic(), len(self.door.journal)
+        mark, seen, since = len(self.door.journal), -1, time.monotonic()
         while time.monotonic() - since < seconds:
             self.revive()
-            writes = [call for call in self.writes(mark) if whose(call)]
-            now = len(writes)
-            if now != seen:
-                seen, since = now, time.monotonic()
+            asked = [
+                call for call in self.door.journal[mark:] if whose(call) or "/namespaces/" not in call.path
+            ]
+            if len(asked) != seen:
+                seen, since = len(asked), time.monotonic()
             if time.monotonic() > end:
-                raise Hung(f"it never comes to rest: {[str(call) for call in writes[-5:]]}")
+                raise Hung(f"it never comes to rest: {[str(call) for call in asked[-5:]]}")
             time.sleep(_LOOK)
-
-
-def is_lease(call: Call) -> bool:
-    return "/leases/" in call.path
 
 
 @contextmanager

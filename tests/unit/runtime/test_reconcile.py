@@ -144,7 +144,7 @@ async def test_from_nothing_to_ready_with_the_inventory_written_first(rig: Rig) 
 
 
 async def test_no_endpoints_are_no_empty_map(rig: Rig) -> None:
-    """An apply that empties a map of ours makes it null, and then the API server refuses the status for good."""
+    """An apply that empties a map of ours makes it null, which the API server refuses for ever."""
     await rig.run()
     rig.cluster.obj["spec"]["notebooks"] = {"enabled": False}
     rig.change(generation=2)

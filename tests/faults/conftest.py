@@ -1,0 +1,38 @@
+"""One bare cluster and one operator for all programmes; the share of CI, or with VRE_LONG=1 everything."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from dev.cluster import Cluster
+from tests.faults.play import Player
+from tests.faults.rig.identity import Strict
+from tests.faults.rig.stage import RESYNC_SECONDS, Stage, stage
+
+LONG = os.environ.get("VRE_LONG") == "1"
+
+
+@pytest.fixture(scope="session")
+def bare() -> Iterator[Cluster]:
+    """A cluster for this test session; one that ran before, named by VRE_FAULT_CLUSTER, is used and left."""
+    cluster = Cluster(os.environ.get("VRE_FAULT_CLUSTER", "faults"))
+    ours = not cluster.running
+    cluster.up(node=False, bare=True)
+    yield cluster
+    if ours:
+        cluster.down()
+
+
+@pytest.fixture(scope="session")
+def on_stage(bare: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    with stage(bare, tmp_path_factory.mktemp("stage")) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def player(on_stage: Stage) -> Player:
+    """With tenants at oidc-provider."""
+    return Player(on_stage, Strict(on_stage.registry), 3.0 * RESYNC_SECONDS if LONG else 1.0)

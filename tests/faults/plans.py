@@ -1,0 +1,85 @@
+"""Plans: a workload and where it is hit. Made from the trace of an undisturbed run; all, or a fixed sample."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from tests.faults.play import Hit, Played, Player
+from tests.faults.rig.oracle import Violation, different, judged
+from tests.faults.rig.proxy import Fault
+from tests.faults.workloads import Workload
+
+
+@dataclass(frozen=True)
+class Plan:
+    workload: Workload
+    hits: tuple[Hit, ...]
+
+    def __str__(self) -> str:
+        return f"{self.workload}, {', then '.join(map(str, self.hits))}"
+
+
+@dataclass
+class Reference:
+    """The first undisturbed run, and what the others had in common with it."""
+
+    workload: Workload
+    played: Played
+    trace: list[tuple[str, str, int]]
+
+    @property
+    def flaws(self) -> list[Violation]:
+        """What O says about the undisturbed run itself."""
+        return judged(f"{self.workload}, undisturbed", self.played.evidence, self.played.evidence, consent=True)
+
+
+def refer(player: Player, workload: Workload, runs: int = 1) -> tuple[Reference, list[str]]:
+    """The reference, and every difference between the runs: each is a field that has to be masked by name."""
+    first = player.play(workload)
+    trace, differences = first.trace, list[str]()
+    for _ in range(runs - 1):
+        other = player.play(workload)
+        # A pass more or less writes its status once more or less: only what always comes can be hit.
+        trace = [step for step in trace if step in other.trace]
+        differences += different(first.evidence.state, other.evidence.state)
+    return Reference(workload, first, trace), differences
+
+
+def every(references: Sequence[Reference], faults: Mapping[str, Fault]) -> list[Plan]:
+    """Each fault at each step of each workload."""
+    return [
+        Plan(reference.workload, (Hit(*step, name, fault),))
+        for reference in references
+        for step in reference.trace
+        for name, fault in faults.items()
+    ]
+
+
+def sampled(plans: Sequence[Plan], number: int, seed: int) -> list[Plan]:
+    """A fixed sample that goes round all pairs of workload and kind of fault."""
+    chance = random.Random(seed)  # noqa: S311 a sample, not a secret
+    piles: dict[tuple[str, str], list[Plan]] = {}
+    for plan in plans:
+        piles.setdefault((plan.workload.name, plan.hits[0].name), []).append(plan)
+    for pile in piles.values():
+        chance.shuffle(pile)
+    taken: list[Plan] = []
+    while len(taken) < number and any(piles.values()):
+        for pair in sorted(piles, key=lambda _: chance.random()):
+            if piles[pair] and len(taken) < number:
+                taken.append(piles[pair].pop())
+    return taken
+
+
+def carried_out(player: Player, plan: Plan, reference: Reference) -> tuple[Played, list[Violation]]:
+    """Run a plan and judge it; after a person had to help, one client more may have been made."""
+    played = player.play(plan.workload, [hit.placed for hit in plan.hits])
+    return played, judged(
+        str(plan),
+        played.evidence,
+        reference.played.evidence,
+        consent=plan.workload.consent,
+        registrations=bool(played.explained),
+    )
