@@ -13,6 +13,7 @@ from tests.faults.rig.identity import Strict
 from tests.faults.rig.stage import RESYNC_SECONDS, Stage, stage
 
 LONG = os.environ.get("VRE_LONG") == "1"
+QUIET = 3.0 * RESYNC_SECONDS if LONG else 1.0
 
 
 @pytest.fixture(scope="session")
@@ -35,4 +36,4 @@ def on_stage(bare: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 @pytest.fixture(scope="session")
 def player(on_stage: Stage) -> Player:
     """With tenants at oidc-provider."""
-    return Player(on_stage, Strict(on_stage.registry), 3.0 * RESYNC_SECONDS if LONG else 1.0)
+    return Player(on_stage, Strict(on_stage.registry), on_stage.issuer, QUIET)

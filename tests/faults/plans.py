@@ -6,7 +6,7 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tests.faults.play import Hit, Played, Player
+from tests.faults.play import AMBIGUOUS, TOKEN_LOST, Hit, Played, Player
 from tests.faults.rig.oracle import Violation, different, judged
 from tests.faults.rig.proxy import Fault
 from tests.faults.workloads import Workload
@@ -81,5 +81,6 @@ def carried_out(player: Player, plan: Plan, reference: Reference) -> tuple[Playe
         played.evidence,
         reference.played.evidence,
         consent=plan.workload.consent,
-        registrations=bool(played.explained),
+        registrations=played.explained == AMBIGUOUS,
+        told=played.explained == TOKEN_LOST,
     )

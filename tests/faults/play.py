@@ -14,13 +14,14 @@ from tests.faults.rig.calls import Call
 from tests.faults.rig.identity import CREDENTIAL, Provider
 from tests.faults.rig.normalise import secrets_of
 from tests.faults.rig.oracle import DATA_KINDS, Evidence, leaks, untrue
-from tests.faults.rig.proxy import Fault, Rule
+from tests.faults.rig.proxy import Fault, Proxy, Rule
 from tests.faults.rig.recorders import Change, Name, counted, spoken
 from tests.faults.rig.stage import USER, Hung, Stage
 from tests.faults.rig.tenant import Tenant
 from tests.faults.workloads import GONE, Workload
 from tests.site import SYSTEM
 
+AMBIGUOUS, TOKEN_LOST = "RegistrationAmbiguous", "RegistrationTokenLost"
 DOOR, ISSUER = "kubernetes", "provider"
 Placing = Callable[[Tenant], tuple[str, Rule]]
 """Where a rule belongs, and the rule, once the tenant is known."""
@@ -64,21 +65,28 @@ class Hit:
 
 @dataclass(slots=True)
 class Played:
-    """`trace`: the changing calls as (where, key, nth). reached: whether every fault was done.
-    explained: the reason with which the operator asked a person for help that the plan makes necessary."""
+    """`asked`: all calls as (where, key, nth); trace: those that change something.
+
+    reached: whether every fault was done. explained: the reason with which a person was asked for help.
+    """
 
     evidence: Evidence
-    trace: list[tuple[str, str, int]]
+    asked: list[tuple[str, str, int]] = field(default_factory=list)
+    trace: list[tuple[str, str, int]] = field(default_factory=list)
     reached: bool = True
     explained: str = ""
 
 
 @dataclass(slots=True)
 class Player:
-    """`quiet`: for how many seconds nothing may be asked in the end. dying: tenants on their way out."""
+    """`issuer`: the proxy in front of the provider. quiet: seconds in which nothing may be asked in the end.
+
+    dying: tenants on their way out.
+    """
 
     stage: Stage
     provider: Provider
+    issuer: Proxy
     quiet: float
     dying: list[tuple[Tenant, Evidence]] = field(default_factory=list)
 
@@ -89,7 +97,7 @@ class Player:
         heard = stage.audit.mark()
         said = stage.operator.log_size
         tenant = Tenant.new(stage, self.provider)
-        played = Played(Evidence(), [])
+        played = Played(Evidence())
         seen = played.evidence
         try:
             if workload.before is not None:
@@ -117,11 +125,11 @@ class Player:
         played: Played,
     ) -> None:
         stage = self.stage
-        marks = stage.door.mark(), stage.issuer.mark()
+        marks = stage.door.mark(), self.issuer.mark()
         placed = [make(tenant) for make in rules]
         with ExitStack() as failing:
             for where, rule in placed:
-                failing.enter_context((stage.door if where == DOOR else stage.issuer).failing(rule))
+                failing.enter_context((stage.door if where == DOOR else self.issuer).failing(rule))
             workload.act(tenant)
             stage.until(lambda: _through(tenant, workload) or _asks(tenant), f"not {workload.until}")
             if not _through(tenant, workload):
@@ -130,18 +138,17 @@ class Player:
                 stage.until(lambda: _through(tenant, workload), f"not {workload.until} after help")
             stage.at_rest(_REST, tenant.owns)
             stage.until(lambda: _through(tenant, workload), f"not {workload.until} any more")
+            # The service works, and goes on doing so: only its next change will need help.
+            played.explained = played.explained or _asks(tenant)
         played.reached = all(rule.hit for _, rule in placed)
-        played.trace = [
-            (where, tenant.plain(call.key), call.nth)
-            for where, journal in (
-                (DOOR, stage.door.journal[marks[0] :]),
-                (ISSUER, stage.issuer.journal[marks[1] :]),
-            )
-            for call in journal
-            if call.changing and "/leases/" not in call.path
-        ]
+        for where, proxy, mark in zip((DOOR, ISSUER), (stage.door, self.issuer), marks, strict=True):
+            for call in proxy.journal[mark:]:
+                step = (where, tenant.plain(call.key), call.nth)
+                played.asked.append(step)
+                if call.changing and "/leases/" not in call.path:
+                    played.trace.append(step)
         played.evidence.registered = sum(
-            call.done for call in stage.issuer.journal[marks[1] :] if call.changing and _registers(call)
+            call.done for call in self.issuer.journal[marks[1] :] if call.changing and _registers(call)
         )
 
     def _look(self, tenant: Tenant, workload: Workload, born: int, played: Played) -> None:
@@ -154,7 +161,7 @@ class Player:
         gone = {change.name for change in changes if change.type == "DELETED"}
         seen.lost = {name for name in gone if name in kept or name.kind in DATA_KINDS}
         seen.state = tenant.state()
-        if played.explained:
+        if played.explained == AMBIGUOUS:
             # Removed by the person who helped, and made again.
             seen.created[_MEMORY] -= 1
             seen.deleted[_MEMORY] -= 1
@@ -164,7 +171,7 @@ class Player:
         seen.logs_in = _logs_in(tenant)
 
     def _restless(self, tenant: Tenant) -> list[str]:
-        mark, calls = self.stage.audit.mark(), len(self.stage.issuer.journal)
+        mark, calls = self.stage.audit.mark(), len(self.issuer.journal)
         time.sleep(self.quiet)
         # The person's Secret is read again now and then: nothing else could tell that it changed.
         return [
@@ -174,7 +181,7 @@ class Player:
         ] + [
             # Other tenants are on their way out.
             str(call)
-            for call in self.stage.issuer.journal[calls:]
+            for call in self.issuer.journal[calls:]
             if call.method != "DELETE"
         ]
 
@@ -193,6 +200,11 @@ class Player:
         """
         tenant.delete()
         self.dying.append((tenant, seen))
+        if _asks(tenant) == TOKEN_LOST:
+            self.stage.until(
+                lambda: tenant.condition()[1] == "DeletionBlocked", "the deletion asks nobody for help"
+            )
+            _help(tenant)
         with suppress(Hung):
             self.stage.until(lambda: not tenant.memory(), "its client is still remembered")
         seen.leftovers = tenant.clients()
@@ -238,14 +250,15 @@ def _through(tenant: Tenant, workload: Workload) -> bool:
 def _asks(tenant: Tenant) -> str:
     """The reason with which the operator asks a person for help: an answer was lost for good. Else empty."""
     reason = tenant.reasons().get("IdentityReady", "")
-    return reason if reason == "RegistrationAmbiguous" else ""
+    return reason if reason in (AMBIGUOUS, TOKEN_LOST) else ""
 
 
 def _help(tenant: Tenant) -> None:
     """What the condition's message tells a person to do."""
     for client in tenant.clients():
         tenant.provider.remove(client)
-    tenant.stage.api.delete("Secret", SYSTEM, tenant.state_secret)
+    if _asks(tenant) == AMBIGUOUS:
+        tenant.stage.api.delete("Secret", SYSTEM, tenant.state_secret)
 
 
 def _registers(call: Call) -> bool:

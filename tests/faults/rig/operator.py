@@ -19,13 +19,14 @@ from dev.oidc.process import free_port
 
 @dataclass
 class Process:
-    """`environment`: on top of this process's own. A context manager; ends what runs.
+    """`environment`: on top of this process's own; `extra`: on top of that, for starts while it is set.
 
-    kills: how often it was killed on purpose, by whichever thread. starts: how often it was started.
+    A context manager; ends what runs. kills: how often it was killed on purpose. starts: how often it was started.
     """
 
     environment: Mapping[str, str]
     log_file: Path
+    extra: Mapping[str, str] = field(default_factory=dict)
     starts: int = 0
     kills: int = 0
     _zygote: subprocess.Popen[str] | None = None
@@ -60,7 +61,7 @@ class Process:
         self._forget()
         self.starts += 1
         ports = {"VRE_HEALTH_PORT": str(free_port()), "VRE_METRICS_PORT": str(free_port())}
-        environment = {**os.environ, **ports, **self.environment}
+        environment = {**os.environ, **ports, **self.environment, **self.extra}
         order = {"environment": environment, "log": str(self.log_file)}
         self._zygote.stdin.write(json.dumps(order) + "\n")
         self._zygote.stdin.flush()

@@ -61,10 +61,27 @@ class Evidence:
 
 
 def judged(
-    plan: str, seen: Evidence, reference: Evidence, *, consent: bool, registrations: int = 0
+    plan: str,
+    seen: Evidence,
+    reference: Evidence,
+    *,
+    consent: bool,
+    registrations: int = 0,
+    told: bool = False,
 ) -> list[Violation]:
-    """All that O has to say. registrations: how many more than the reference the plan itself explains."""
-    return [Violation(rule, plan, what) for rule, what in _all(seen, reference, consent, registrations)]
+    """All that O has to say. registrations: how many more than the reference the plan itself explains.
+
+    told: the plan explains that a registration token is lost, which the tenant's status tells.
+    """
+    found = _all(seen, reference, consent, registrations)
+    return [Violation(rule, plan, what) for rule, what in found if not (told and _TOKEN.search(what))]
+
+
+# What differs once a registration token is lost: the memory of it, and the condition that tells.
+_TOKEN = re.compile(
+    r"^Secret/vre-system/oidc-client-\S+ data\.state\.json\.(rat|registration_uri|problem\.\d) "
+    r"|^VREEnvironment/\S+ status\.conditions\.IdentityReady\.(reason|message) "
+)
 
 
 def _all(seen: Evidence, reference: Evidence, consent: bool, registrations: int) -> Iterator[tuple[str, str]]:

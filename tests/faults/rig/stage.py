@@ -27,11 +27,18 @@ from tests.faults.rig.recorders import Audit, Recorder
 from tests.site import ACCOUNT, ROOT, SYSTEM, Operator, Site, as_the_chart_has_it
 
 USER = ACCOUNT
-PROVIDER_SECONDS = 1.5
+PROVIDER_SECONDS = 3.0
 RESYNC_SECONDS = 10
 # Only against a hang: nothing is said about how long a plan may take.
 GUARD_SECONDS = 75.0
 _LOOK = 0.02
+_SYNCED = 0.4
+_OF_KEYCLOAK = (
+    r"(?<=/realms/)[^/]+",
+    r"(?<=/clients/)[^/]+",
+    r"(?<=/optional-client-scopes/)[^/]+",
+    r"(?<=/clients-registrations/default/)[^/]+",
+)
 _GROWING: dict[str, Any] = {
     "apiVersion": "storage.k8s.io/v1",
     "kind": "StorageClass",
@@ -47,7 +54,8 @@ class Hung(Exception):
 
 @dataclass
 class Stage:
-    """`door`: the proxy in front of the API server. `issuer`: the one in front of the provider.
+    """`door`: the proxy in front of the API server. issuer: the one in front of oidc-provider;
+    keycloak: one that serves as soon as there is a Keycloak.
 
     deaths: of the operator, that nobody ordered. run: tells this run's tenants from those of another one.
     """
@@ -59,6 +67,7 @@ class Stage:
     audit: Audit
     door: Proxy
     issuer: Proxy
+    keycloak: Proxy
     registry: Registry
     operator: Process
     deaths: list[str] = field(default_factory=list)
@@ -70,6 +79,14 @@ class Stage:
         size = self.operator.log_size
         self.operator.start()
         self.operator.wait_for("leading as", size)
+
+    def restart(self, **environment: str) -> None:
+        """Another operator, with these settings for itself alone, that has read everything once."""
+        self.operator.kill()
+        self.operator.extra = environment
+        self.start()
+        self.at_rest(_SYNCED, lambda call: True)
+        self.operator.extra = {}
 
     def revive(self) -> None:
         """Start the operator again if it is dead; a death that nobody ordered is noted."""
@@ -116,6 +133,7 @@ def stage(cluster: Cluster, folder: Path, environment: Mapping[str, str] | None 
         stack.callback(api.close)
         door = Proxy(background, folder / "door", of_objects)
         issuer = Proxy(background, folder / "issuer", without(r"(?<=/reg/)[^/]+"))
+        keycloak = Proxy(background, folder / "keycloak", without(*_OF_KEYCLOAK))
         (folder / "provider").mkdir()
         registry = stack.enter_context(
             oidc_provider.running(folder / "provider", "token-of-the-strict-server", issuer.url)
@@ -123,15 +141,24 @@ def stage(cluster: Cluster, folder: Path, environment: Mapping[str, str] | None 
         registry.rotate(False)
         stack.enter_context(door.to(api.server, api.ca))
         stack.enter_context(issuer.to(registry.url, registry.ca))
-        environment = {**equip(cluster, folder, door, [issuer.ca]), **(environment or {})}
+        environment = {**equip(cluster, folder, door, [issuer.ca, keycloak.ca]), **(environment or {})}
         recorder = Recorder(background, api)
         recorder.start()
         stack.callback(recorder.stop)
         stack.enter_context(readymaker.running(cluster.kubeconfig))
         operator = stack.enter_context(Process(environment, folder / "log"))
-        door.kill = issuer.kill = operator.kill
+        door.kill = issuer.kill = keycloak.kill = operator.kill
         made = Stage(
-            background, cluster, api, recorder, Audit(cluster.audit_log), door, issuer, registry, operator
+            background,
+            cluster,
+            api,
+            recorder,
+            Audit(cluster.audit_log),
+            door,
+            issuer,
+            keycloak,
+            registry,
+            operator,
         )
         made.start()
         yield made
