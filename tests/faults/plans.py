@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from tests.faults.play import AMBIGUOUS, TOKEN_LOST, Hit, Played, Player
+from tests.faults.play import AMBIGUOUS, REGISTRATION, TOKEN_LOST, Hit, Played, Player
+from tests.faults.report import Tally
+from tests.faults.rig.faults import KILLS
 from tests.faults.rig.oracle import Violation, different, judged
 from tests.faults.rig.proxy import Fault
 from tests.faults.workloads import Workload
@@ -73,14 +75,38 @@ def sampled(plans: Sequence[Plan], number: int, seed: int) -> list[Plan]:
     return taken
 
 
-def carried_out(player: Player, plan: Plan, reference: Reference) -> tuple[Played, list[Violation]]:
-    """Run a plan and judge it; after a person had to help, one client more may have been made."""
-    played = player.play(plan.workload, [hit.placed for hit in plan.hits])
-    return played, judged(
-        str(plan),
+def judge(plan: str, played: Played, reference: Reference) -> list[Violation]:
+    """What O says; after a person had to help, one client more may have been made."""
+    return judged(
+        plan,
         played.evidence,
         reference.played.evidence,
-        consent=plan.workload.consent,
+        consent=reference.workload.consent,
         registrations=played.explained == AMBIGUOUS,
         told=played.explained == TOKEN_LOST,
     )
+
+
+def carry_out(
+    player: Player, plans: Sequence[Plan], referee: Callable[[Workload], Reference], tally: Tally
+) -> None:
+    """Run the plans and count what O says."""
+    for plan in plans:
+        reference = referee(plan.workload)
+        played = player.play(plan.workload, [hit.placed for hit in plan.hits])
+        violations = judge(str(plan), played, reference)
+        if played.explained and not _may_ask(plan, reference):
+            violations.append(Violation("4", str(plan), f"a person was asked for help: {played.explained}"))
+        tally.add(str(plan), violations, explained=bool(played.explained), reached=played.reached)
+    player.bury()
+    tally.close()
+
+
+def _may_ask(plan: Plan, reference: Reference) -> bool:
+    """Whether the answer to a registration may have been lost, so that nobody can tell any more what there is.
+
+    A kill beside a registration may cost its answer, whatever else it was aimed at.
+    """
+    aimed = any(hit.key.endswith(REGISTRATION) for hit in plan.hits)
+    killed = any(hit.name in KILLS for hit in plan.hits)
+    return aimed or (killed and reference.played.evidence.registered > 0)

@@ -22,6 +22,8 @@ from tests.faults.workloads import GONE, Workload
 from tests.site import SYSTEM
 
 AMBIGUOUS, TOKEN_LOST = "RegistrationAmbiguous", "RegistrationTokenLost"
+# Where only the answer tells what was made; Keycloak's admin can be asked again.
+REGISTRATION = ("/reg", "/clients-registrations/default")
 DOOR, ISSUER = "kubernetes", "provider"
 Placing = Callable[[Tenant], tuple[str, Rule]]
 """Where a rule belongs, and the rule, once the tenant is known."""
@@ -262,7 +264,7 @@ def _help(tenant: Tenant) -> None:
 
 
 def _registers(call: Call) -> bool:
-    return call.method == "POST" and call.path.endswith(("/reg", "/clients", "/clients-registrations/default"))
+    return call.method == "POST" and call.path.endswith((*REGISTRATION, "/clients"))
 
 
 def _plainly(tenant: Tenant, found: Counter[Name]) -> Counter[str]:

@@ -10,7 +10,7 @@ from dev.oidc import keycloak
 from dev.oidc.keycloak import Server
 from dev.oidc.realm import Realm
 from tests.faults.conftest import LONG, QUIET
-from tests.faults.plans import Plan, Reference, carried_out, every, refer, sampled
+from tests.faults.plans import Reference, carry_out, every, refer, sampled
 from tests.faults.play import ISSUER, Player
 from tests.faults.report import Tally
 from tests.faults.rig.faults import EXTERNAL
@@ -39,38 +39,20 @@ WORKLOADS = (
 )
 
 
-def _plans(player: Player) -> tuple[dict[str, Reference], list[Plan]]:
+def _run(player: Player, share: int, tally: Tally) -> None:
     """Every fault at every call to the provider, readings included."""
     references = {}
     for workload in WORKLOADS:
-        references[workload.name], differences = refer(player, workload)
-        assert not differences
-        assert [str(flaw) for flaw in references[workload.name].flaws] == []
+        references[workload], _ = refer(player, workload)
+        assert [str(flaw) for flaw in references[workload].flaws] == []
     steps = [
         Reference(one.workload, one.played, [step for step in one.played.asked if step[0] == ISSUER])
         for one in references.values()
     ]
-    return references, every(steps, EXTERNAL)
-
-
-def _run(player: Player, plans: list[Plan], references: dict[str, Reference], tally: Tally) -> None:
-    for plan in plans:
-        played, violations = carried_out(player, plan, references[plan.workload.name])
-        tally.add(str(plan), violations, explained=bool(played.explained), reached=played.reached)
-        if played.explained and not _registers(plan):
-            tally.failed.setdefault(str(plan), []).append(f"a person was asked for help: {played.explained}")
-    player.bury()
-    tally.close()
+    plans = every(steps, EXTERNAL)
+    carry_out(player, plans if LONG else sampled(plans, share, _SEED), references.__getitem__, tally)
     assert not tally.failed, tally.verdict()
     assert not tally.missed
-
-
-def _registers(plan: Plan) -> bool:
-    """Whether a registration got no clear answer: only then is nobody able to tell what there is.
-
-    Keycloak's admin can tell at any time, so that way never asks.
-    """
-    return any(hit.key.endswith((" /reg", "/clients-registrations/default")) for hit in plan.hits)
 
 
 @pytest.fixture(scope="module")
@@ -93,12 +75,8 @@ def at_keycloak(request: pytest.FixtureRequest, player: Player, server: Server) 
 
 
 def test_generic_dcr(player: Player) -> None:
-    references, plans = _plans(player)
-    chosen = plans if LONG else sampled(plans, _SHARE, _SEED)
-    _run(player, chosen, references, Tally("R4 generic-dcr"))
+    _run(player, _SHARE, Tally("R4 generic-dcr"))
 
 
 def test_keycloak(at_keycloak: Player) -> None:
-    references, plans = _plans(at_keycloak)
-    chosen = plans if LONG else sampled(plans, _SHARE_OF_KEYCLOAK, _SEED)
-    _run(at_keycloak, chosen, references, Tally(f"R4 {at_keycloak.provider.kind}"))
+    _run(at_keycloak, _SHARE_OF_KEYCLOAK, Tally(f"R4 {at_keycloak.provider.kind}"))

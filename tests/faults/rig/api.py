@@ -50,6 +50,16 @@ def collection(kind: str, namespace: str = "") -> str:
     return f"{group}{inside}/{plural}"
 
 
+def named(path: str) -> tuple[str, str, str] | None:
+    """(kind, namespace, name) of the object that a path leads to, None for any other path."""
+    above, _, name = path.rpartition("/")
+    namespace = above.partition("/namespaces/")[2].partition("/")[0] if "/namespaces/" in above else ""
+    for kind in KINDS:
+        if above == collection(kind, namespace):
+            return (kind, namespace, name)
+    return None
+
+
 class Refused(Exception):
     """The API server said no; `code` is its status."""
 

@@ -21,7 +21,7 @@ from dev.oidc.process import free_port
 class Process:
     """`environment`: on top of this process's own; `extra`: on top of that, for starts while it is set.
 
-    A context manager; ends what runs. kills: how often it was killed on purpose. starts: how often it was started.
+    A context manager; ends what runs. kills: how often that was done on purpose. starts: how often it began.
     """
 
     environment: Mapping[str, str]

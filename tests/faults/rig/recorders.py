@@ -47,6 +47,7 @@ class Recorder:
     def __init__(self, background: Background, api: Api) -> None:
         self.history: list[Change] = []
         self.objects: dict[Name, Json] = {}
+        self._initial: dict[Name, Json] = {}
         self._background = background
         self._api = api
         self._failure: BaseException | None = None
@@ -88,8 +89,27 @@ class Recorder:
             if (name.namespace or name.name) in wanted and name.kind != "Event"
         }
 
+    def as_of(self, mark: int) -> dict[Name, Json]:
+        """What there was at `mark`."""
+        there = dict(self._initial)
+        for change in self.history[:mark]:
+            if change.type == "DELETED":
+                there.pop(change.name, None)
+            else:
+                there[change.name] = change.object
+        return there
+
+    def before(self, name: Name) -> Json | None:
+        """The version before the last one, whatever its uid; None when there was none."""
+        versions = [change for change in self.history if change.name == name]
+        if len(versions) < 2 or versions[-2].type == "DELETED":
+            return None
+        return versions[-2].object
+
     async def _start(self) -> None:
+        self._initial = {}
         versions = await asyncio.gather(*(self._list(kind) for kind in KINDS))
+        self._initial = dict(self.objects)
         for kind, version in zip(KINDS, versions, strict=True):
             self._tasks.append(asyncio.create_task(self._guarded(kind, version)))
 
