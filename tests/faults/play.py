@@ -29,6 +29,8 @@ Placing = Callable[[Tenant], tuple[str, Rule]]
 """Where a rule belongs, and the rule, once the tenant is known."""
 
 _REST = 0.6
+# Requests to the provider after which whoever still asks for help means it.
+_TRIES = 8
 _MEMORY = f"Secret/{SYSTEM}/oidc-client-$hub"
 _READING = (f"get secrets $tenant {CREDENTIAL}", "watch ")
 
@@ -83,7 +85,7 @@ class Played:
 class Player:
     """`issuer`: the proxy in front of the provider. quiet: seconds in which nothing may be asked in the end.
 
-    dying: tenants on their way out.
+    dying: tenants on their way out. asked_since: where the issuer's journal was without a call for help.
     """
 
     stage: Stage
@@ -91,6 +93,7 @@ class Player:
     issuer: Proxy
     quiet: float
     dying: list[tuple[Tenant, Evidence]] = field(default_factory=list)
+    asked_since: int = 0
 
     def play(self, workload: Workload, rules: Sequence[Placing] = ()) -> Played:
         """One run in a namespace of its own. Whatever is wrong is in the evidence."""
@@ -133,7 +136,7 @@ class Player:
             for where, rule in placed:
                 failing.enter_context((stage.door if where == DOOR else self.issuer).failing(rule))
             workload.act(tenant)
-            stage.until(lambda: _through(tenant, workload) or _asks(tenant), f"not {workload.until}")
+            stage.until(lambda: _through(tenant, workload) or self._needs_help(tenant), f"not {workload.until}")
             if not _through(tenant, workload):
                 played.explained = _asks(tenant)
                 _help(tenant)
@@ -152,6 +155,12 @@ class Player:
         played.evidence.registered = sum(
             call.done for call in self.issuer.journal[marks[1] :] if call.changing and _registers(call)
         )
+
+    def _needs_help(self, tenant: Tenant) -> bool:
+        """Whether the operator goes on asking: it may think better of a token that it held for lost."""
+        if (tried := len(self.issuer.journal)) and not _asks(tenant):
+            self.asked_since = tried
+        return _asks(tenant) == AMBIGUOUS or tried - self.asked_since >= _TRIES
 
     def _look(self, tenant: Tenant, workload: Workload, born: int, played: Played) -> None:
         stage, seen = self.stage, played.evidence
@@ -231,7 +240,9 @@ class Player:
             for change in self.stage.recorder.since(born, tenant.namespaces)
             if change.name.kind == "Event"
         ]
-        secrets = secrets_of(change.object for change in changes if change.name.kind == "Secret")
+        objects = [change.object for change in changes if change.name.kind == "Secret"]
+        objects += [obj for name, obj in self.stage.recorder.within([SYSTEM]).items() if name.kind == "Secret"]
+        secrets = secrets_of(objects)
         places = {"the log": "\n".join(json.dumps(line) for line in seen.log)}
         places["the audit log"] = self.stage.audit.text(heard)
         for change in (*changes, *events):

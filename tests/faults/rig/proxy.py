@@ -195,13 +195,12 @@ class Proxy:
         call.nth = self._seen[call.key]
         self.journal.append(call)
         exchange = Exchange(self, call, request)
-        for rule in self.rules:
-            if rule.takes(call):
-                rule.hit.append(call)
-                call.fault = rule.name
-                return await rule.fault(exchange)
+        rule = next((rule for rule in self.rules if rule.takes(call)), None)
+        if rule:
+            rule.hit.append(call)
+            call.fault = rule.name
         try:
-            return await exchange.relay()
+            return await (rule.fault(exchange) if rule else exchange.relay())
         except (aiohttp.ClientError, OSError):
             # Whichever side broke off, the other one sees the same.
             return exchange.reset()

@@ -143,8 +143,9 @@ class Tenant:
         for change in self.stage.recorder.since(since, self.namespaces):
             if change.name == self.key:
                 for entry in (change.object.get("status") or {}).get("inventory") or ():
-                    if entry["policy"] == "Retain":
-                        _, kind, namespace, name = entry["id"].split(":", 3)
+                    _, policy, identity = entry.split(" ", 2)
+                    if policy == "Retain":
+                        _, kind, namespace, name = identity.split(":", 3)
                         found.add(Name(kind.rsplit("/", 1)[-1], namespace, name))
         return found
 
