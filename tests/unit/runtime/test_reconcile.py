@@ -143,6 +143,16 @@ async def test_from_nothing_to_ready_with_the_inventory_written_first(rig: Rig) 
     assert 600 <= wait <= 660
 
 
+async def test_no_endpoints_are_no_empty_map(rig: Rig) -> None:
+    """An apply that empties a map of ours makes it null, which the API server refuses for ever."""
+    await rig.run()
+    rig.cluster.obj["spec"]["notebooks"] = {"enabled": False}
+    rig.change(generation=2)
+    await rig.run()
+    assert "endpoints" not in rig.cluster.obj["status"]
+    assert rig.cluster.obj["status"]["observedGeneration"] == 2
+
+
 async def test_a_settled_tenant_costs_nothing_also_after_a_restart(rig: Rig) -> None:
     await rig.run()
     rig.cluster.writes.clear()
