@@ -1,10 +1,11 @@
-"""Requests as the API server saw them, read from its audit log piece by piece: with 1,000 tenants it is gigabytes."""
+"""Requests as the API server saw them, from its audit log: read piece by piece, for it grows to gigabytes."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,9 +22,13 @@ class Asked(NamedTuple):
 
 @dataclass
 class Audit:
-    """Requests since the last reading, by user."""
+    """Requests since the last reading, by user.
+
+    latest: when the last of them was answered, in seconds since 1970; a watch's end is none of them.
+    """
 
     log: Path
+    latest: float = 0.0
     _position: int = field(default=0)
 
     def skip(self) -> None:
@@ -40,8 +45,13 @@ class Audit:
                 if not line.endswith(b"\n"):
                     break
                 self._position += len(line)
-                if any(mark in line for mark in marks) and (asked := _asked(json.loads(line), users)):
-                    found[asked] += 1
+                if any(mark in line for mark in marks):
+                    event = json.loads(line)
+                    if asked := _asked(event, users):
+                        found[asked] += 1
+                        if asked.verb != "watch":
+                            answered = datetime.fromisoformat(event["stageTimestamp"]).timestamp()
+                            self.latest = max(self.latest, answered)
         return found
 
 

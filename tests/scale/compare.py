@@ -33,7 +33,11 @@ MASKED = (
     *(f"metadata.{where}[{name}]" for where, name in (*_UIDS, *_HELM)),
     *(f"Service.spec.{name}" for name in _ADDRESSES),
     "Secret.data.* (values, generated)",
-    *(f"Job.spec.{where}[{name}]" for where in ("selector.matchLabels", "template.metadata.labels") for name in _JOBS),
+    *(
+        f"Job.spec.{where}[{name}]"
+        for where in ("selector.matchLabels", "template.metadata.labels")
+        for name in _JOBS
+    ),
     # Digests over generated values.
     "spec.template.metadata.annotations.* (values)",
     "status",
@@ -68,7 +72,7 @@ def normal(obj: Mapping[str, Any]) -> Json:
 
 
 async def standing(kube: Kube, namespaces: Iterable[str]) -> dict[Key, Json]:
-    """Every object of the tenants' kinds in these namespaces, normal; without what the cluster itself puts there."""
+    """Every object of the tenants' kinds in these namespaces, normal, but for what the cluster puts there."""
     wanted = set(namespaces)
     found = {}
     for kind in FOLLOWED:

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
@@ -38,10 +38,10 @@ class Contender(ABC):
         """In the audit log."""
         return rig.user(self.name)
 
-    def start(self) -> None:
+    def start(self) -> None:  # noqa: B027 some have nothing to start
         """Whatever runs before anybody wishes for anything."""
 
-    def load(self, tenants: Sequence[Rendered]) -> None:
+    def load(self, tenants: Sequence[Rendered]) -> None:  # noqa: B027 nor to load
         """What is done outside of the clock."""
 
     @abstractmethod
@@ -56,7 +56,7 @@ class Contender(ABC):
         """Bytes now; 0 when nothing runs."""
         return 0
 
-    def end(self) -> None:
+    def end(self) -> None:  # noqa: B027 nor to end
         """End what was started."""
 
 
@@ -107,11 +107,15 @@ class Yardstick(_Running):
     def create(self, tenants: Sequence[Rendered]) -> None:
         self._ask("go")
 
+    def delete(self) -> None:
+        """What was loaded last."""
+        self._ask("delete")
+
     def _ask(self, line: str) -> None:
         assert self.process.stdin
         self.process.stdin.write(f"{line}\n")
         self.process.stdin.flush()
-        self._answered(line.split()[0])
+        self._answered(line.split(maxsplit=1)[0])
 
     def _answered(self, word: str) -> None:
         assert self.process.stdout
@@ -169,7 +173,8 @@ class Ours(Contender):
         return ACCOUNT
 
     def start(self) -> None:
-        self.operator = rig.operator(self.rig)
+        # The name of a pod stays when its container starts again, and with it the Lease.
+        self.operator = rig.operator(self.rig, {"POD_NAME": "operator-0"})
         self.operator.start()
 
     def create(self, tenants: Sequence[Rendered]) -> None:
@@ -259,7 +264,7 @@ class Helm(_Command):
         return self.rig.folder / "charts" / tenant.namespace
 
 
-ALL: tuple[Callable[[Rig, Path], Contender], ...] = (
+ALL: tuple[type[Contender], ...] = (
     Yardstick,
     OneConnection,
     Ours,

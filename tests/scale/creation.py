@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from tests import readymaker
@@ -15,6 +16,7 @@ from tests.scale.contenders import Contender
 from tests.scale.rig import Rig
 from tests.scale.tenants import Json, Key, Rendered
 from tests.scale.witness import WISH, Witness
+from vre_operator.api.validate import load_site
 
 SETTLE_SECONDS = 2.0
 QUIET_SECONDS = 1.0
@@ -27,10 +29,11 @@ _OBJECTS_A_SECOND = 12
 class Made:
     """What one contender did with `size` tenants at once.
 
-    seconds: from the first wish to the last object, on the witness's clock. tenants: the same, for each tenant.
-    ready: to the last VREEnvironment's Ready, None for those who know none. waiting: seconds in which nothing could
-    be applied because something was not ready, for one tenant of ours. cpu: seconds of each process, until all is quiet. rss:
-    bytes of the contender afterwards. queued, rejected: seconds and requests at the API server's priority queues.
+    seconds: from the first wish to the last object, on the witness's clock; tenants: the same, for each tenant.
+    ready: to the last VREEnvironment's Ready, None for those who know none.
+    waiting: seconds in which nothing could be applied because something was not ready, for one tenant of ours.
+    cpu: seconds of each process, until all is quiet. rss: bytes of the contender afterwards.
+    queued, rejected: seconds and requests in the API server's priority queues.
     """
 
     contender: str
@@ -68,7 +71,7 @@ def turn(
                 made.append(make(world, contender, group))
                 some = group[:: max(1, size // _SAMPLE)]
                 names = [name for tenant in some for name in tenant.namespaces]
-                standing |= world.api(lambda kube, names=names: compare.standing(kube, names))  # type: ignore[misc]
+                standing |= world.api(partial(compare.standing, namespaces=names))
     finally:
         contender.end()
     return made, standing
@@ -101,7 +104,9 @@ def make(world: Rig, contender: Contender, group: Sequence[Rendered]) -> Made:
         seen.until(lambda: all(_ready(seen, wish) for wish in wishes), 60 + len(wishes), "all are Ready")
     seen.quiet(QUIET_SECONDS)
     after = processes.costs(world.parts)
-    cpu = {name: after[name].cpu - before[name].cpu for name in after} | {"contender": contender.spent() - spent}
+    cpu = {name: after[name].cpu - before[name].cpu for name in after} | {
+        "contender": contender.spent() - spent
+    }
     now_queued, now_rejected = world.waited()
     each = tuple(_last(seen, tenant.keys, began) - began for tenant in group)
     return Made(
@@ -121,7 +126,7 @@ def make(world: Rig, contender: Contender, group: Sequence[Rendered]) -> Made:
 
 
 def waiting(seen: Witness, tenant: Rendered, began: float) -> float:
-    """Seconds until the last object in which none could have been applied: each one's needs were not ready yet."""
+    """Seconds until the last object in which none could be applied: what each one needs was not ready yet."""
     able = sorted((_able(seen, tenant, key, began), _seen(seen, key, began)) for key in tenant.keys)
     idle, until = 0.0, began
     for start, end in able:
@@ -160,8 +165,6 @@ def _ready(seen: Witness, wish: Key) -> float:
 
 def render(folder: Path, wishes: Iterable[Json], site: Json) -> list[Rendered]:
     """All of these tenants, and their files in `folder`."""
-    from vre_operator.api.validate import load_site
-
     checked = load_site(site)
     rendered = [tenants.render(wish, checked) for wish in wishes]
     tenants.write_lines(folder, rendered)

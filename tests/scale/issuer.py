@@ -1,7 +1,7 @@
 """A provider that costs next to nothing: a discovery document, and a token endpoint that knows every client.
 
-`POST /_test/delay/SECONDS` makes it slow; `GET /_test/calls` tells how often it was asked. A process of its own:
-`python -m tests.scale.issuer FOLDER PORT`.
+`POST /_test/delay/SECONDS` makes it slow; `GET /_test/calls` tells how often it was asked.
+A process of its own: `python -m tests.scale.issuer FOLDER PORT`.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def app(url: str) -> web.Application:
     made.add_routes(
         [
             web.get("/.well-known/openid-configuration", counted(lambda: web.json_response(document))),
-            # The answer of a provider that knows the client and not the code: the operator's probe wants no more.
+            # As of one that knows the client and not the code: the operator's probe wants no more.
             web.post("/token", counted(lambda: web.json_response({"error": "invalid_grant"}, status=400))),
             web.get("/_test/calls", tell),
             web.post("/_test/delay/{seconds}", delay),

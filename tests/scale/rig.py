@@ -1,4 +1,4 @@
-"""One turn's world: a fresh bare cluster with a user for everybody, the ready-maker, the witness and the provider."""
+"""One turn's world: a fresh bare cluster with a user for everybody, the ready-maker and the witness."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from typing import Any, TypeVar
 import yaml
 
 from dev.cluster import Cluster
-from tests import readymaker
 from dev.oidc.provider import Registry
+from tests import readymaker
 from tests.scale import processes, tenants, witness
 from tests.scale.audit import Audit
 from tests.scale.issuer import Issuer
@@ -43,6 +43,8 @@ class Rig:
     witness: Witness
     audit: Audit
     parts: dict[str, int]
+    kube: Kube
+    loop: asyncio.AbstractEventLoop
 
     def kubectl(self, *arguments: str, stdin: Json | None = None) -> str:
         """As the cluster's administrator."""
@@ -56,13 +58,8 @@ class Rig:
         return path
 
     def api(self, work: Callable[[Kube], Coroutine[Any, Any, T]]) -> T:
-        """Run `work` with a client of the administrator's (a group that is never queued)."""
-
-        async def run() -> T:
-            async with Kube.from_kubeconfig(str(self.cluster.kubeconfig)) as kube:
-                return await work(kube)
-
-        return asyncio.run(run())
+        """Run `work` with the administrator's client, which is open already and whose group is never queued."""
+        return self.loop.run_until_complete(work(self.kube))
 
     def make(self, objects: Iterable[Json]) -> None:
         """Create them as a person would, many at once, in the order given."""
@@ -119,7 +116,12 @@ def world(name: str, folder: Path, issuer: Issuer, *, resync: float = 600) -> It
         write_kubeconfig(cluster, WATCHER, watcher)
         with readymaker.running(cluster.kubeconfig), witness.watching(watcher, folder / "sights") as seen:
             audit, parts = Audit(cluster.audit_log), processes.of_cluster(cluster)
-            yield Rig(cluster, folder, issuer, seen, audit, parts)
+            with asyncio.Runner() as runner:
+                kube = Kube.from_kubeconfig(str(cluster.kubeconfig))
+                try:
+                    yield Rig(cluster, folder, issuer, seen, audit, parts, kube, runner.get_loop())
+                finally:
+                    runner.run(kube.close())
     finally:
         cluster.down()
 
@@ -162,5 +164,5 @@ def _kubectl(cluster: Cluster, *arguments: str, stdin: Json | None = None) -> st
 
 
 def _sum(metrics: str, name: str) -> float:
-    """Over all labels, but for the executed watches' and lists' own waits in no queue."""
+    """Over all labels."""
     return sum(float(line.rpartition(" ")[2]) for line in metrics.splitlines() if line.startswith(f"{name}{{"))

@@ -47,7 +47,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """A tenant's wish and all of its objects, by level. needs: of the plan, those on Kubernetes objects only."""
+    """A tenant's wish and all of its objects, by level. needs: of the plan, without those on the provider."""
 
     namespace: str
     wish: Json

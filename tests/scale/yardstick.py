@@ -1,8 +1,8 @@
 """The yardstick Y: nothing but the applies, as fast as one process sends them.
 
-`python -m tests.scale.yardstick KUBECONFIG CONNECTIONS FOLDER` says `ready`, then obeys lines on standard input:
-`load NAMESPACE...` reads these tenants' files, `go` applies them (namespaces, then all the rest at once); each is
-answered with a line when it is done.
+`python -m tests.scale.yardstick KUBECONFIG CONNECTIONS FOLDER` says `ready`, then obeys lines on standard input, and
+answers each when it is done: `load NAMESPACE...` reads these tenants' files, `go` applies them (namespaces, then all
+the rest at once), `delete` deletes them, all but the tenants' own namespaces.
 """
 
 from __future__ import annotations
@@ -60,11 +60,27 @@ async def apply(session: aiohttp.ClientSession, things: Iterable[Ready], connect
             group.create_task(worker())
 
 
+async def delete(session: aiohttp.ClientSession, urls: Iterable[str], connections: int) -> None:
+    """All of them, each once."""
+    queue = iter(urls)
+
+    async def worker() -> None:
+        for url in queue:
+            async with session.delete(url, params={"propagationPolicy": "Background"}) as answer:
+                if answer.status not in (200, 202):
+                    raise RuntimeError(f"{url}: {answer.status} {await answer.text()}")
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(connections):
+            group.create_task(worker())
+
+
 async def _run(kubeconfig: str, connections: int, folder: Path) -> None:
     who = access.from_kubeconfig(kubeconfig)
     connector = aiohttp.TCPConnector(limit=connections, ssl=who.tls or True)
     headers = {"Authorization": f"Bearer {who.token()}", "Accept": "application/json"}
     loaded: tuple[list[Ready], list[Ready]] = ([], [])
+    own: tuple[str, ...] = ()
     loop = asyncio.get_running_loop()
     async with aiohttp.ClientSession(connector=connector, headers=headers) as session:
         print("ready", flush=True)
@@ -72,9 +88,14 @@ async def _run(kubeconfig: str, connections: int, folder: Path) -> None:
             verb, *namespaces = line.split()
             if verb == "load":
                 loaded = load(folder, namespaces, who.server)
-            else:
+                own = tuple(f"/{namespace}" for namespace in namespaces)
+            elif verb == "go":
                 for things in loaded:
                     await apply(session, things, connections)
+            else:
+                spaces, things = ([url for url, _ in part] for part in loaded)
+                await delete(session, things, connections)
+                await delete(session, (url for url in spaces if not url.endswith(own)), connections)
             print(verb, flush=True)
 
 

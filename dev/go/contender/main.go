@@ -34,10 +34,11 @@ type step struct {
 	Object *unstructured.Unstructured `json:"object"`
 }
 
+// slots bounds the requests under way over all tenants: more than that only queue up in the API server.
 type reconciler struct {
 	client   client.Client
 	rendered string
-	parallel int
+	slots    chan struct{}
 }
 
 func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
@@ -52,10 +53,11 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	for begin := 0; begin < len(steps); {
 		end := begin
 		group, ctx := errgroup.WithContext(ctx)
-		group.SetLimit(r.parallel)
 		for ; end < len(steps) && steps[end].Level == steps[begin].Level; end++ {
 			object := steps[end].Object
 			group.Go(func() error {
+				r.slots <- struct{}{}
+				defer func() { <-r.slots }()
 				return r.client.Apply(
 					ctx, client.ApplyConfigurationFromUnstructured(object), client.FieldOwner(manager), client.ForceOwnership,
 				)
@@ -90,7 +92,7 @@ func read(path string) ([]step, error) {
 
 func run() error {
 	rendered := flag.String("rendered", "", "folder with a file NAMESPACE.jsonl for each tenant")
-	workers := flag.Int("workers", 16, "reconciles at once, and applies at once within one")
+	workers := flag.Int("workers", 16, "reconciles at once, and requests at once")
 	qps := flag.Float64("qps", -1, "requests per second that the client allows itself; -1: no limit")
 	flag.Parse()
 	ctrl.SetLogger(zap.New())
@@ -112,7 +114,7 @@ func run() error {
 	err = ctrl.NewControllerManagedBy(mgr).
 		For(&corev1.ConfigMap{}).
 		WithOptions(controller.Options{MaxConcurrentReconciles: *workers}).
-		Complete(&reconciler{client: mgr.GetClient(), rendered: *rendered, parallel: *workers})
+		Complete(&reconciler{client: mgr.GetClient(), rendered: *rendered, slots: make(chan struct{}, *workers)})
 	if err != nil {
 		return err
 	}
