@@ -252,4 +252,4 @@ async def test_sessions_end_with_suspension_and_homes_stay(world: World) -> None
 async def test_nothing_is_concluded_before_the_first_list(world: World) -> None:
     fresh = KubernetesTarget(world.kube)
     with pytest.raises(Unavailable):
-        await fresh.observe(world.tenant, desire(config(world)))
+        fresh.observe(world.tenant, desire(config(world)))

@@ -39,7 +39,7 @@ async def test_a_whole_tenant_settles(cluster: Cluster, name: str) -> None:
         plan = desired_of(world, name)
         assert len(plan) > 25
         for desired in plan:
-            seen = await world.target.observe(tenant, desired)
+            seen = await world.look(desired)
             if seen.presence is not Presence.SYNCED:
                 await world.target.apply(tenant, desired)
         await asyncio.sleep(1)
@@ -62,7 +62,7 @@ async def test_a_whole_tenant_settles(cluster: Cluster, name: str) -> None:
 async def unchanged(world: World, plan: list[Desired]) -> None:
     before = world.kube.requests
     for _ in range(2):
-        seen = {str(desired.id): await world.target.observe(world.tenant, desired) for desired in plan}
+        seen = {str(desired.id): await world.look(desired) for desired in plan}
         assert {where: s.detail for where, s in seen.items() if s.presence is not Presence.SYNCED} == {}
     assert world.kube.requests == before
 

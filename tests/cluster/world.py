@@ -48,7 +48,11 @@ class World:
     woken: list[tuple[str, str]] = field(default_factory=list)
 
     async def observe(self, wanted: Resource) -> Observation:
-        return await self.target.observe(self.tenant, desire(wanted))
+        return await self.look(desire(wanted))
+
+    async def look(self, desired: Desired) -> Observation:
+        seen = self.target.observe(self.tenant, desired)
+        return seen if isinstance(seen, Observation) else await seen
 
     async def apply(self, wanted: Resource) -> Observation:
         return await self.target.apply(self.tenant, desire(wanted))

@@ -43,17 +43,6 @@ class Endpoints(Model):
     """The Rucio server, when dataLake.hostname is set."""
 
 
-class InventoryEntry(Model):
-    """One thing that exists, or is about to, because of this object."""
-
-    id: str
-    """target:kind:namespace:name."""
-    policy: str
-    """What becomes of it when it is no longer wanted: Delete, Retain or Release."""
-    level: int
-    """Its depth in the plan; what is deeper is removed first."""
-
-
 class Registration(Model):
     """What a person enters at the identity provider when identity.provider is manual."""
 
@@ -85,5 +74,10 @@ class VREEnvironmentStatus(Model):
     registration: tuple[Registration, ...] = ()
     """What to enter at the identity provider, one entry a client. Only when identity.provider is manual."""
     # Atomic, not a map: one writer, and a map would be listed entry by entry in managedFields as well.
-    inventory: tuple[InventoryEntry, ...] = ()
-    """Everything that exists, or is about to, because of this object; written before it is made."""
+    inventory: tuple[str, ...] = ()
+    """Everything that exists, or is about to, because of this object; written before it is made. One line each:
+    depth in the plan (what is deeper is removed first), what becomes of it when it is no longer wanted (Delete,
+    Retain or Release), and target:kind:namespace:name."""
+    seal: str | None = None
+    """The operator's mark that all of the inventory was found as wanted; lets a restarted one see so at
+    once."""

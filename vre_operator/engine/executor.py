@@ -9,10 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
+import time
+from collections import deque
+from collections.abc import Awaitable, Coroutine, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
+from vre_operator import telemetry
 from vre_operator.api.conditions import Reason
 from vre_operator.engine.errors import Conflict, TargetError
 from vre_operator.engine.inventory import Entry, prune_order
@@ -76,58 +80,105 @@ class _Unresolved(Exception):
 class Walk:
     """The state of one walk over one tenant's plan."""
 
-    def __init__(self, tenant: Tenant, plan: Plan, targets: Mapping[str, Target], concurrency: int = 8) -> None:
+    def __init__(
+        self, tenant: Tenant, plan: Plan, targets: Mapping[str, Target], concurrency: int = 16
+    ) -> None:
         self._tenant = tenant
         self._plan = plan
         self._targets = targets
         self._limit = asyncio.Semaphore(concurrency)
+        self._dependents = plan.dependents()
+        self._unvisited = {resource.id: len(plan.needs[resource.id]) for resource in plan.resources}
         self._outcomes: dict[ResourceId, Outcome] = {}
         self._outputs: dict[ResourceId, Mapping[str, str]] = {}
         self._digests: dict[ResourceId, str] = {}
 
     async def run(self) -> dict[ResourceId, Outcome]:
         """Visit everything, each as soon as its needs were visited; the outcomes in the plan's order."""
-        tasks: dict[ResourceId, asyncio.Task[None]] = {}
-
-        async def after_needs(resource: Resource) -> None:
-            for need in self._plan.needs[resource.id]:
-                await tasks[need]
-            async with self._limit:
-                self._outcomes[resource.id] = await self._visit(resource)
-
         async with asyncio.TaskGroup() as group:
-            for resource in self._plan.resources:
-                tasks[resource.id] = group.create_task(after_needs(resource))
+            roots = [resource for resource in self._plan.resources if not self._unvisited[resource.id]]
+            self._visit(roots, group)
         return {resource.id: self._outcomes[resource.id] for resource in self._plan.resources}
 
-    async def _visit(self, resource: Resource) -> Outcome:
+    def _visit(self, due: Iterable[Resource], group: asyncio.TaskGroup) -> None:
+        """Visit `due` and what that makes due. Most of a settled tenant is told at once, without a task."""
+        queue = deque(due)
+        while queue:
+            resource = queue.popleft()
+            step = self._begin(resource)
+            if isinstance(step, Outcome):
+                queue.extend(self._done(step))
+            else:
+                group.create_task(self._finish(resource, step, group))
+
+    def _done(self, outcome: Outcome) -> Iterator[Resource]:
+        """Keep `outcome`; whatever has all of its needs visited now."""
+        identity = outcome.resource.id
+        self._outcomes[identity] = outcome
+        for dependent in self._dependents[identity]:
+            self._unvisited[dependent.id] -= 1
+            if not self._unvisited[dependent.id]:
+                yield dependent
+
+    def _begin(self, resource: Resource) -> Outcome | Coroutine[Any, Any, Outcome]:
+        """The outcome, or what is still to be done for it."""
         unmet = self._unmet(resource)
         try:
             desired = self._resolve(resource)
         except _Unresolved as missing:
             return self._blocked(resource, unmet or self._outcomes[missing.of])
-        target = self._targets[resource.id.target]
         try:
-            seen = await target.observe(self._tenant, desired)
-            change = ""
-            wanted = resource.policy is not Policy.EXTERNAL
-            if wanted and seen.presence in (Presence.ABSENT, Presence.DRIFTED):
-                if unmet:
-                    self._publish(desired, seen)
-                    return self._blocked(resource, unmet)
-                change = "created" if seen.presence is Presence.ABSENT else f"updated: {seen.detail}"
-                seen = await target.apply(self._tenant, desired)
+            seen = self._targets[resource.id.target].observe(self._tenant, desired)
         except TargetError as error:
-            return Outcome(
-                resource,
-                Result.FAILED,
-                error.reason,
-                error.text,
-                terminal=error.terminal,
-                recheck_after=error.retry_after,
-            )
+            return _failed(resource, error)
+        if not isinstance(seen, Observation):
+            return self._ask(desired, unmet, seen)
+        return self._act(desired, unmet, seen)
+
+    async def _finish(
+        self, resource: Resource, step: Coroutine[Any, Any, Outcome], group: asyncio.TaskGroup
+    ) -> None:
+        telemetry.component.set(resource.component)
+        try:
+            async with self._limit:
+                outcome = await step
+        except TargetError as error:
+            outcome = _failed(resource, error)
+        self._visit(self._done(outcome), group)
+
+    async def _ask(self, desired: Desired, unmet: Outcome | None, promise: Awaitable[Observation]) -> Outcome:
+        step = self._act(desired, unmet, await promise)
+        return step if isinstance(step, Outcome) else await step
+
+    def _act(
+        self, desired: Desired, unmet: Outcome | None, seen: Observation
+    ) -> Outcome | Coroutine[Any, Any, Outcome]:
+        resource = desired.resource
+        changes = seen.presence in (Presence.ABSENT, Presence.DRIFTED)
+        if not changes or resource.policy is Policy.EXTERNAL:
+            return self._conclude(desired, seen)
+        if unmet:
+            self._publish(desired, seen)
+            return self._blocked(resource, unmet)
+        return self._apply(desired, seen)
+
+    async def _apply(self, desired: Desired, seen: Observation) -> Outcome:
+        did = "created" if seen.presence is Presence.ABSENT else "updated"
+        began, outcome = time.monotonic(), did
+        try:
+            applied = await self._targets[desired.id.target].apply(self._tenant, desired)
+        except TargetError as error:
+            outcome = str(error.reason)
+            raise
+        finally:
+            meter = telemetry.APPLIES.labels(desired.resource.component, outcome)
+            meter.observe(time.monotonic() - began)
+        return self._conclude(desired, applied, did if did == "created" else f"{did}: {seen.detail}")
+
+    def _conclude(self, desired: Desired, seen: Observation, change: str = "") -> Outcome:
         self._publish(desired, seen)
-        if seen.presence is Presence.FOREIGN and wanted:
+        resource = desired.resource
+        if seen.presence is Presence.FOREIGN and resource.policy is not Policy.EXTERNAL:
             return Outcome(
                 resource,
                 Result.FAILED,
@@ -199,6 +250,17 @@ class Walk:
         if of not in self._digests:
             raise _Unresolved(of)
         return self._digests[of]
+
+
+def _failed(resource: Resource, error: TargetError) -> Outcome:
+    return Outcome(
+        resource,
+        Result.FAILED,
+        error.reason,
+        error.text,
+        terminal=error.terminal,
+        recheck_after=error.retry_after,
+    )
 
 
 def removable(entries: Iterable[Entry], *, data: bool) -> list[Entry]:

@@ -6,10 +6,9 @@ without an entry), and an entry goes only when its object is gone for certain.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
 
 from vre_operator.engine.plan import Plan
 from vre_operator.engine.resources import Policy, ResourceId
@@ -23,6 +22,16 @@ class Entry:
     policy: Policy
     level: int
 
+    def __str__(self) -> str:
+        # A line, not a map: a thousand tenants have fifty each, and the whole status is copied at every event.
+        return f"{self.level} {self.policy} {self.id}"
+
+    @classmethod
+    def parse(cls, text: str) -> Entry:
+        """The inverse of `str(entry)`. Raises ValueError for anything else."""
+        level, policy, identity = text.split(" ", 2)
+        return cls(ResourceId.parse(identity), Policy(policy), int(level))
+
 
 class Inventory:
     """An ordered set of entries by id."""
@@ -31,15 +40,12 @@ class Inventory:
         self._entries = {entry.id: entry for entry in entries}
 
     @classmethod
-    def load(cls, status: Sequence[Mapping[str, Any]]) -> Inventory:
-        return cls(
-            Entry(ResourceId.parse(item["id"]), Policy(item["policy"]), int(item["level"])) for item in status
-        )
+    def load(cls, status: Iterable[str]) -> Inventory:
+        return cls(map(Entry.parse, status))
 
-    def dump(self) -> list[dict[str, Any]]:
+    def dump(self) -> list[str]:
         """The form kept in status: sorted, so that the same content is the same list."""
-        ordered = sorted(self._entries.values(), key=lambda entry: (entry.level, entry.id))
-        return [{"id": str(entry.id), "policy": entry.policy.value, "level": entry.level} for entry in ordered]
+        return [str(entry) for entry in sorted(self._entries.values(), key=lambda one: (one.level, one.id))]
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Inventory) and self._entries == other._entries
@@ -48,6 +54,9 @@ class Inventory:
 
     def __len__(self) -> int:
         return len(self._entries)
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(self._entries.values())
 
     def merged(self, plan: Plan) -> Inventory:
         """With everything that `plan` will make; EXTERNAL resources are nobody's inventory."""

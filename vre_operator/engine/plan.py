@@ -26,6 +26,14 @@ class Plan:
     needs: Mapping[ResourceId, frozenset[ResourceId]]
     levels: Mapping[ResourceId, int]
 
+    def dependents(self) -> dict[ResourceId, list[Resource]]:
+        """For each resource those that need it."""
+        found: dict[ResourceId, list[Resource]] = {resource.id: [] for resource in self.resources}
+        for resource in self.resources:
+            for need in self.needs[resource.id]:
+                found[need].append(resource)
+        return found
+
     def __contains__(self, resource: object) -> bool:
         return resource in self.levels
 

@@ -16,6 +16,8 @@ from enum import StrEnum
 from typing import Any
 from urllib.parse import quote
 
+import orjson
+
 from vre_operator.engine.resources import Resource, ResourceId
 
 
@@ -134,8 +136,7 @@ def encode(value: str, how: Encode) -> str:
 
 def digest(body: Any) -> str:
     """16 hex digits over plain JSON data, the same for the same content in any key order."""
-    text = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return hashlib.sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
 
 
 def secret_data(resolved: Mapping[str, Any]) -> dict[str, str]:

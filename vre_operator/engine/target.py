@@ -6,7 +6,7 @@ Failures are raised as errors.TargetError; anything else is a bug.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
@@ -61,6 +61,17 @@ class Observation:
 
 
 @dataclass(frozen=True, slots=True)
+class Voucher:
+    """digest: the same in every process for as long as nobody changes what is vouched for. recheck_after:
+    seconds after which the target wants to look again. accept: to be called when the digest is one that a
+    walk left."""
+
+    digest: str
+    recheck_after: float | None = None
+    accept: Callable[[], None] = lambda: None
+
+
+@dataclass(frozen=True, slots=True)
 class Desired:
     """A resource with its refs filled in. `body` holds secrets: never printed, logged or put in status."""
 
@@ -78,8 +89,19 @@ class Target(Protocol):
 
     name: str
 
-    async def observe(self, tenant: Tenant, desired: Desired) -> Observation:
-        """Compare. Cheap when nothing happened: a settled tenant must cost no request."""
+    def observe(self, tenant: Tenant, desired: Desired) -> Observation | Awaitable[Observation]:
+        """Compare. Cheap when nothing happened: a settled tenant must cost no request.
+
+        What can be told at once is told at once; a promise is for what has to be asked.
+        """
+        ...
+
+    def vouch(self, tenant: Tenant, resources: Sequence[ResourceId], *, walked: bool) -> Voucher | None:
+        """What these resources are now, as far as it is known without asking anybody.
+
+        None when one of them is not there, not ready, or has to be looked at: then only a walk can tell.
+        walked: just after a walk, which vouches for nothing that changed behind its back.
+        """
         ...
 
     async def apply(self, tenant: Tenant, desired: Desired) -> Observation:

@@ -34,21 +34,21 @@ def in_cluster(directory: Path = _SERVICE_ACCOUNT) -> Access:
     host, port = os.environ["KUBERNETES_SERVICE_HOST"], os.environ.get("KUBERNETES_SERVICE_PORT", "443")
     host = f"[{host}]" if ":" in host else host
     tls = ssl.create_default_context(cafile=str(directory / "ca.crt"))
-    return Access(f"https://{host}:{port}", tls, TokenFile(directory / "token"))
+    return Access(f"https://{host}:{port}", tls, Token((directory / "token").read_text))
 
 
-class TokenFile:
-    """A projected token; the kubelet rewrites the file long before the old one expires."""
+class Token:
+    """A token that is read again once a minute, long before the one that it replaces expires."""
 
-    def __init__(self, path: Path, clock: Callable[[], float] = time.monotonic) -> None:
-        self._path = path
+    def __init__(self, read: Callable[[], str], clock: Callable[[], float] = time.monotonic) -> None:
+        self._read = read
         self._clock = clock
         self._token = ""
         self._read_at = float("-inf")
 
     def __call__(self) -> str:
         if self._clock() - self._read_at > _TOKEN_AGE:
-            self._token = self._path.read_text().strip()
+            self._token = self._read().strip()
             self._read_at = self._clock()
         return self._token
 
@@ -75,4 +75,4 @@ def from_kubeconfig(path: str | None = None, context: str | None = None) -> Acce
         )
         return (header or "").removeprefix("Bearer ")
 
-    return Access(loaded.host.rstrip("/"), tls, token)
+    return Access(loaded.host.rstrip("/"), tls, Token(token))

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from vre_operator import telemetry
 from vre_operator.api import names
 from vre_operator.engine.errors import TargetError
 from vre_operator.engine.refs import digest
@@ -69,4 +70,5 @@ class Events:
         try:
             await self._kube.create(event)
         except TargetError as error:
+            telemetry.EVENTS_LOST.inc()
             log.info("event not posted: %s", error)

@@ -8,13 +8,17 @@ until somebody has looked at it and called `settle`.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 import random
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple
+
+import orjson
 
 from vre_operator.api import names
 from vre_operator.engine.errors import NotFound, TargetError
@@ -28,6 +32,7 @@ log = logging.getLogger(__name__)
 
 _PAUSE = (1.0, 30.0)
 _MISSING_KIND = 120.0
+_NO_CONTENT = ("apiVersion", "kind", "metadata", "status")
 
 
 class Owner(NamedTuple):
@@ -43,14 +48,14 @@ class Owner(NamedTuple):
         if names.TENANT_NAMESPACE_LABEL not in labels:
             return None
         wanted = (names.TENANT_NAMESPACE_LABEL, names.TENANT_NAME_LABEL, names.TENANT_UID_LABEL)
-        # Interned: a hundred objects of a tenant share one set of strings.
-        return cls(*(sys.intern(str(labels.get(label, ""))) for label in wanted))
+        # Interned: a hundred objects of a tenant share one owner.
+        return _shared_owner(cls(*(str(labels.get(label, "")) for label in wanted)))
 
 
 @dataclass(slots=True)
 class Entry:
-    """One object. `content` changes with anything but its status; `note` is what a reader of the body found
-    out, carried along while the content stays the same."""
+    """One object. `content` (8 bytes) changes with anything but its status, and is the same in every process;
+    `note` is what a reader of the body found out, carried along while the content stays the same."""
 
     namespace: str
     name: str
@@ -58,7 +63,7 @@ class Entry:
     version: int
     owner: Owner | None
     readiness: Readiness
-    content: int
+    content: bytes
     body: Object | None
     note: Any = None
 
@@ -74,7 +79,7 @@ class Reflector:
     """Follows `kind` in all namespaces; `selector` limits it. `run` it as a task.
 
     compact: what to keep of a body. on_change(old, new): new None = removed; not called for what changed
-    neither content nor readiness.
+    neither content nor readiness, unless the `whole` object is asked for, its status included.
     """
 
     def __init__(
@@ -87,6 +92,7 @@ class Reflector:
         judge: Callable[[str, Object], Readiness] = readiness,
         on_change: OnChange = lambda old, new: None,
         silence: float = SILENCE,
+        whole: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.kind = kind
@@ -98,14 +104,21 @@ class Reflector:
         self._on_change = on_change
         self._silence = silence
         self._clock = clock
-        self._heard = clock()
+        self._whole = whole
+        self._heard = self._tried = clock()
         self._entries: dict[str, dict[str, Entry]] = {}
         self._version = ""
 
     @property
     def age(self) -> float:
-        """Seconds since the API server last said anything: above a few minutes something is wrong."""
+        """Seconds since the API server last said anything."""
         return self._clock() - self._heard
+
+    @property
+    def stalled(self) -> float:
+        """Seconds in which it neither said anything nor was asked: above a few minutes we are stuck
+        ourselves."""
+        return self._clock() - max(self._heard, self._tried)
 
     def __len__(self) -> int:
         return sum(map(len, self._entries.values()))
@@ -120,7 +133,7 @@ class Reflector:
         """For ever. Only a bug ends it."""
         failures = 0
         while True:
-            began = self._clock()
+            began = self._tried = self._clock()
             try:
                 if not self._version:
                     await self._list()
@@ -144,11 +157,16 @@ class Reflector:
                 await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311
 
     def record(self, obj: Object, note: Any = None) -> Entry:
-        """Take in the answer to our own write, so that its echo in the watch changes nothing."""
+        """Take in the answer to our own write, so that its echo in the watch changes nothing.
+
+        An answer that comes after the news of the object's end brings nothing back: it is not kept then.
+        """
         entry = self._entry(obj)
         known = self.get(entry.namespace, entry.name)
         if known and known.uid == entry.uid and known.version > entry.version:
             return known
+        if known is None and self._version and entry.version <= int(self._version):
+            return entry
         entry.note = note
         if note is not None and not entry.deleting:
             entry.body = None
@@ -196,16 +214,19 @@ class Reflector:
             self._version = event.object["metadata"]["resourceVersion"]
 
     def _take(self, obj: Object) -> None:
-        new = self._entry(obj)
-        old = self.get(new.namespace, new.name)
-        if old and (old.version >= new.version if old.uid == new.uid else old.version > new.version):
+        metadata = obj["metadata"]
+        old = self.get(metadata.get("namespace", ""), metadata["name"])
+        # The echo of our own write is most of what comes by: before anything is made of it.
+        version = int(metadata["resourceVersion"])
+        if old and (version < old.version or (version == old.version and old.uid == metadata["uid"])):
             return
+        new = self._entry(obj)
         self._entries.setdefault(new.namespace, {})[new.name] = new
         if old and old.uid == new.uid and old.content == new.content:
             new.note = old.note
             if old.body is None and not new.deleting:
                 new.body = None
-            if old.readiness == new.readiness:
+            if old.readiness == new.readiness and not self._whole:
                 return
         self._on_change(old, new)
 
@@ -238,12 +259,18 @@ class Reflector:
         )
 
 
+@lru_cache(maxsize=1024)
+def _shared_owner(owner: Owner) -> Owner:
+    return owner
+
+
 def _shared(found: Readiness) -> Readiness:
     return READY if found.state is State.READY else found
 
 
-def _content(obj: Object) -> int:
+def _content(obj: Object) -> bytes:
     metadata = obj["metadata"]
-    parts = [metadata.get(key) for key in ("labels", "annotations", "deletionTimestamp", "finalizers")]
-    parts += [value for key, value in obj.items() if key not in ("metadata", "status")]
-    return hash(repr(parts))
+    told = [metadata.get(key) for key in ("labels", "annotations", "deletionTimestamp", "finalizers")]
+    rest = {key: value for key, value in obj.items() if key not in _NO_CONTENT}
+    text = orjson.dumps([told, rest], option=orjson.OPT_SORT_KEYS)
+    return hashlib.blake2b(text, digest_size=8).digest()

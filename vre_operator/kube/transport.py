@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import random
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
@@ -11,7 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
+import orjson
 
+from vre_operator import telemetry
 from vre_operator.engine.errors import TargetError, Throttled, Unavailable
 from vre_operator.kube.access import Access
 from vre_operator.kube.errors import from_response
@@ -83,20 +84,24 @@ class Transport:
             async with self._send(request, timeout) as answer:
                 await _check(answer, request)
                 async for line in _lines(answer.content):
-                    yield json.loads(line)
+                    yield orjson.loads(line)
         except TimeoutError:
             return
         except (aiohttp.ClientError, OSError, ValueError) as broken:
             raise _lost(request, broken) from None
 
     async def _once(self, request: Request) -> Object:
+        outcome = "NoAnswer"
         try:
             async with self._slots, self._send(request, _TIMEOUT) as answer:
+                outcome = str(answer.status)
                 await _check(answer, request)
-                answered: Object = json.loads(await answer.read())
+                answered: Object = orjson.loads(await answer.read())
                 return answered
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as broken:
             raise _lost(request, broken) from None
+        finally:
+            telemetry.API_CALLS.labels(request.verb, outcome).inc()
 
     def _send(
         self, request: Request, timeout: aiohttp.ClientTimeout
@@ -110,7 +115,7 @@ class Transport:
         data = None
         if request.body is not None:
             headers["Content-Type"] = _CONTENT.get(request.verb, "application/json")
-            data = json.dumps(request.body).encode()
+            data = orjson.dumps(request.body)
         self.sent += 1
         return self._session.request(
             _METHODS.get(request.verb, "GET"),
@@ -132,7 +137,7 @@ async def _check(answer: aiohttp.ClientResponse, request: Request) -> None:
     if answer.status < 300:
         return
     try:
-        body = json.loads(await answer.read())
+        body = orjson.loads(await answer.read())
     except ValueError:
         body = None
     seconds = answer.headers.get("Retry-After", "")

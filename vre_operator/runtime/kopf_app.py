@@ -1,7 +1,8 @@
-"""The only file that knows kopf: it watches VREEnvironments and puts their keys on our queue.
+"""The only file that knows kopf: the signals, an orderly end, and a second ear for news of VREEnvironments.
 
-One low-level event handler; no change handlers (edge-triggered: kopf issue 641 loses updates), timers, daemons,
-indexes or peering. kopf also brings the login, the signals and an orderly end.
+One low-level event handler; no change handlers (edge-triggered: kopf issue 641 loses updates), timers,
+daemons, indexes or peering. kopf's watch tells nothing of an object without finalizers that vanished while it
+was cut off, so what stands is known by our own reflector; see docs/decisions/0008.
 """
 
 from __future__ import annotations
@@ -15,6 +16,28 @@ import kopf
 from vre_operator.api import names
 
 OnEvent = Callable[[Mapping[str, Any], bool], None]
+
+
+class _Nothing(kopf.DiffBaseStorage, kopf.ProgressStorage):
+    """We have no change handlers, so there is nothing to remember on objects, and no diff to make of them."""
+
+    def build(self, **_: Any) -> Any:
+        return {}
+
+    def fetch(self, **_: Any) -> Any:
+        return None
+
+    def store(self, **_: Any) -> None:
+        return
+
+    def purge(self, **_: Any) -> None:
+        return
+
+    def touch(self, **_: Any) -> None:
+        return
+
+    def clear(self, *, essence: Any) -> Any:
+        return essence
 
 
 def build(on_event: OnEvent, silence: float) -> kopf.OperatorRegistry:
@@ -40,6 +63,7 @@ def build(on_event: OnEvent, silence: float) -> kopf.OperatorRegistry:
         settings.execution.max_workers = 4
         # Not ours: kopf takes its finalizer off whatever has no deletion handler.
         settings.persistence.finalizer = f"{names.GROUP}/never-set"
+        settings.persistence.diffbase_storage = settings.persistence.progress_storage = _Nothing()
 
     @kopf.on.event(names.GROUP, names.VERSION, names.PLURAL, registry=registry)
     async def changed(event: Mapping[str, Any], **_: Any) -> None:

@@ -1,4 +1,4 @@
-"""One JSON object a line on stderr, with the tenant where there is one."""
+"""One JSON object a line on stderr, with the tenant and the component where there is one."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ import logging
 import sys
 from datetime import UTC, datetime
 
+from vre_operator import telemetry
+
 
 class JsonFormatter(logging.Formatter):
-    """Time, level, logger, message, tenant, traceback."""
+    """Time, level, logger, message, tenant, component, traceback."""
 
     def format(self, record: logging.LogRecord) -> str:
         line = {
@@ -18,8 +20,10 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        if tenant := getattr(record, "tenant", ""):
+        if tenant := getattr(record, "tenant", "") or telemetry.tenant.get():
             line["tenant"] = tenant
+        if component := telemetry.component.get():
+            line["component"] = component
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
         return json.dumps(line, ensure_ascii=False)

@@ -5,14 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable
 
 from aiohttp import web
-from prometheus_client import CollectorRegistry, Gauge, Histogram, generate_latest
+from prometheus_client import generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-REGISTRY = CollectorRegistry()
-PASS_SECONDS = Histogram("vre_reconcile_duration_seconds", "Duration of a pass", registry=REGISTRY)
-QUEUE_DEPTH = Gauge("vre_queue_depth", "Tenants that are due", registry=REGISTRY)
-QUEUE_AGE = Gauge("vre_queue_oldest_seconds", "Age of the tenant that has been due longest", registry=REGISTRY)
-TENANTS = Gauge("vre_tenants", "VREEnvironments that the operator knows", registry=REGISTRY)
+from vre_operator import telemetry
 
 # A check answers None when all is well, else what is wrong.
 Check = Callable[[], str | None]
@@ -39,5 +35,12 @@ def probe(checks: Iterable[Check]) -> Callable[[web.Request], Awaitable[web.Stre
     return handle
 
 
-async def metrics(_: web.Request) -> web.Response:
-    return web.Response(body=generate_latest(REGISTRY), headers={"Content-Type": CONTENT_TYPE_LATEST})
+def metrics(collect: Callable[[], None]) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    """A handler that answers all metrics; `collect` sets those that are counted only when somebody asks."""
+
+    async def handle(_: web.Request) -> web.StreamResponse:
+        collect()
+        text = generate_latest(telemetry.REGISTRY)
+        return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    return handle

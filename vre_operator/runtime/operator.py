@@ -6,23 +6,29 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from aiohttp import web
 
+from vre_operator import telemetry
+from vre_operator.api import names
 from vre_operator.engine.target import Target
 from vre_operator.kube.client import Kube
 from vre_operator.kube.events import Events
 from vre_operator.kube.lease import Lease
+from vre_operator.kube.reflector import Entry, Reflector
 from vre_operator.runtime import kopf_app, metrics
 from vre_operator.runtime.backoff import Backoff
 from vre_operator.runtime.publish import Publisher
 from vre_operator.runtime.queue import WorkQueue
-from vre_operator.runtime.reconcile import Reconciler, guarded
+from vre_operator.runtime.reconcile import SAFETY_SECONDS, Reconciler, guarded
+from vre_operator.runtime.seal import Sealer, build, load_key
 from vre_operator.runtime.settings import Settings
-from vre_operator.runtime.tenants import TenantKey, Tenants
+from vre_operator.runtime.tenants import TenantKey, Tenants, key_of
 from vre_operator.targets.kubernetes import KubernetesTarget
 from vre_operator.targets.oidc import KubernetesStateStore, OidcTarget
 from vre_operator.targets.oidc.http import IssuerHttp
@@ -30,10 +36,31 @@ from vre_operator.targets.oidc.http import IssuerHttp
 log = logging.getLogger(__name__)
 
 LEASE = "vre-operator"
-DRAIN_SECONDS = 8.0
-# A reflector hears something at least every minute; a pass takes seconds.
-SILENT_SECONDS = 300.0
+DRAIN_SECONDS = 6.0
+# Beyond its silence a reflector tries again, and each try has an end.
+SILENT_SECONDS = 90.0
 STUCK_SECONDS = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Writer:
+    """Writes to VREEnvironments that the next pass sees, and whose echo in the watch wakes nobody."""
+
+    kube: Kube
+    wishes: Reflector
+    tenants: Tenants
+
+    async def apply(self, obj: Mapping[str, Any], *, subresource: str = "") -> dict[str, Any]:
+        written = await self.kube.apply(obj, subresource=subresource)
+        if written["metadata"].get("finalizers") or "deletionTimestamp" not in written["metadata"]:
+            self.keep(written)
+        return written
+
+    def keep(self, obj: dict[str, Any]) -> bool:
+        """Take in what somebody else than the reflector's watch tells; whether it is news."""
+        entry = self.wishes.record(obj)
+        newest = self.wishes.get(entry.namespace, entry.name)
+        return newest is entry and self.tenants.put(obj)
 
 
 class Operator:
@@ -41,21 +68,27 @@ class Operator:
 
     def __init__(self, settings: Settings, kube: Kube, cluster_id: str) -> None:
         self._settings = settings
+        self._kube = kube
+        self._cluster_id = cluster_id
         self._queue: WorkQueue[TenantKey] = WorkQueue()
         self._tenants = Tenants()
+        self._wishes = Reflector(
+            kube,
+            f"{names.API_VERSION}/{names.KIND}",
+            on_change=self._on_change,
+            silence=settings.watch_silence,
+            whole=True,
+        )
         self._kubernetes = KubernetesTarget(kube, wake=self._queue.add, silence=settings.watch_silence)
         self._oidc = OidcTarget(
             KubernetesStateStore(kube, settings.namespace),
             http=partial(IssuerHttp, timeout=settings.provider_timeout),
         )
         self._lease = Lease(kube, settings.namespace, LEASE, settings.identity)
-        targets: Mapping[str, Target] = {target.name: target for target in (self._kubernetes, self._oidc)}
-        self._publisher = Publisher(kube, Events(kube, settings.identity), self._tenants)
-        self._reconciler = Reconciler(
-            self._tenants, targets, self._publisher, settings.site, cluster_id, Backoff()
-        )
+        self._writer = _Writer(kube, self._wishes, self._tenants)
+        self._publisher = Publisher(self._writer, Events(kube, settings.identity), self._tenants)
+        self._reconciler: Reconciler | None = None
         self._stop = asyncio.Event()
-        self._leading = False
         self._running: dict[TenantKey, float] = {}
         self._idle = asyncio.Event()
 
@@ -67,16 +100,29 @@ class Operator:
                 await self._lease.acquire()
             await self._lead()
         finally:
+            telemetry.LEADING.set(0)
             for server in servers:
                 await server.cleanup()
 
     async def _lead(self) -> None:
-        self._leading = True
+        targets: Mapping[str, Target] = {target.name: target for target in (self._kubernetes, self._oidc)}
+        key = await load_key(self._kube, self._settings.namespace)
+        sealer = Sealer(key, self._settings.site, build())
+        self._reconciler = Reconciler(
+            self._tenants, targets, self._publisher, sealer, self._cluster_id, Backoff()
+        )
+        telemetry.LEADING.set(1)
         self._idle.set()
-        background = [asyncio.create_task(self._kubernetes.run(), name="reflectors")]
+        background = [
+            asyncio.create_task(self._kubernetes.run(), name="reflectors"),
+            asyncio.create_task(self._wishes.run(), name="wishes"),
+        ]
         if self._settings.leader_election:
             background.append(asyncio.create_task(self._lease.hold(), name="lease"))
-        workers = [asyncio.create_task(self._work(), name=f"worker-{n}") for n in range(self._settings.workers)]
+        workers = [
+            asyncio.create_task(self._work(self._reconciler), name=f"worker-{number}")
+            for number in range(self._settings.workers)
+        ]
         registry = kopf_app.build(self._on_event, self._settings.watch_silence)
         door = kopf_app.run(registry, self._stop, self._settings.identity)
         watch = asyncio.create_task(door, name="watch")
@@ -103,36 +149,59 @@ class Operator:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _work(self) -> None:
+    async def _work(self, reconciler: Reconciler) -> None:
         # A pass over half-filled caches would take what stands for absent.
         await self._kubernetes.synced()
+        await self._wishes.synced.wait()
         while not self._stop.is_set():
             key = await self._queue.take()
             self._running[key] = time.monotonic()
             self._idle.clear()
+            wait: float | None = None
             try:
-                with metrics.PASS_SECONDS.time():
-                    wait = await guarded(self._reconciler, key)
+                with telemetry.working_for("/".join(key)), telemetry.PASSES.time():
+                    wait = await guarded(reconciler, key)
             finally:
                 self._running.pop(key, None)
                 if not self._running:
                     self._idle.set()
-                self._queue.done(key)
+                self._queue.done(key, finished=wait is None or wait > SAFETY_SECONDS)
             if wait is not None:
                 self._queue.add_after(key, wait)
 
+    def _on_change(self, old: Entry | None, new: Entry | None) -> None:
+        """The reflector's word: what stands, and what is gone."""
+        if new is not None and new.body is not None:
+            self._tenants.put(new.body)
+            # Of its status we are the writer, and woke whom it concerns when we wrote.
+            if old is None or (old.uid, old.content) != (new.uid, new.content):
+                self._queue.add((new.namespace, new.name))
+        elif old is not None and old.body is not None:
+            self._gone(old.body)
+
     def _on_event(self, obj: Mapping[str, Any], gone: bool) -> None:
-        key = (obj["metadata"]["namespace"], obj["metadata"]["name"])
+        """kopf's word, for what the reflector has not heard of yet."""
+        key = key_of(obj)
+        metadata = obj["metadata"]
+        known = self._wishes.get(*key)
+        if known and known.version >= int(metadata["resourceVersion"]):
+            return
         if gone:
-            self._tenants.drop(key)
-            self._publisher.forget(key)
-            self._queue.forget(key)
-            # Whatever it held is free now: those that were refused get another look.
-            for other in self._tenants.refused():
-                self._queue.add(other)
-        else:
-            self._tenants.put(obj)
-        self._queue.add(key)
+            self._wishes.forget(*key, metadata["uid"])
+            self._gone(obj)
+        elif self._writer.keep({**obj, "metadata": dict(metadata)}):
+            self._queue.add(key)
+
+    def _gone(self, obj: Mapping[str, Any]) -> None:
+        key = key_of(obj)
+        if not self._tenants.drop(key, obj["metadata"]["uid"]):
+            return
+        if self._reconciler:
+            self._reconciler.forget(key)
+        self._queue.forget(key)
+        # Whatever it held is free now: those that were refused get another look.
+        for other in (key, *self._tenants.rivals(obj)):
+            self._queue.add(other)
 
     def _may_write(self) -> bool:
         return not self._settings.leader_election or self._lease.held
@@ -147,15 +216,31 @@ class Operator:
         )
 
     async def _serve_metrics(self) -> web.AppRunner:
-        metrics.QUEUE_DEPTH.set_function(lambda: self._queue.depth)
-        metrics.QUEUE_AGE.set_function(self._queue.oldest_age)
-        metrics.TENANTS.set_function(lambda: len(self._tenants))
-        return await metrics.serve(self._settings.metrics_port, [web.get("/metrics", metrics.metrics)])
+        routes = [web.get("/metrics", metrics.metrics(self._collect))]
+        return await metrics.serve(self._settings.metrics_port, routes)
+
+    def _reflectors(self) -> list[Reflector]:
+        return [self._wishes, *self._kubernetes.reflectors()] if self._reconciler else []
+
+    def _collect(self) -> None:
+        telemetry.QUEUE_DEPTH.set(self._queue.depth)
+        telemetry.QUEUE_AGE.set(self._queue.oldest_age())
+        telemetry.TENANTS.set(len(self._tenants))
+        for reflector in self._reflectors():
+            telemetry.WATCH_AGE.labels(reflector.kind).set(reflector.age)
+        counted = Counter(
+            (item["type"], item["status"])
+            for key in self._tenants
+            for item in ((self._tenants.get(key) or {}).get("status") or {}).get("conditions") or ()
+        )
+        telemetry.CONDITIONS.clear()
+        for labels, number in counted.items():
+            telemetry.CONDITIONS.labels(*labels).set(number)
 
     def _silent(self) -> str | None:
-        if self._leading and self._kubernetes.age > SILENT_SECONDS:
-            return f"no word from the API server for {self._kubernetes.age:.0f} s"
-        return None
+        limit = self._settings.watch_silence + SILENT_SECONDS
+        stuck = [f"{one.kind} for {one.stalled:.0f} s" for one in self._reflectors() if one.stalled > limit]
+        return f"no word and no attempt to hear one: {', '.join(stuck)}" if stuck else None
 
     def _stuck(self) -> str | None:
         started = min(self._running.values(), default=None)

@@ -1,12 +1,13 @@
 """What the operator tells about a tenant: its status, its events, its finalizer. The only writer of these.
 
-Status is applied whole by server-side apply and only when it differs from what was written last, so a settled
-tenant costs nothing. What was written last wins over the cache, which may lag behind our own writes.
+Status is applied whole by server-side apply and only when it differs from what stands there, so a settled
+tenant costs nothing. The answer to each write goes into the cache at once, which would lag behind our own
+writes. What is on its way and needs nobody's attention is told once a second, not at every step.
 """
 
 from __future__ import annotations
 
-import copy
+import time
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -28,10 +29,12 @@ OPERATOR_VERSION = version("vre-operator")
 
 # Reasons for not being ready that need nobody's attention.
 _CALM = (Reason.READY, Reason.PROGRESSING, Reason.WAITING, Reason.SUSPENDED, Reason.DELETING)
+_PASSING = (Reason.PROGRESSING, Reason.WAITING)
+QUIET_SECONDS = 1.0
 
 
 class Writer(Protocol):
-    """What is needed of the Kubernetes client."""
+    """Server-side apply of VREEnvironments. What was written is what the next pass finds among the tenants."""
 
     async def apply(self, obj: Mapping[str, Any], *, subresource: str = "") -> dict[str, Any]: ...
 
@@ -47,29 +50,37 @@ def utc_now() -> str:
 
 
 class Publisher:
-    """Remembers what it wrote for each tenant."""
+    """Writes for all tenants."""
 
     def __init__(
-        self, writer: Writer, announcer: Announcer, tenants: Tenants, clock: Callable[[], str] = utc_now
+        self,
+        writer: Writer,
+        announcer: Announcer,
+        tenants: Tenants,
+        clock: Callable[[], str] = utc_now,
+        quiet: float = QUIET_SECONDS,
     ) -> None:
         self.writer = writer
         self.announcer = announcer
         self.clock = clock
         self._tenants = tenants
-        self._written: dict[TenantKey, tuple[str, dict[str, Any]]] = {}
+        self._quiet = quiet
+        self._told: dict[TenantKey, float] = {}
 
     def open(self, obj: Object) -> Report:
-        key = (obj["metadata"]["namespace"], obj["metadata"]["name"])
-        uid, written = self._written.get(key, ("", {}))
-        seen = written if uid == obj["metadata"]["uid"] else dict(obj.get("status") or {})
-        return Report(self, obj, seen)
+        return Report(self, obj)
 
-    def remember(self, obj: Object, written: dict[str, Any]) -> None:
-        key = (obj["metadata"]["namespace"], obj["metadata"]["name"])
-        self._written[key] = (obj["metadata"]["uid"], written)
+    def patience(self, key: TenantKey) -> float:
+        """Seconds for which what is passing need not be told yet."""
+        now = time.monotonic()
+        return self._told.setdefault(key, now) + self._quiet - now
+
+    def told(self, key: TenantKey) -> None:
+        self._told[key] = time.monotonic()
 
     def forget(self, key: TenantKey) -> None:
-        self._written.pop(key, None)
+        """Nothing is under way any more."""
+        self._told.pop(key, None)
 
     async def internal_error(self, key: TenantKey) -> None:
         """Tell of a bug without its text, which nobody has looked over for secrets."""
@@ -79,21 +90,30 @@ class Publisher:
 
 
 class Report:
-    """One pass's view of a tenant's status, saved in at most two writes."""
+    """One pass's view of a tenant's status. Its parts are replaced, never changed: the cache holds them,
+    too."""
 
-    def __init__(self, publisher: Publisher, obj: Object, seen: dict[str, Any]) -> None:
+    def __init__(self, publisher: Publisher, obj: Object) -> None:
         self._publisher = publisher
         self._obj = obj
-        self._saved = seen
-        self._draft = copy.deepcopy(seen)
-        self.inventory = Inventory.load(seen.get("inventory") or ())
-        self.hostnames: list[str] = list(seen.get("hostnames") or ())
+        self._saved: Mapping[str, Any] = obj.get("status") or {}
+        self._draft = dict(self._saved)
+        self.inventory = Inventory.load(self._saved.get("inventory") or ())
+        self.hostnames: list[str] = list(self._saved.get("hostnames") or ())
+        self.seal: str = self._saved.get("seal") or ""
         self._repairs: list[Outcome] = []
         self._pruned: list[ResourceId] = []
 
     @property
     def has_finalizer(self) -> bool:
         return names.FINALIZER in (self._obj["metadata"].get("finalizers") or ())
+
+    @property
+    def ready(self) -> bool:
+        """Whether all was well at the end of the last pass over this very wish."""
+        ready = self._condition(Condition.READY)
+        same_wish = self._saved.get("observedGeneration") == self._obj["metadata"]["generation"]
+        return bool(ready and ready["status"] == "True" and same_wish)
 
     async def ensure_finalizer(self) -> None:
         """Before the first thing is made: from here on a deletion waits for us."""
@@ -133,57 +153,88 @@ class Report:
 
     def note_changes(self, outcomes: Iterable[Outcome]) -> None:
         """Remember what was repaired, for an event: drift in a tenant that had been ready."""
-        self._repairs = [outcome for outcome in outcomes if outcome.change] if self._was_ready() else []
+        self._repairs = [outcome for outcome in outcomes if outcome.change] if self.ready else []
 
     def note_pruned(self, gone: Iterable[ResourceId]) -> None:
         self._pruned = list(gone)
 
     async def save(self) -> None:
         """The write-ahead part: inventory and claims, before anything is made."""
+        if self._condition(Condition.READY) is None:
+            began = status.whole(Reason.PROGRESSING, f"making {len(self.inventory)} resources", stalled=False)
+            self._draft["conditions"] = self._stamped(began, keep=False)
         await self._write()
 
-    async def finish(self, summary: status.Summary, *, keep: bool = False) -> None:
-        """The result of the pass. `keep`: conditions that it says nothing about stay as they were."""
+    async def finish(self, summary: status.Summary, *, keep: bool = False, fresh: bool = True) -> float | None:
+        """The result of the pass. Seconds after which it has to be told, when it need not be told now.
+
+        keep: conditions that it says nothing about stay as they were. fresh: whether a new seal alone is
+        worth a write; it grows old with every change that others make, and costs a restarted operator one
+        walk then.
+        """
+        await self._announce_acts()
         before = self._condition(Condition.READY)
-        generation = self._obj["metadata"]["generation"]
-        self._draft["observedGeneration"] = generation
-        self._draft["conditions"] = status.stamp(
+        ready = summary.verdicts[0]
+        key = self._key
+        if ready.reason in _PASSING and not summary.stalled and before and self._kept:
+            if (patience := self._publisher.patience(key)) > 0:
+                return patience
+        elif summary.ready:
+            self._publisher.forget(key)
+        self._draft["observedGeneration"] = self._obj["metadata"]["generation"]
+        self._draft["conditions"] = self._stamped(summary, keep=keep)
+        if self.seal and (fresh or not self._same()):
+            self._draft["seal"] = self.seal
+        await self._write()
+        told = before is not None and (before["reason"], before["status"]) == (
+            str(ready.reason),
+            _word(ready.true),
+        )
+        if not told and ready.reason not in _PASSING:
+            await self._post(str(ready.reason), ready.message, warning=ready.reason not in _CALM)
+        return None
+
+    @property
+    def _key(self) -> TenantKey:
+        return (self._obj["metadata"]["namespace"], self._obj["metadata"]["name"])
+
+    @property
+    def _kept(self) -> bool:
+        return (self._saved.get("inventory") or []) == self.inventory.dump()
+
+    def _stamped(self, summary: status.Summary, *, keep: bool) -> list[dict[str, Any]]:
+        return status.stamp(
             summary.verdicts,
             self._saved.get("conditions") or (),
-            generation=generation,
+            generation=self._obj["metadata"]["generation"],
             now=self._publisher.clock(),
             keep=keep,
         )
-        await self._write()
-        await self._announce(before, summary)
+
+    def _same(self) -> bool:
+        # The API server writes out what is empty, and drops it.
+        return all((self._saved.get(key) or None) == (value or None) for key, value in self._draft.items())
 
     async def _write(self) -> None:
         self._draft["inventory"] = self.inventory.dump()
         self._draft["hostnames"] = self.hostnames
-        if self._draft == self._saved:
+        if self._same():
             return
-        draft = copy.deepcopy(self._draft)
-        await self._publisher.writer.apply({**self._identity(), "status": draft}, subresource="status")
-        self._saved = draft
-        self._publisher.remember(self._obj, draft)
+        self._publisher.told(self._key)
+        written = await self._publisher.writer.apply(
+            {**self._identity(), "status": self._draft}, subresource="status"
+        )
+        self._saved = written.get("status") or {}
+        self._draft = dict(self._saved)
 
-    async def _announce(self, before: Mapping[str, Any] | None, summary: status.Summary) -> None:
-        ready = summary.verdicts[0]
-        post = self._publisher.announcer.post
-        if before is None or (before["reason"], before["status"]) != (str(ready.reason), _word(ready.true)):
-            warning = ready.reason not in _CALM
-            await post(self._obj, warning=warning, reason=str(ready.reason), message=ready.message)
+    async def _announce_acts(self) -> None:
         for outcome in self._repairs:
-            message = f"{outcome.resource.id.short} {outcome.change}"
-            await post(self._obj, warning=False, reason="Repaired", message=message)
+            await self._post("Repaired", f"{outcome.resource.id.short} {outcome.change}")
         if self._pruned:
-            message = f"removed {', '.join(resource.short for resource in self._pruned)}"
-            await post(self._obj, warning=False, reason="Pruned", message=message)
+            await self._post("Pruned", f"removed {', '.join(resource.short for resource in self._pruned)}")
 
-    def _was_ready(self) -> bool:
-        ready = self._condition(Condition.READY)
-        same_wish = self._saved.get("observedGeneration") == self._obj["metadata"]["generation"]
-        return bool(ready and ready["status"] == "True" and same_wish)
+    async def _post(self, reason: str, message: str, *, warning: bool = False) -> None:
+        await self._publisher.announcer.post(self._obj, warning=warning, reason=reason, message=message)
 
     def _condition(self, which: Condition) -> Mapping[str, Any] | None:
         return next((item for item in self._saved.get("conditions") or () if item["type"] == which), None)

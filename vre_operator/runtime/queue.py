@@ -1,6 +1,9 @@
 """A work queue of keys: each key once, never twice at the same time, sooner wins over later.
 
-What woke a key does not matter and is not kept: whoever takes it looks at the whole state.
+What woke a key does not matter and is not kept: whoever takes it looks at the whole state. Fair in two ways. A
+key that is woken all the time is held to a rate, so that a tenant who is edited a hundred times a second does
+not cost the others their turn. And work that was begun goes before work that is new, three to one: a thousand
+tenants made at once are finished one after the other instead of all at the end.
 """
 
 from __future__ import annotations
@@ -12,74 +15,112 @@ from typing import Generic, TypeVar
 
 Key = TypeVar("Key", bound=Hashable)
 
+BURST = 20
+RATE = 20.0
+_BEGUN_IN_A_ROW = 3
+
 
 class WorkQueue(Generic[Key]):
-    """For one event loop. Keys come out in the order in which they became due."""
+    """For one event loop. burst: turns that a key may have at once; rate: turns a second after that."""
 
-    def __init__(self) -> None:
-        self._due: deque[Key] = deque()
+    def __init__(self, burst: int = BURST, rate: float = RATE) -> None:
+        self._burst = burst
+        self._rate = rate
+        self._new: deque[Key] = deque()
+        self._begun: deque[Key] = deque()
+        self._in_a_row = 0
         self._since: dict[Key, float] = {}
         self._running: set[Key] = set()
         self._again: set[Key] = set()
+        self._open: set[Key] = set()
+        self._turns: dict[Key, tuple[float, float]] = {}
         self._later: dict[Key, asyncio.TimerHandle] = {}
         self._arrived = asyncio.Event()
 
     def add(self, key: Key) -> None:
-        """Make `key` due now; while it is being worked on, once more after that."""
-        if timer := self._later.pop(key, None):
-            timer.cancel()
+        """Make `key` due now, or when its rate allows; while it is being worked on, once more after that."""
         if key in self._running:
             self._again.add(key)
         elif key not in self._since:
+            if (pause := self._pause(key)) > 0:
+                self._call_later(key, pause)
+                return
+            if timer := self._later.pop(key, None):
+                timer.cancel()
             self._since[key] = asyncio.get_running_loop().time()
-            self._due.append(key)
+            (self._begun if key in self._open else self._new).append(key)
             self._arrived.set()
 
     def add_after(self, key: Key, seconds: float) -> None:
         """Make `key` due in `seconds`, unless it is due earlier anyway."""
-        loop = asyncio.get_running_loop()
-        if key in self._since or key in self._again:
-            return
-        if timer := self._later.get(key):
-            if timer.when() <= loop.time() + seconds:
-                return
-            timer.cancel()
-        self._later[key] = loop.call_later(seconds, self._expire, key)
+        if key not in self._since and key not in self._again:
+            self._call_later(key, seconds)
 
     async def take(self) -> Key:
         """The next due key; the caller must give it back with done()."""
-        while not self._due:
+        while not self._since:
             self._arrived.clear()
             await self._arrived.wait()
-        key = self._due.popleft()
+        key = self._next().popleft()
         del self._since[key]
         self._running.add(key)
+        self._count(key)
         return key
 
-    def done(self, key: Key) -> None:
+    def done(self, key: Key, *, finished: bool = True) -> None:
+        """finished: nothing was left to do; otherwise the key goes before new ones when it is due again."""
         self._running.discard(key)
+        (self._open.discard if finished else self._open.add)(key)
         if key in self._again:
             self._again.discard(key)
             self.add(key)
 
     def forget(self, key: Key) -> None:
-        """Drop a timer for a key that is no more."""
+        """Drop what is remembered of a key that is no more."""
         if timer := self._later.pop(key, None):
             timer.cancel()
+        self._open.discard(key)
+        self._turns.pop(key, None)
 
     @property
     def depth(self) -> int:
-        return len(self._due)
+        return len(self._since)
 
     @property
     def idle(self) -> bool:
-        return not self._due and not self._running
+        return not self._since and not self._running
 
     def oldest_age(self) -> float:
         """Seconds that the longest waiting due key has been waiting."""
         if not self._since:
             return 0.0
         return asyncio.get_running_loop().time() - min(self._since.values())
+
+    def _next(self) -> deque[Key]:
+        if self._begun and (self._in_a_row < _BEGUN_IN_A_ROW or not self._new):
+            self._in_a_row += 1
+            return self._begun
+        self._in_a_row = 0
+        return self._new
+
+    def _balance(self, key: Key) -> float:
+        """Turns that `key` may have now."""
+        left, at = self._turns.get(key, (float(self._burst), 0.0))
+        return min(self._burst, left + (asyncio.get_running_loop().time() - at) * self._rate)
+
+    def _pause(self, key: Key) -> float:
+        return (1.0 - self._balance(key)) / self._rate
+
+    def _count(self, key: Key) -> None:
+        self._turns[key] = (self._balance(key) - 1.0, asyncio.get_running_loop().time())
+
+    def _call_later(self, key: Key, seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        if timer := self._later.get(key):
+            if timer.when() <= loop.time() + seconds:
+                return
+            timer.cancel()
+        self._later[key] = loop.call_later(seconds, self._expire, key)
 
     def _expire(self, key: Key) -> None:
         self._later.pop(key, None)

@@ -7,25 +7,30 @@ may die after any step.
 from __future__ import annotations
 
 import logging
+import random
+import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from vre_operator import telemetry
 from vre_operator.api import names
 from vre_operator.api.conditions import Reason
 from vre_operator.api.site import Site
 from vre_operator.api.v1alpha1 import DeletionPolicy, VREEnvironmentSpec
-from vre_operator.api.validate import SpecError, load
+from vre_operator.api.validate import SpecError
 from vre_operator.components import registry
 from vre_operator.components.context import Environment
 from vre_operator.engine import status
 from vre_operator.engine.errors import TargetError
 from vre_operator.engine.executor import Outcome, Result, Walk, prune, removable
-from vre_operator.engine.plan import NameTakenError, Plan, make_plan
+from vre_operator.engine.plan import NameTakenError, Plan
 from vre_operator.engine.resources import Resource, Tenant
 from vre_operator.engine.target import Target
 from vre_operator.runtime.backoff import Backoff
+from vre_operator.runtime.plans import Plans
 from vre_operator.runtime.publish import Publisher, Report
+from vre_operator.runtime.seal import Sealer
 from vre_operator.runtime.tenants import TenantKey, Tenants, wanted
 
 log = logging.getLogger(__name__)
@@ -41,16 +46,25 @@ class Reconciler:
     tenants: Tenants
     targets: Mapping[str, Target]
     publisher: Publisher
-    site: Site
+    sealer: Sealer
     cluster_id: str
     backoff: Backoff
     render: Callable[[Environment], Iterable[Resource]] = registry.render
+    plans: Plans = field(init=False)
+    _seals: dict[TenantKey, tuple[str, float]] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "plans", Plans(self.render, self.site))
+
+    @property
+    def site(self) -> Site:
+        return self.sealer.site
 
     async def reconcile(self, key: TenantKey) -> float | None:
         """One pass. Returns the seconds until the next one, None when only an event brings it."""
         obj = self.tenants.get(key)
         if obj is None:
-            self.backoff.forget(key)
+            self.forget(key)
             return None
         tenant = Tenant(key[0], key[1], obj["metadata"]["uid"], self.cluster_id)
         report = self.publisher.open(obj)
@@ -59,13 +73,40 @@ class Reconciler:
         if collision := self.tenants.collision(key):
             await self._halt(report, collision.reason, collision.message)
             return SAFETY_SECONDS
+        if (rest := self._untouched(tenant, obj, report)) is not None:
+            return rest
         try:
-            spec = load(obj)
-            plan = make_plan(self.render(Environment(tenant, spec, self.site)))
+            spec, plan = self.plans.of(tenant, obj)
         except (SpecError, NameTakenError) as error:
             await self._halt(report, Reason.INVALID_SPEC, str(error))
             return None
         return await self._converge(tenant, obj, spec, plan, report)
+
+    def forget(self, key: TenantKey) -> None:
+        """The tenant is no more, or another one by the same name."""
+        self.backoff.forget(key)
+        self.publisher.forget(key)
+        self.plans.forget(key)
+        self._seals.pop(key, None)
+
+    def _untouched(self, tenant: Tenant, obj: Mapping[str, Any], report: Report) -> float | None:
+        """Seconds to rest when all is as a walk left it, and the next walk is not due yet."""
+        if not report.ready or not report.has_finalizer:
+            return None
+        now = time.monotonic()
+        known, walked = self._seals.get(tenant.key, (report.seal, None))
+        if walked is None:
+            # After a restart the walks are spread, so that a thousand tenants are not looked over at once.
+            walked = now - self.site.resync_seconds * random.uniform(0.0, 0.9)  # noqa: S311
+        rest = walked + self.site.resync_seconds - now
+        if not known or rest <= 0:
+            return None
+        found = self.sealer.seal(tenant, obj, report.inventory, self.targets, walked=False)
+        if found is None or found.digest != known:
+            return None
+        found.accept()
+        self._seals[tenant.key] = (known, walked)
+        return min(rest, found.recheck_after or rest)
 
     async def _converge(
         self, tenant: Tenant, obj: Mapping[str, Any], spec: VREEnvironmentSpec, plan: Plan, report: Report
@@ -85,8 +126,21 @@ class Reconciler:
         if summary.ready:
             report.hostnames = sorted(wanted(obj))
         report.endpoints(spec, plan)
-        await report.finish(summary)
-        return self._next(tenant.key, outcomes.values(), settled=pruned is None)
+        fresh = self._seal(tenant, obj, report, ready=summary.ready)
+        later = await report.finish(summary, fresh=fresh)
+        rest = self._next(tenant.key, outcomes.values(), settled=pruned is None)
+        return rest if later is None else min(rest, later)
+
+    def _seal(self, tenant: Tenant, obj: Mapping[str, Any], report: Report, *, ready: bool) -> bool:
+        """Seal what was just walked over. Tells whether a new seal alone is worth a write: at resyncs only."""
+        known = self._seals.pop(tenant.key, None)
+        found = self.sealer.seal(tenant, obj, report.inventory, self.targets, walked=True) if ready else None
+        if found is None:
+            return False
+        report.seal = found.digest
+        now = time.monotonic()
+        self._seals[tenant.key] = (found.digest, now)
+        return known is None or now - known[1] > 0.9 * self.site.resync_seconds
 
     async def _prune(
         self, tenant: Tenant, obj: Mapping[str, Any], plan: Plan, report: Report
@@ -106,6 +160,7 @@ class Reconciler:
                 stalled=True,
             )
         result = await prune(tenant, doomed, self.targets, data=False)
+        telemetry.PRUNED.inc(len(result.gone))
         report.inventory = report.inventory.without(result.gone)
         report.note_pruned(result.gone)
         if result.failures:
@@ -126,7 +181,7 @@ class Reconciler:
         left = removable(report.inventory.stale(None), data=data)
         if not left:
             await report.drop_finalizer()
-            self.backoff.forget(tenant.key)
+            self.forget(tenant.key)
             return None
         if result.failures:
             resource, error = result.failures[0]
@@ -144,8 +199,8 @@ class Reconciler:
         """End a pass before its plan: what stands goes on standing, untouched."""
         await report.finish(status.whole(reason, message, stalled=True), keep=True)
 
-    def _next(self, key: TenantKey, outcomes: Any, *, settled: bool) -> float:
-        everything: list[Outcome] = list(outcomes)
+    def _next(self, key: TenantKey, outcomes: Iterable[Outcome], *, settled: bool) -> float:
+        everything = list(outcomes)
         rechecks = [outcome.recheck_after for outcome in everything if outcome.recheck_after is not None]
         if failed := [outcome for outcome in everything if outcome.result is Result.FAILED]:
             asked = [outcome.recheck_after for outcome in failed if outcome.recheck_after is not None]

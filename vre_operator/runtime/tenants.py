@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -21,18 +22,35 @@ class Collision:
 
 
 class Tenants:
-    """A cache by (namespace, name), fed by the watch."""
+    """A cache by (namespace, name), fed by watches and by the answers to our own writes: the newest wins."""
 
     def __init__(self) -> None:
         self._objects: dict[TenantKey, Object] = {}
+        # Who claims a namespace or a hostname: a thousand tenants need not be asked one by one.
+        self._claimants: defaultdict[str, set[TenantKey]] = defaultdict(set)
 
-    def put(self, obj: Object) -> TenantKey:
+    def put(self, obj: dict[str, Any]) -> bool:
+        """Keep `obj` unless a newer version is known; tells which."""
         key = key_of(obj)
+        known = self._objects.get(key)
+        if known is not None and _version(known) > _version(obj):
+            return False
+        obj["metadata"].pop("managedFields", None)
+        if known is not None:
+            self._unclaim(key, known)
         self._objects[key] = obj
-        return key
+        for claim in _claims(obj):
+            self._claimants[claim].add(key)
+        return True
 
-    def drop(self, key: TenantKey) -> None:
-        self._objects.pop(key, None)
+    def drop(self, key: TenantKey, uid: str = "") -> bool:
+        """Forget the object of that uid ("": any); tells whether it was known."""
+        known = self._objects.get(key)
+        if known is None or (uid and known["metadata"]["uid"] != uid):
+            return False
+        del self._objects[key]
+        self._unclaim(key, known)
+        return True
 
     def get(self, key: TenantKey) -> Object | None:
         return self._objects.get(key)
@@ -43,23 +61,18 @@ class Tenants:
     def __iter__(self) -> Iterator[TenantKey]:
         return iter(list(self._objects))
 
-    def refused(self) -> list[TenantKey]:
-        """Those whose last status says that somebody else holds what they claim."""
-        reasons = (Reason.HOSTNAME_TAKEN, Reason.NAMESPACE_OCCUPIED)
-        return [
-            key
-            for key, obj in self._objects.items()
-            if any(item["reason"] in reasons for item in (obj.get("status") or {}).get("conditions") or ())
-        ]
+    def rivals(self, obj: Object) -> set[TenantKey]:
+        """The others that claim something of what `obj` claims."""
+        found = {key for claim in _claims(obj) for key in self._claimants.get(claim, ())}
+        return found - {key_of(obj)}
 
     def collision(self, key: TenantKey) -> Collision | None:
         """Whether somebody with an older right claims the same. Who already holds a claim keeps it."""
         mine = self._objects[key]
         if "deletionTimestamp" in mine["metadata"]:
             return None
-        for other_key, other in self._objects.items():
-            if other_key == key:
-                continue
+        for other_key in sorted(self.rivals(mine)):
+            other = self._objects[other_key]
             if other_key[0] == key[0] and _prevails(other, mine, _occupies(other), _occupies(mine)):
                 return Collision(
                     Reason.NAMESPACE_OCCUPIED,
@@ -73,6 +86,12 @@ class Tenants:
                         f"{_field(mine, hostname)}: another tenant has {hostname}. Choose another hostname.",
                     )
         return None
+
+    def _unclaim(self, key: TenantKey, obj: Object) -> None:
+        for claim in _claims(obj):
+            self._claimants[claim].discard(key)
+            if not self._claimants[claim]:
+                del self._claimants[claim]
 
 
 def key_of(obj: Object) -> TenantKey:
@@ -89,6 +108,15 @@ def wanted(obj: Object) -> set[str]:
 def held(obj: Object) -> set[str]:
     """The hostnames that the operator has given to a tenant and not taken back."""
     return set((obj.get("status") or {}).get("hostnames") or ())
+
+
+def _claims(obj: Object) -> set[str]:
+    # No hostname holds a slash.
+    return {f"namespace/{obj['metadata']['namespace']}"} | wanted(obj) | held(obj)
+
+
+def _version(obj: Object) -> int:
+    return int(obj["metadata"].get("resourceVersion", 0))
 
 
 def _occupies(obj: Object) -> bool:

@@ -214,7 +214,7 @@ async def test_independent_resources_are_applied_at_the_same_time() -> None:
 
     world = Slow()
     await walk(world, *(res(f"r{i}") for i in range(20)))
-    assert world.most == 8
+    assert world.most == 16
 
 
 async def test_a_job_that_tests_something_fails_with_its_own_word() -> None:

@@ -20,7 +20,7 @@ def test_what_is_only_read_is_not_in_it() -> None:
 def test_dump_is_stable_and_prune_order_is_backwards() -> None:
     plan = make_plan([res("z"), res("a"), res("m", "a")])
     dumped = Inventory().merged(plan).dump()
-    assert [item["id"].rsplit(":")[-1] for item in dumped] == ["a", "z", "m"]
+    assert [item.rsplit(":")[-1] for item in dumped] == ["a", "z", "m"]
     batches = prune_order(Inventory.load(dumped).stale(None))
     assert [[entry.id.name for entry in batch] for batch in batches] == [["m"], ["a", "z"]]
 
@@ -28,4 +28,4 @@ def test_dump_is_stable_and_prune_order_is_backwards() -> None:
 def test_a_changed_policy_takes_effect() -> None:
     old = Inventory().merged(make_plan([res("a", policy=Policy.DELETE)]))
     merged = old.merged(make_plan([res("a", policy=Policy.RETAIN)]))
-    assert merged.dump()[0]["policy"] == "Retain"
+    assert merged.dump() == ["0 Retain kubernetes:v1/ConfigMap:atlas:a"]

@@ -5,11 +5,12 @@ It stands beside the real targets for fault injection; tests/cluster and tests/e
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from vre_operator.engine.refs import digest
 from vre_operator.engine.resources import Policy, Resource, ResourceId, Tenant
-from vre_operator.engine.target import READY, Desired, Observation, Presence, Readiness
+from vre_operator.engine.target import READY, Desired, Observation, Presence, Readiness, Voucher
 
 TENANT = Tenant("atlas", "vre", "uid-1", "cluster-1")
 
@@ -41,6 +42,11 @@ class World:
             return Observation(Presence.ABSENT)
         presence = Presence.SYNCED if standing == desired.digest else Presence.DRIFTED
         return self._seen(desired.id, presence)
+
+    def vouch(self, tenant: Tenant, resources: Sequence[ResourceId], *, walked: bool) -> Voucher | None:
+        if any(one not in self.stands or not self.readiness.get(one, READY).ready for one in resources):
+            return None
+        return Voucher(digest([self.stands[one] for one in resources]))
 
     async def apply(self, tenant: Tenant, desired: Desired) -> Observation:
         self.fault("before apply", desired.id)

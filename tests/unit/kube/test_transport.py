@@ -14,7 +14,7 @@ import pytest
 from aiohttp import web
 
 from vre_operator.engine.errors import Forbidden, Invalid, Throttled, Unavailable
-from vre_operator.kube.access import Access, TokenFile
+from vre_operator.kube.access import Access, Token
 from vre_operator.kube.client import Kube
 from vre_operator.kube.errors import from_response
 from vre_operator.kube.reflector import Reflector
@@ -251,7 +251,7 @@ def test_a_rotated_token_is_read_again(tmp_path: Path) -> None:
     now = [time.monotonic()]
     path = tmp_path / "token"
     path.write_text("one\n")
-    token = TokenFile(path, clock=lambda: now[0])
+    token = Token(path.read_text, clock=lambda: now[0])
     assert token() == "one"
     path.write_text("two")
     assert token() == "one"

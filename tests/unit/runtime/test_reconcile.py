@@ -19,6 +19,7 @@ from vre_operator.engine.target import Readiness, State
 from vre_operator.runtime.backoff import Backoff
 from vre_operator.runtime.publish import Publisher
 from vre_operator.runtime.reconcile import Reconciler, guarded
+from vre_operator.runtime.seal import Sealer
 from vre_operator.runtime.tenants import Tenants
 
 KEY = ("atlas", "vre")
@@ -81,8 +82,10 @@ class Rig:
         self.reconciler = Reconciler(
             tenants=self.tenants,
             targets={self.world.name: self.world},
-            publisher=Publisher(self.cluster, self.cluster, self.tenants, lambda: "2026-01-01T00:00:00Z"),
-            site=Site(),
+            publisher=Publisher(
+                self.cluster, self.cluster, self.tenants, lambda: "2026-01-01T00:00:00Z", quiet=0
+            ),
+            sealer=Sealer(b"k" * 32, Site(), "0"),
             cluster_id="c",
             backoff=Backoff(seed=1),
             render=self.render,
@@ -100,7 +103,7 @@ class Rig:
         self.tenants.put(self.cluster.obj)
 
     def inventory(self) -> list[str]:
-        return [item["id"].rsplit(":")[-1] for item in self.cluster.obj["status"]["inventory"]]
+        return [item.rsplit(":")[-1] for item in self.cluster.obj["status"]["inventory"]]
 
 
 def make_rig(**spec: Any) -> Rig:
@@ -171,6 +174,7 @@ async def test_what_the_plan_drops_goes_and_data_stays(rig: Rig) -> None:
     await rig.run()
     rig.plan = [PLAN[0], PLAN[3], res("extra", component="hub")]
     rig.plan[1] = res("hub", "ns")
+    rig.change(generation=2)
     await rig.run()
     assert rig.world.deleted() == ["db"]
     assert rid("volume") in rig.world.stands
@@ -180,14 +184,15 @@ async def test_what_the_plan_drops_goes_and_data_stays(rig: Rig) -> None:
 async def test_a_prune_of_more_than_half_waits_for_a_word(rig: Rig) -> None:
     await rig.run()
     rig.plan = [res("other", component="tenancy")]
+    rig.change(generation=2)
     await rig.run()
     assert rig.world.deleted() == []
     assert rig.cluster.ready["reason"] == "PruneHeld"
-    assert "kubectl -n atlas annotate vre vre vre.science/allow-prune=1" in rig.cluster.ready["message"]
+    assert "kubectl -n atlas annotate vre vre vre.science/allow-prune=2" in rig.cluster.ready["message"]
     rig.change(annotations={names.ALLOW_PRUNE_ANNOTATION: "0"})
     await rig.run()
     assert rig.world.deleted() == []
-    rig.change(annotations={names.ALLOW_PRUNE_ANNOTATION: "1"})
+    rig.change(annotations={names.ALLOW_PRUNE_ANNOTATION: "2"})
     await rig.run()
     assert rig.world.deleted() == ["hub", "db", "ns"]
     assert rig.cluster.ready["status"] == "True"

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from vre_operator.runtime.tenants import Tenants
+from vre_operator.runtime.tenants import Tenants, key_of
 
 
 def vre(
@@ -22,8 +22,9 @@ def vre(
 
 def reasons(*objects: dict[str, Any]) -> list[str | None]:
     tenants = Tenants()
-    keys = [tenants.put(obj) for obj in objects]
-    collisions = [tenants.collision(key) for key in keys]
+    for obj in objects:
+        tenants.put(obj)
+    collisions = [tenants.collision(key_of(obj)) for obj in objects]
     return [str(collision.reason) if collision else None for collision in collisions]
 
 
@@ -56,13 +57,17 @@ def test_the_lake_has_a_hostname_too() -> None:
 def test_one_environment_in_a_namespace() -> None:
     first, second = vre("one", "x", age=1), vre("one", "y", host="b.example.org", age=2)
     assert reasons(first, second) == [None, "NamespaceOccupied"]
-    assert reasons(first, {**second, "status": {"inventory": [{}]}}) == ["NamespaceOccupied", None]
+    assert reasons(first, {**second, "status": {"inventory": ["0 Delete t:k:n:m"]}}) == [
+        "NamespaceOccupied",
+        None,
+    ]
 
 
 def test_the_message_names_field_and_remedy_and_not_the_other_tenant() -> None:
     tenants = Tenants()
     tenants.put(vre("secretive", age=1))
-    collision = tenants.collision(tenants.put(vre("two", age=2)))
+    tenants.put(vre("two", age=2))
+    collision = tenants.collision(("two", "vre"))
     assert collision is not None
     assert collision.message == "spec.hostname: another tenant has a.example.org. Choose another hostname."
 

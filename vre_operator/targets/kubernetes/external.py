@@ -7,7 +7,7 @@ would cost memory, and rights that nobody should have to give.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from vre_operator.api.conditions import Reason
@@ -33,10 +33,13 @@ class External:
         self._clock = clock
         self._known: dict[ResourceId, tuple[float, tuple[str, ...], Observation]] = {}
 
-    async def observe(self, resource: Resource) -> Observation:
+    def observe(self, resource: Resource) -> Observation | Awaitable[Observation]:
         until, keys, seen = self._known.get(resource.id, (0.0, (), None))
         if seen and keys == resource.required_keys and self._clock() < until:
             return seen
+        return self._refresh(resource)
+
+    async def _refresh(self, resource: Resource) -> Observation:
         seen = await self._read(resource)
         if not seen.readiness.ready:
             seen = replace(seen, recheck_after=_MISSING_SECONDS)

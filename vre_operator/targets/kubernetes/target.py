@@ -8,19 +8,21 @@ there is none" or "only this uid" (client.Kube.apply), so no race and no stale c
 from __future__ import annotations
 
 import base64
+import hashlib
 import logging
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from vre_operator.api.conditions import Reason
 from vre_operator.engine.compare import Difference, differences
 from vre_operator.engine.errors import Conflict, Invalid, NotFound, NotReady
 from vre_operator.engine.readiness import explain
 from vre_operator.engine.resources import KUBERNETES, Generator, Policy, Resource, ResourceId, Tenant
-from vre_operator.engine.target import Desired, Observation, Presence, Readiness, State
+from vre_operator.engine.target import Desired, Observation, Presence, Readiness, State, Voucher
 from vre_operator.kube.client import ABSENT, SILENCE, Kube
-from vre_operator.kube.reflector import Entry, Owner
+from vre_operator.kube.reflector import Entry, Owner, Reflector
 from vre_operator.kube.transport import Object
 from vre_operator.targets.kubernetes.cache import FOLLOWED, Cache, TenantKey
 from vre_operator.targets.kubernetes.external import External
@@ -80,16 +82,15 @@ class KubernetesTarget:
         """Wait until every kind was listed once."""
         await self._cache.wait_synced()
 
-    @property
-    def age(self) -> float:
-        """Seconds since the API server last spoke, of the most silent kind: for the liveness probe."""
-        return max(reflector.age for reflector in self._cache.reflectors())
+    def reflectors(self) -> Iterator[Reflector]:
+        """For the liveness probe and the metrics."""
+        return self._cache.reflectors()
 
-    async def observe(self, tenant: Tenant, desired: Desired) -> Observation:
+    def observe(self, tenant: Tenant, desired: Desired) -> Observation | Awaitable[Observation]:
         resource = desired.resource
         self._check(tenant, resource)
         if resource.policy is Policy.EXTERNAL:
-            return await self._external.observe(resource)
+            return self._external.observe(resource)
         if resource.id.kind == SESSIONS:
             return self._sessions.observe(desired)
         entry = self._cache.get(resource.id)
@@ -104,7 +105,7 @@ class KubernetesTarget:
         resource = desired.resource
         self._check(tenant, resource)
         if resource.policy is Policy.EXTERNAL:
-            return await self._external.observe(resource)
+            raise Invalid(f"{resource.id.short} is only read")
         if resource.id.kind == SESSIONS:
             return await self._sessions.apply(desired)
         wanted = manifest(tenant, desired)
@@ -126,6 +127,25 @@ class KubernetesTarget:
             log.debug("the API server rewrites %s: %s", resource.id, _paths(finding.tolerated))
         entry = self._cache.of(resource.id.kind).record(live, finding)
         return self._observation(desired, entry, Presence.SYNCED, finding.generated)
+
+    def vouch(self, tenant: Tenant, resources: Sequence[ResourceId], *, walked: bool) -> Voucher | None:
+        """See engine.target.Target.vouch."""
+        self._cache.meet(tenant)
+        found = hashlib.blake2b(digest_size=8)
+        unseen: list[tuple[Reflector, Entry]] = []
+        for resource in resources:
+            if resource.kind == SESSIONS:
+                continue
+            reflector = self._cache.of(resource.kind) if self._cache.follows(resource.kind) else None
+            entry = reflector.get(resource.namespace, resource.name) if reflector else None
+            if reflector is None or entry is None or entry.deleting or not entry.readiness.ready:
+                return None
+            if entry.body is not None:
+                if walked:
+                    return None
+                unseen.append((reflector, entry))
+            found.update(entry.content)
+        return Voucher(found.hexdigest(), accept=partial(_accept, unseen))
 
     async def delete(self, tenant: Tenant, resource: ResourceId, policy: Policy, data: bool) -> bool:
         check_bounds(tenant, resource, policy)
@@ -196,14 +216,17 @@ class KubernetesTarget:
                 return await self._kube.apply(_guarded(wanted, uid=entry.uid))
             except Conflict:
                 pass  # replaced or deleted since: look
+        if entry is None and resource.policy is not Policy.RELEASE:
+            try:
+                return await self._create(resource, wanted)
+            except Conflict:
+                pass  # it is there, and the watch has not told yet; or its labels do not name us
         try:
             live = await self._kube.get(resource.id.kind, resource.id.namespace, resource.id.name)
         except NotFound:
             if resource.policy is Policy.RELEASE:
                 raise NotReady(f"{resource.id.short} does not exist") from None
-            return await self._kube.apply(
-                _guarded(_with_generated(wanted, resource, {}), resourceVersion=ABSENT)
-            )
+            return await self._create(resource, wanted)
         metadata = live["metadata"]
         _allow(tenant, resource, Owner.of(metadata), mark_of(live))
         if "deletionTimestamp" in metadata:
@@ -212,6 +235,10 @@ class KubernetesTarget:
         version = {"resourceVersion": metadata["resourceVersion"]} if resource.generate else {}
         complete = _with_generated(wanted, resource, live.get("data") or {})
         return await self._kube.apply(_guarded(complete, uid=metadata["uid"], **version))
+
+    async def _create(self, resource: Resource, wanted: Object) -> Object:
+        """Conflict when there is one already."""
+        return await self._kube.apply(_guarded(_with_generated(wanted, resource, {}), resourceVersion=ABSENT))
 
     async def _replace(self, tenant: Tenant, resource: Resource) -> Observation:
         """Delete what can't be changed; the next pass makes it anew."""
@@ -228,6 +255,14 @@ class KubernetesTarget:
 
 
 _WITH_DATA = (SECRET, "v1/ConfigMap")
+
+
+def _accept(unseen: Iterable[tuple[Reflector, Entry]]) -> None:
+    """Bodies that a restart left to be compared are as an earlier walk found them."""
+    for reflector, entry in unseen:
+        body = entry.body or {}
+        generated = decode(body.get("data")) if reflector.kind == SECRET else {}
+        reflector.settle(entry, Finding(_mark(entry), generated=generated))
 
 
 def _may_touch(tenant: Tenant, resource: Resource, owner: Owner | None, mark: str) -> bool:

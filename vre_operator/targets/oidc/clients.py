@@ -64,6 +64,10 @@ class Clients:
             return Observation(Presence.DRIFTED, outputs=_outputs(record.state), detail=detail)
         return self._settled(record)
 
+    def due(self, tenant: Tenant, role: str) -> float:
+        """Seconds until the client has to be read again; 0 when it has to be now."""
+        return max(self._when(StateKey.of(tenant, role)) - self._clock(), 0.0)
+
     async def apply(self, tenant: Tenant, role: str, body: Mapping[str, Any]) -> Observation:
         """Register, repair or take over the client."""
         ClientSpec.parse(body).check()

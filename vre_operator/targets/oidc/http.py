@@ -14,6 +14,7 @@ from typing import Any
 
 import aiohttp
 
+from vre_operator import telemetry
 from vre_operator.engine.errors import TargetError, Throttled, Unavailable
 from vre_operator.targets.oidc.guard import GuardedResolver, check_url, networks, origin, refused
 
@@ -119,8 +120,10 @@ class IssuerHttp:
                 method, url, data=form, json=body, params=query, headers=headers, allow_redirects=False
             )
         except (Unanswered, Throttled) as failure:
+            telemetry.PROVIDER_CALLS.labels(method, type(failure).__name__).inc()
             self._open(failure)
             raise
+        telemetry.PROVIDER_CALLS.labels(method, str(answer.status)).inc()
         self._failures, self._last = 0, None
         return answer
 
