@@ -137,7 +137,8 @@ def told(made: Made, base: float) -> str:
         + (f" = {made.seconds / base:4.2f} Y" if base else "")
         + (f", ready {made.ready:.3f} s" if made.ready is not None else "")
         + (f", waiting {made.waiting:.3f} s" if made.waiting is not None else "")
-        + f"; CPU-s {cpu}; RSS {made.rss >> 20} MiB; {sum(made.asked.values())} requests for {made.objects} objects"
+        + f"; CPU-s {cpu}; RSS {made.rss >> 20} MiB"
+        + f"; {sum(made.asked.values())} requests for {made.objects} objects"
         + f"; queued {made.queued:.3f} s"
     )
 

@@ -175,7 +175,7 @@ def idle_drift(life: Life, times: int) -> Iterator[Row]:
 def busy_drift(life: Life, count: int, rate: float = 10) -> Iterator[Row]:
     """Many a second, all over the tenants."""
     before = _standing(life, life.group)
-    repairs = drift.at_a_rate(life.world, life.group, rate, count, seed=4)
+    repairs = drift.at_a_rate(life.world, life.group, rate=rate, count=count, seed=4)
     yield _drift_row(f"drift repaired, {rate:.0f} a second, {life.size} tenants", "p99 <= 1 s", repairs, 1.0)
     yield _same(life, repairs, before)
 
@@ -197,7 +197,7 @@ def hot_neighbour(life: Life, count: int, rate: float = 100) -> Iterator[Row]:
             await asyncio.sleep(began + edits / rate - time.monotonic())
 
     began = time.monotonic()
-    repairs = drift.at_a_rate(life.world, others, 2, count, seed=5, beside=edit)
+    repairs = drift.at_a_rate(life.world, others, rate=2, count=count, seed=5, beside=edit)
     seen = edits / (time.monotonic() - began)
     yield _beside_row(f"drift beside a tenant edited {seen:.0f} times a second", life, repairs)
 
@@ -213,7 +213,7 @@ def sick_provider(
         try:
             life.world.welcome(it.namespace for it in sick)
             life.ours.create(sick)
-            repairs = drift.at_a_rate(life.world, life.group[1:], 2, count, seed=6)
+            repairs = drift.at_a_rate(life.world, life.group[1:], rate=2, count=count, seed=6)
         finally:
             issuer.delay(0)
         yield _beside_row(f"drift beside 5 tenants of a {name} provider", life, repairs)
@@ -221,7 +221,7 @@ def sick_provider(
 
 
 def deletion(life: Life, yardstick: Yardstick) -> Iterator[Row]:
-    """One tenant, then all the others at once; beside the deletes alone, of as many tenants of the yardstick's."""
+    """One tenant, then all the others at once; beside it the bare deletes of the same objects."""
     first, *rest = life.group
     for group in ([first], rest):
         if not group:

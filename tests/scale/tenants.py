@@ -10,7 +10,7 @@ import asyncio
 import base64
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from vre_operator.components.context import Environment
 from vre_operator.engine.executor import Walk
 from vre_operator.engine.plan import Plan, make_plan
 from vre_operator.engine.resources import KUBERNETES, OIDC, Policy, ResourceId, Tenant
-from vre_operator.engine.target import Desired, Observation, Presence
+from vre_operator.engine.target import Desired, Observation, Presence, Voucher
 from vre_operator.targets.kubernetes.manifest import SECRET, SESSIONS, manifest
 
 Json = dict[str, Any]
@@ -129,14 +129,16 @@ class _Recorder:
     made: dict[ResourceId, Json] = field(default_factory=dict)
     name: str = ""
 
-    async def observe(self, tenant: Tenant, desired: Desired) -> Observation:
-        del tenant
+    def observe(self, tenant: Tenant, desired: Desired) -> Observation:
         if desired.resource.policy is not Policy.EXTERNAL:
             return Observation(Presence.ABSENT)
         outputs = {key: CLIENT.get(key, key) for key in desired.resource.required_keys}
         if desired.id.target == OIDC:
             outputs = discovery(desired.body["issuer"])
         return Observation(Presence.SYNCED, outputs=outputs)
+
+    def vouch(self, tenant: Tenant, resources: Sequence[ResourceId], *, walked: bool) -> Voucher | None:
+        raise NotImplementedError
 
     async def apply(self, tenant: Tenant, desired: Desired) -> Observation:
         if desired.id.target == OIDC:

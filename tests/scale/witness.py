@@ -1,7 +1,7 @@
 """The independent watcher: a process and a user of its own, with stamps of its own clock.
 
-`python -m tests.scale.witness KUBECONFIG FILE` follows every kind that a tenant consists of and writes a line for
-each event. A watch that ends ends the process: a gap in what was seen would make every later figure a lie.
+`python -m tests.scale.witness KUBECONFIG FILE` follows every kind that a tenant consists of and writes a line
+for each event. A watch that ends ends the process: a gap in what was seen would make every later figure a lie.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _HEAD = re.compile(
 
 
 class Sight(NamedTuple):
-    """at: seconds of the machine's monotonic clock. ready: a VREEnvironment's reason for its condition Ready."""
+    """at: seconds of the machine's monotonic clock. ready: a VREEnvironment's reason of its condition."""
 
     at: float
     type: str
@@ -177,10 +177,10 @@ async def _run(kubeconfig: str, out: TextIO) -> None:
     timeout = aiohttp.ClientTimeout(total=None)
     connector = aiohttp.TCPConnector(limit=0, ssl=who.tls or True)
     headers = {"Authorization": f"Bearer {who.token()}", "Accept": "application/json"}
-    async with aiohttp.ClientSession(connector=connector, headers=headers, timeout=timeout) as session:
-        async with asyncio.TaskGroup() as group:
-            for kind in KINDS:
-                group.create_task(_follow(session, who.server, kind, out))
+    session = aiohttp.ClientSession(connector=connector, headers=headers, timeout=timeout)
+    async with session, asyncio.TaskGroup() as group:
+        for kind in KINDS:
+            group.create_task(_follow(session, who.server, kind, out))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """The yardstick Y: nothing but the applies, as fast as one process sends them.
 
-`python -m tests.scale.yardstick KUBECONFIG CONNECTIONS FOLDER` says `ready`, then obeys lines on standard input, and
-answers each when it is done: `load NAMESPACE...` reads these tenants' files, `go` applies them (namespaces, then all
-the rest at once), `delete` deletes them, all but the tenants' own namespaces.
+`python -m tests.scale.yardstick KUBECONFIG CONNECTIONS FOLDER` says `ready`, then obeys lines on standard input
+and answers each when it is done: `load NAMESPACE...` reads these tenants' files, `go` applies them (namespaces,
+then all the rest at once), `delete` deletes them, all but the tenants' own namespaces.
 """
 
 from __future__ import annotations
@@ -93,8 +93,8 @@ async def _run(kubeconfig: str, connections: int, folder: Path) -> None:
                 for things in loaded:
                     await apply(session, things, connections)
             else:
-                spaces, things = ([url for url, _ in part] for part in loaded)
-                await delete(session, things, connections)
+                spaces, rest = ([url for url, _ in part] for part in loaded)
+                await delete(session, rest, connections)
                 await delete(session, (url for url in spaces if not url.endswith(own)), connections)
             print(verb, flush=True)
 
