@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import lru_cache
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -51,6 +52,9 @@ WATCH_AGE = Gauge(
     "vre_watch_silence_seconds", "Time since the API server last spoke, by kind", ("kind",), registry=REGISTRY
 )
 EVENTS_LOST = Counter("vre_events_lost", "Kubernetes events that could not be posted", registry=REGISTRY)
+
+# Looking up a metric's labels costs more than counting.
+api_call = lru_cache(maxsize=256)(API_CALLS.labels)
 
 tenant: ContextVar[str] = ContextVar("tenant", default="")
 component: ContextVar[str] = ContextVar("component", default="")

@@ -12,7 +12,7 @@ from tests.cluster.world import World, following, new_tenant
 from tests.unit.components.scenarios import SCENARIOS, environment
 from vre_operator.components import registry
 from vre_operator.engine.plan import make_plan
-from vre_operator.engine.refs import digest, resolve
+from vre_operator.engine.refs import resolve
 from vre_operator.engine.resources import KUBERNETES, Policy
 from vre_operator.engine.target import Desired, Presence
 from vre_operator.targets.kubernetes.manifest import SESSIONS
@@ -28,7 +28,7 @@ def desired_of(world: World, name: str) -> list[Desired]:
     for wanted in make_plan(registry.render(environ)).resources:
         if wanted.id.target == KUBERNETES and wanted.policy is not Policy.EXTERNAL:
             body = resolve(wanted.body, lambda ref: "value", lambda of: "0" * 16)
-            found.append(Desired(wanted, body, digest([body, dict(wanted.generate)])))
+            found.append(Desired(wanted, body))
     return found
 
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from dev.cluster import Cluster
-from vre_operator.engine.refs import digest
 from vre_operator.engine.resources import KUBERNETES, Policy, Resource, ResourceId, Tenant
 from vre_operator.engine.target import Desired, Observation
 from vre_operator.kube.client import Kube
@@ -25,7 +24,7 @@ def resource(tenant: Tenant, kind: str, name: str, *, namespace: str | None = No
 
 
 def desire(wanted: Resource) -> Desired:
-    return Desired(wanted, wanted.body, digest([wanted.body, dict(wanted.generate)]))
+    return Desired(wanted, wanted.body)
 
 
 async def eventually(look: Callable[[], Awaitable[T]], holds: Callable[[T], object] = bool) -> T:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dev.oidc.faults import Fuse, FusedStore, Killed, fused_http
-from vre_operator.engine.refs import digest
 from vre_operator.engine.resources import OIDC, Policy, Resource, ResourceId, Tenant
 from vre_operator.engine.target import Desired, Observation, Presence
 from vre_operator.targets.oidc import MemoryStateStore, OidcTarget
@@ -38,7 +37,7 @@ def desired(kind: str, body: dict[str, Any]) -> Desired:
     policy = Policy.EXTERNAL if kind == "Issuer" else Policy.DELETE
     name = "issuer" if kind == "Issuer" else "hub"
     resource = Resource(ResourceId(OIDC, kind, "", name), "identity", body, policy=policy)
-    return Desired(resource, body, digest(body))
+    return Desired(resource, body)
 
 
 @dataclass(slots=True)

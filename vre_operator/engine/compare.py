@@ -78,7 +78,10 @@ def _compare_map(
     path: _Path, text: str, wanted: Mapping[str, Any], live: Mapping[str, Any]
 ) -> Iterator[Difference]:
     for key, value in wanted.items():
-        yield from _compare((*path, key), f"{text}.{key}" if text else key, value, live.get(key, _ABSENT))
+        found = live.get(key, _ABSENT)
+        # Most of it is as wanted to the letter. The type, too: 1 is not True.
+        if type(value) is not type(found) or value != found or isinstance(value, (dict, list)):
+            yield from _compare((*path, key), f"{text}.{key}" if text else key, value, found)
     if path and path[-1] in _EXACT:
         for key in live.keys() - wanted.keys():
             yield _difference(f"{text}.{key}", live[key])

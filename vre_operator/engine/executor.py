@@ -87,11 +87,9 @@ class Walk:
         self._plan = plan
         self._targets = targets
         self._limit = asyncio.Semaphore(concurrency)
-        self._dependents = plan.dependents()
         self._unvisited = {resource.id: len(plan.needs[resource.id]) for resource in plan.resources}
         self._outcomes: dict[ResourceId, Outcome] = {}
-        self._outputs: dict[ResourceId, Mapping[str, str]] = {}
-        self._digests: dict[ResourceId, str] = {}
+        self._seen: dict[ResourceId, tuple[Desired, Mapping[str, str]]] = {}
 
     async def run(self) -> dict[ResourceId, Outcome]:
         """Visit everything, each as soon as its needs were visited; the outcomes in the plan's order."""
@@ -115,7 +113,7 @@ class Walk:
         """Keep `outcome`; whatever has all of its needs visited now."""
         identity = outcome.resource.id
         self._outcomes[identity] = outcome
-        for dependent in self._dependents[identity]:
+        for dependent in self._plan.dependents[identity]:
             self._unvisited[dependent.id] -= 1
             if not self._unvisited[dependent.id]:
                 yield dependent
@@ -211,19 +209,16 @@ class Walk:
         )
 
     def _publish(self, desired: Desired, seen: Observation) -> None:
-        self._outputs[desired.id] = seen.outputs
-        # generated values are not in the desired body, but pods must roll when they change
-        self._digests[desired.id] = digest([desired.digest, dict(seen.outputs)])
+        self._seen[desired.id] = (desired, seen.outputs)
 
     def _unmet(self, resource: Resource) -> Outcome | None:
         """The most telling need that is not ready: a failed one before one that only waits."""
-        unmet = [
-            self._outcomes[need]
-            for need in sorted(self._plan.needs[resource.id])
-            if not self._outcomes[need].ready
-        ]
+        unmet = [need for need in self._plan.needs[resource.id] if not self._outcomes[need].ready]
+        if not unmet:
+            return None
         severity = (Result.FAILED, Result.BLOCKED, Result.PROGRESSING)
-        return min(unmet, key=lambda outcome: severity.index(outcome.result), default=None)
+        outcomes = [self._outcomes[need] for need in sorted(unmet)]
+        return min(outcomes, key=lambda outcome: severity.index(outcome.result))
 
     def _blocked(self, resource: Resource, need: Outcome) -> Outcome:
         root = need.blocked_by or need.resource.id
@@ -236,20 +231,23 @@ class Walk:
         )
 
     def _resolve(self, resource: Resource) -> Desired:
-        body = resolve(resource.body, self._value, self._content_digest)
-        identity = {"body": body, "generate": dict(resource.generate)}
-        return Desired(resource, body, digest(identity))
+        if (plain := self._plan.plain.get(resource.id)) is not None:
+            return plain
+        return Desired(resource, resolve(resource.body, self._value, self._content_digest))
 
     def _value(self, ref: Ref) -> str:
-        value = self._outputs.get(ref.of, {}).get(ref.output)
+        seen = self._seen.get(ref.of)
+        value = seen[1].get(ref.output) if seen else None
         if value is None:
             raise _Unresolved(ref.of)
         return encode(value, ref.encode)
 
     def _content_digest(self, of: ResourceId) -> str:
-        if of not in self._digests:
+        if of not in self._seen:
             raise _Unresolved(of)
-        return self._digests[of]
+        desired, outputs = self._seen[of]
+        # Generated values are not in what is desired, but pods must roll when they change.
+        return digest([desired.digest, dict(outputs)])
 
 
 def _failed(resource: Resource, error: TargetError) -> Outcome:

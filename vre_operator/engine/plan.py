@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 
-from vre_operator.engine.refs import all_needs
+from vre_operator.engine.refs import all_needs, references
 from vre_operator.engine.resources import Policy, Resource, ResourceId
+from vre_operator.engine.target import Desired
 
 
 class PlanError(Exception):
@@ -20,19 +21,17 @@ class NameTakenError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """resources: needs first. needs: stated and implied by refs. levels: 0 for what needs nothing."""
+    """resources: needs first. needs: stated and implied by refs. levels: 0 for what needs nothing.
+
+    dependents: for each resource those that need it. plain: what is desired, where that depends on no other
+    resource's values.
+    """
 
     resources: tuple[Resource, ...]
     needs: Mapping[ResourceId, frozenset[ResourceId]]
     levels: Mapping[ResourceId, int]
-
-    def dependents(self) -> dict[ResourceId, list[Resource]]:
-        """For each resource those that need it."""
-        found: dict[ResourceId, list[Resource]] = {resource.id: [] for resource in self.resources}
-        for resource in self.resources:
-            for need in self.needs[resource.id]:
-                found[need].append(resource)
-        return found
+    dependents: Mapping[ResourceId, tuple[Resource, ...]]
+    plain: Mapping[ResourceId, Desired]
 
     def __contains__(self, resource: object) -> bool:
         return resource in self.levels
@@ -55,7 +54,17 @@ def make_plan(resources: Iterable[Resource]) -> Plan:
     levels: dict[ResourceId, int] = {}
     for resource_id in order:
         levels[resource_id] = 1 + max((levels[need] for need in needs[resource_id]), default=-1)
-    return Plan(tuple(by_id[resource_id] for resource_id in order), needs, levels)
+    dependents: dict[ResourceId, list[Resource]] = {resource_id: [] for resource_id in order}
+    for resource_id in order:
+        for need in needs[resource_id]:
+            dependents[need].append(by_id[resource_id])
+    return Plan(
+        resources=tuple(by_id[resource_id] for resource_id in order),
+        needs=needs,
+        levels=levels,
+        dependents={resource_id: tuple(found) for resource_id, found in dependents.items()},
+        plain={one.id: Desired(one, one.body) for one in by_id.values() if references(one.body) is None},
+    )
 
 
 def _merged(first: Resource, second: Resource) -> Resource:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -74,45 +74,46 @@ class Text:
         return hash(self.parts)
 
 
-def references(body: Any) -> Iterator[ResourceId]:
-    """Every resource that `body` takes a value from."""
-    match body:
-        case Ref() | ContentDigest():
-            yield body.of
-        case Text():
-            for part in body.parts:
-                if isinstance(part, Ref):
-                    yield part.of
-        case Mapping():
-            for value in body.values():
-                yield from references(value)
-        case list() | tuple():
-            for value in body:
-                yield from references(value)
-        case _:
-            pass
+def references(body: Any) -> frozenset[ResourceId] | None:
+    """Every resource that `body` takes a value from; None when it is JSON data as it stands."""
+    found: set[ResourceId] = set()
+    plain = True
+    left = [body]
+    while left:
+        item = left.pop()
+        if isinstance(item, dict):
+            left.extend(item.values())
+        elif isinstance(item, (Ref, ContentDigest)):
+            plain = False
+            found.add(item.of)
+        elif isinstance(item, Text):
+            plain = False
+            left.extend(item.parts)
+        elif isinstance(item, (list, tuple)):
+            left.extend(item)
+    return None if plain else frozenset(found)
 
 
 def all_needs(resource: Resource) -> frozenset[ResourceId]:
     """The stated needs and those that follow from refs."""
-    return resource.needs | frozenset(references(resource.body))
+    return resource.needs | (references(resource.body) or frozenset())
 
 
 def resolve(body: Any, value: Callable[[Ref], str], content_digest: Callable[[ResourceId], str]) -> Any:
     """`body` as plain JSON data, refs replaced by what the two functions answer, encoded (they may raise)."""
-    match body:
-        case Ref():
-            return value(body)
-        case ContentDigest():
-            return content_digest(body.of)
-        case Text():
-            return "".join(part if isinstance(part, str) else value(part) for part in body.parts)
-        case Mapping():
-            return {key: resolve(item, value, content_digest) for key, item in body.items()}
-        case list() | tuple():
-            return [resolve(item, value, content_digest) for item in body]
-        case _:
-            return body
+    if isinstance(body, (str, int)) or body is None:
+        return body
+    if isinstance(body, dict):
+        return {key: resolve(item, value, content_digest) for key, item in body.items()}
+    if isinstance(body, (list, tuple)):
+        return [resolve(item, value, content_digest) for item in body]
+    if isinstance(body, Ref):
+        return value(body)
+    if isinstance(body, ContentDigest):
+        return content_digest(body.of)
+    if isinstance(body, Text):
+        return "".join(part if isinstance(part, str) else value(part) for part in body.parts)
+    raise TypeError(f"{type(body).__name__} is no JSON data")
 
 
 def printable(body: Any) -> Any:

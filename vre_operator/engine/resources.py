@@ -11,14 +11,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 KUBERNETES = "kubernetes"
 OIDC = "oidc"
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class ResourceId:
+class ResourceId(NamedTuple):
     """The address of a resource: target system, kind, namespace ("" where the kind has none) and name.
 
     Kubernetes kinds are written `apiVersion/Kind`, e.g. `v1/Secret`, `apps/v1/Deployment`.

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
+from vre_operator.engine.refs import digest
 from vre_operator.engine.resources import Policy, Resource, ResourceId, Tenant
 
 
@@ -73,11 +74,19 @@ class Voucher:
 
 @dataclass(frozen=True, slots=True)
 class Desired:
-    """A resource with its refs filled in. `body` holds secrets: never printed, logged or put in status."""
+    """A resource with its refs filled in. `body` holds secrets: never printed, logged or put in status.
+
+    memo: for what a target works out from it; kept as long as the wish stays the same.
+    """
 
     resource: Resource
-    body: Mapping[str, Any]
-    digest: str
+    body: Mapping[str, Any] = field(repr=False)
+    memo: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def digest(self) -> str:
+        """16 hex digits over what is wanted; generated values are not in it."""
+        return digest({"body": self.body, "generate": dict(self.resource.generate)})
 
     @property
     def id(self) -> ResourceId:

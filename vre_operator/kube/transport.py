@@ -101,7 +101,7 @@ class Transport:
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as broken:
             raise _lost(request, broken) from None
         finally:
-            telemetry.API_CALLS.labels(request.verb, outcome).inc()
+            telemetry.api_call(request.verb, outcome).inc()
 
     def _send(
         self, request: Request, timeout: aiohttp.ClientTimeout

@@ -14,7 +14,6 @@ from aiohttp import web
 
 from tests.unit.oidc.idp import LOOPBACK, Idp
 from vre_operator.engine.errors import Conflict, NotReady, TargetError, Unavailable
-from vre_operator.engine.refs import digest
 from vre_operator.engine.resources import OIDC, Policy, Resource, ResourceId, Tenant
 from vre_operator.engine.target import Desired, Observation, Presence, State
 from vre_operator.kube.client import Kube
@@ -51,7 +50,7 @@ class Hub:
     @property
     def desired(self) -> Desired:
         body = copy.deepcopy(self.body)  # the engine resolves a new one for each walk
-        return Desired(Resource(CLIENT, "identity", body), body, digest(body))
+        return Desired(Resource(CLIENT, "identity", body), body)
 
     async def converge(self) -> Observation:
         seen = await self.target.observe(TENANT, self.desired)
@@ -234,10 +233,10 @@ async def test_redirect_uris_that_go_astray_are_refused_before_any_request(idp: 
 
 async def test_kinds_that_do_not_exist_are_refused(idp: Idp) -> None:
     hub = Hub(idp, "manual")
-    odd = Desired(Resource(ResourceId(OIDC, "Realm", "", "x"), "identity"), {}, "")
+    odd = Desired(Resource(ResourceId(OIDC, "Realm", "", "x"), "identity"), {})
     with pytest.raises(TargetError, match="no kind"):
         await hub.target.observe(TENANT, odd)
-    issuer = Desired(Resource(ResourceId(OIDC, "Issuer", "", "x"), "identity"), {}, "")
+    issuer = Desired(Resource(ResourceId(OIDC, "Issuer", "", "x"), "identity"), {})
     with pytest.raises(TargetError, match="only be read"):
         await hub.target.apply(TENANT, issuer)
     assert await hub.target.delete(TENANT, issuer.id, Policy.EXTERNAL, data=False)

@@ -27,7 +27,14 @@ SESSIONS = f"{names.GROUP}/Sessions"
 
 
 def manifest(tenant: Tenant, desired: Desired) -> Object:
-    """The whole object to apply. Generated keys of a Secret are not in it."""
+    """The whole object to apply, to be changed by nobody. Generated keys of a Secret are not in it."""
+    if "manifest" not in desired.memo:
+        desired.memo["manifest"] = _manifest(tenant, desired)
+    made: Object = desired.memo["manifest"]
+    return made
+
+
+def _manifest(tenant: Tenant, desired: Desired) -> Object:
     resource = desired.resource
     kind = kind_of(resource.id.kind)
     body = {key: value for key, value in desired.body.items() if key not in ("metadata", "stringData")}
