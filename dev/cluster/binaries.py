@@ -8,7 +8,7 @@ import hashlib
 import os
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,7 +25,8 @@ KUBE_PROGRAMS = (
     "kubelet",
     "kubectl",
 )
-_TARGETS = (
+# Name, module (a folder of SOURCE) and package of each program, in the sets that are built and kept together.
+_CLUSTER = (
     ("pause", ".", "./cmd/pause"),
     ("etcd", ".", "go.etcd.io/etcd/server/v3"),
     ("kube", ".", "./cmd/kube"),
@@ -34,30 +35,46 @@ _TARGETS = (
     ("local-path-provisioner", ".", "github.com/rancher/local-path-provisioner"),
     ("kwok", "kwok", "sigs.k8s.io/kwok/cmd/kwok"),
 )
-
-
-def source_hash() -> str:
-    """Hash what the programs are built from."""
-    digest = hashlib.sha256()
-    for path in sorted(path for path in SOURCE.rglob("*") if path.is_file()):
-        digest.update(f"{path.relative_to(SOURCE)}\0".encode() + path.read_bytes())
-    return digest.hexdigest()[:16]
+_BENCH = (("contender", "contender", "."),)
+_Targets = tuple[tuple[str, str, str], ...]
 
 
 def binaries() -> Path:
-    """Give the directory of the built programs, building them if this source has none yet."""
-    final = cache_dir() / "bin" / source_hash()
+    """Give the directory of the cluster's programs, building them if this source has none yet."""
+    return _built(_CLUSTER, links=dict.fromkeys(KUBE_PROGRAMS, "kube"))
+
+
+def contender() -> Path:
+    """Give the program of the bench's Go operator, building it if this source has none yet."""
+    return _built(_BENCH, links={}) / "contender"
+
+
+def source_hash(targets: _Targets) -> str:
+    """Hash what the programs are built from: their modules, so that a change of another set's keeps them."""
+    wanted = {module for _, module, _ in targets}
+    modules = {str(path.parent.relative_to(SOURCE)) for path in SOURCE.rglob("go.mod")}
+    digest = hashlib.sha256()
+    for path in sorted(path for path in SOURCE.rglob("*") if path.is_file()):
+        relative = path.relative_to(SOURCE)
+        module = relative.parts[0] if relative.parts[0] in modules else "."
+        if module in wanted:
+            digest.update(f"{relative}\0".encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _built(targets: _Targets, links: Mapping[str, str]) -> Path:
+    final = cache_dir() / "bin" / source_hash(targets)
     if final.is_dir():
         return final
     _check_go()
     final.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=final.parent, prefix="build-") as scratch:
         partial = Path(scratch) / "bin"
-        for number, (name, module, package) in enumerate(_TARGETS, start=1):
-            with step(f"building {name} ({number} of {len(_TARGETS)})") as say:
+        for number, (name, module, package) in enumerate(targets, start=1):
+            with step(f"building {name} ({number} of {len(targets)})") as say:
                 _build(partial / name, SOURCE / module, package, say)
-        for name in KUBE_PROGRAMS:
-            (partial / name).symlink_to("kube")
+        for name, to in links.items():
+            (partial / name).symlink_to(to)
         with _already_there_is_fine(final):
             partial.rename(final)
     return final
