@@ -21,7 +21,7 @@ def _refused(*causes: dict[str, str]) -> Exception:
 
 @pytest.mark.parametrize("causes", [(_UID,), (_UID, _LABEL), (_UID, _TEMPLATE)])
 def test_another_uid_is_another_object_whatever_else_differs(causes: tuple[dict[str, str], ...]) -> None:
-    """A Job's template carries its uid: taken for a change of the template, it would be deleted and made anew."""
+    """A Job's template carries its uid: were that taken for a change, it would be deleted and made anew."""
     assert isinstance(_refused(*causes), Conflict)
 
 
