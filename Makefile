@@ -58,6 +58,13 @@ test: static ## everything that CI runs: check, cluster tests, the journey in a 
 	@$(python) -m dev.demo prepare
 	@$(bin)/pytest $(tests) $(PYTEST)
 
+# Hours. The table is printed in any case, and the exit code is pytest's.
+.PHONY: test-long
+test-long: venv ## every plan of faults, with a table of what was run and found
+	@mkdir -p artifacts && rm -f artifacts/faults.jsonl
+	@VRE_LONG=1 VRE_FAULT_REPORT=artifacts/faults.jsonl $(bin)/pytest tests/faults $(PYTEST) || failed=$$?; \
+	  $(python) -m tests.faults.report artifacts/faults.jsonl; exit $${failed:-0}
+
 .PHONY: format
 format: venv ## put the sources into the project's form
 	@$(bin)/ruff check --quiet --fix
@@ -85,7 +92,7 @@ images: venv ## the development images, as archives in the cache
 
 .PHONY: clean-test
 clean-test: venv ## end the tests' clusters, should a run have been cut off
-	@for name in e2e api; do $(python) -m dev down --name "$$name"; done
+	@for name in e2e api faults; do $(python) -m dev down --name "$$name"; done
 
 .PHONY: clean
 clean: ## remove what make made in this folder (the build cache stays: python -m dev says where)

@@ -75,8 +75,11 @@ def _run(command: list[str], folder: Path) -> None:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[Server]:
-    """Keycloak until the block ends; certificates and the log are written into `folder`."""
+def running(folder: Path, public: str = "") -> Iterator[Server]:
+    """Keycloak until the block ends; certificates and the log are written into `folder`.
+
+    public: what it calls itself when it stands behind a proxy.
+    """
     home = install()
     ca = write_certificates(folder)
     port, password = free_port(), secrets.token_hex(16)
@@ -91,7 +94,7 @@ def running(folder: Path) -> Iterator[Server]:
         "https-port": str(port),
         "https-certificate-file": str(folder / "tls.crt"),
         "https-certificate-key-file": str(folder / "tls.key"),
-        "hostname": server.url,
+        "hostname": public or server.url,
         "cache": "local",
         "log-level": "WARN",
     }

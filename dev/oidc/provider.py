@@ -26,14 +26,15 @@ _START_LIMIT = 60
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """A running server."""
+    """A running server. `public`: what it calls itself when it stands behind a proxy."""
 
     url: str
     ca: str
+    public: str = ""
 
     @property
     def issuer(self) -> str:
-        return self.url
+        return self.public or self.url
 
     def clients(self) -> list[dict[str, Any]]:
         """What is registered now."""
@@ -46,6 +47,14 @@ class Registry:
     def rotate(self, on: bool) -> None:
         """Whether an update gives a new registration access token."""
         self._ask("POST", f"rotate/{'on' if on else 'off'}")
+
+    def remove(self, client_id: str) -> None:
+        """As the provider's admin does it."""
+        self._ask("POST", f"remove/{client_id}")
+
+    def admit(self, token: str) -> None:
+        """Take another initial access token beside the first."""
+        self._ask("POST", f"admit/{token}")
 
     def _ask(self, method: str, path: str) -> list[dict[str, Any]]:
         handlers = (
@@ -93,16 +102,17 @@ def _npm_ci(home: Path) -> Path:
 
 
 @contextmanager
-def running(folder: Path, initial_access_token: str = "") -> Iterator[Registry]:
-    """The server until the block ends. `initial_access_token` is asked for when given."""
+def running(folder: Path, initial_access_token: str = "", public: str = "") -> Iterator[Registry]:
+    """The server until the block ends. `initial_access_token`: what it asks for. `public`: see Registry."""
     home = install()
     ca = write_certificates(folder)
-    registry = Registry(f"https://localhost:{free_port()}", ca)
+    registry = Registry(f"https://localhost:{free_port()}", ca, public)
     env = {
         "PORT": registry.url.rpartition(":")[2],
         "TLS_CERT": str(folder / "tls.crt"),
         "TLS_KEY": str(folder / "tls.key"),
         "INITIAL_ACCESS_TOKEN": initial_access_token,
+        "ISSUER": registry.issuer,
     }
     command = [str(node() / "bin/node"), str(home / "provider.mjs")]
     probe = f"{registry.url}/.well-known/openid-configuration"

@@ -212,6 +212,31 @@ async def test_external_secrets_and_classes(world: World) -> None:
     assert await world.live(wanted)
 
 
+async def test_a_person_who_mends_a_secret_is_heard_at_once_and_nobody_is_asked_meanwhile(world: World) -> None:
+    wanted = resource(world.tenant, "v1/Secret", "admin", policy=Policy.EXTERNAL, required_keys=("user",))
+    body = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "admin", "namespace": world.tenant.namespace},
+    }
+    await world.person.create({**body, "stringData": {"user": "old"}})
+    await world.until(wanted, lambda seen: seen.outputs == {"user": "old"})
+    await asyncio.sleep(0.5)
+    await world.observe(wanted)
+    before = world.kube.requests
+    for _ in range(20):
+        assert (await world.observe(wanted)).outputs == {"user": "old"}
+    assert world.kube.requests == before
+    world.woken.clear()
+    await world.person.apply({**body, "stringData": {"user": "new"}}, manager="person")
+    await eventually(lambda: asyncio.sleep(0, world.woken))
+    assert (await world.observe(wanted)).outputs == {"user": "new"}
+    world.woken.clear()
+    await world.person.delete("v1/Secret", world.tenant.namespace, "admin")
+    await eventually(lambda: asyncio.sleep(0, world.woken))
+    assert (await world.observe(wanted)).readiness.reason == Reason.SECRET_NOT_FOUND
+
+
 async def test_sessions_end_with_suspension_and_homes_stay(world: World) -> None:
     notebooks = next(w for w in everything(world) if w.id.name == world.tenant.notebooks_namespace)
     await world.apply(replace(notebooks, body={}))

@@ -137,6 +137,65 @@ async def test_after_gone_the_next_list_reports_the_difference_and_leaves_no_gho
         }
 
 
+async def test_an_answer_that_comes_after_the_end_brings_nothing_back(kube: Kube, namespace: str) -> None:
+    """Else what a person deleted right after our apply would stand for ever in the copy, and drift unseen."""
+    followed = Followed(kube, namespace)
+    async with followed.on():
+        await followed.told()
+        late = await kube.apply(config(namespace, "a"))
+        await followed.told(("", "a"))
+        await kube.delete(CONFIG, namespace, "a")
+        await followed.told(("a", ""))
+        followed.reflector.record(late, note="ours")
+        assert followed.reflector.get(namespace, "a") is None
+        early = await kube.apply(config(namespace, "b"))
+        followed.reflector.record(early, note="ours")
+        assert followed.reflector.get(namespace, "b")
+
+
+async def test_content_is_the_same_in_answers_lists_and_watches(kube: Kube, namespace: str) -> None:
+    """A restarted operator compares what a list brought with what an answer or a watch had told the one
+    before."""
+    labels = {"app": "a"}
+    spec = {
+        "selector": {"matchLabels": labels},
+        "template": {
+            "metadata": {"labels": labels},
+            "spec": {"containers": [{"name": "c", "image": "localhost/none"}]},
+        },
+    }
+    metadata = {"name": "d", "namespace": namespace, "labels": {"reflected": "yes"}}
+    kind = "apps/v1/Deployment"
+    wanted = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec}
+    wanted["spec"] = {**spec, "paused": True}  # else its controller adds a revision in between
+    answered = Reflector(kube, kind).record(await kube.apply(wanted)).content
+    contents = {answered}
+    async with one_following(kube, kind) as reflector:
+        listed = reflector.get(namespace, "d")
+        assert listed
+        contents.add(listed.content)
+        await kube.delete(kind, namespace, "d")
+        await eventually(lambda: asyncio.sleep(0, reflector.get(namespace, "d") is None))
+        await kube.apply(wanted)
+        await eventually(lambda: asyncio.sleep(0, reflector.get(namespace, "d")))
+        watched = reflector.get(namespace, "d")
+        assert watched
+        contents.add(watched.content)
+    assert contents == {answered}
+
+
+@asynccontextmanager
+async def one_following(kube: Kube, kind: str) -> AsyncIterator[Reflector]:
+    reflector = Reflector(kube, kind, selector=SELECTOR)
+    task = asyncio.create_task(reflector.run())
+    await reflector.synced.wait()
+    try:
+        yield reflector
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
 async def test_a_short_break_is_continued_without_a_list(kube: Kube, namespace: str) -> None:
     followed = Followed(kube, namespace)
     await kube.apply(config(namespace, "a"))

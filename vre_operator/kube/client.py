@@ -95,7 +95,10 @@ class Kube:
         metadata.resourceVersion of a read (only if unchanged since), or `ABSENT` (only create).
         """
         kind, namespace, name = address(obj)
-        query = {"fieldManager": manager, "force": "true", "fieldValidation": "Strict"}
+        # Of a built-in kind an apply refuses unknown fields in any case; to be strict means that the server
+        # parses it twice. Of a custom resource unknown fields would be dropped in silence.
+        validation = "Strict" if obj["apiVersion"] == names.API_VERSION else "Ignore"
+        query = {"fieldManager": manager, "force": "true", "fieldValidation": validation}
         return await self._transport.call(
             Request("apply", kind, namespace, name, subresource, body=obj, query=query, repeat=True)
         )
@@ -130,12 +133,15 @@ class Kube:
         answer = await self._transport.call(Request("delete", kind, namespace, name, body=options))
         return bool(answer.get("kind") == "Status")
 
-    async def pages(self, kind: str, namespace: str = "", *, selector: str = "") -> AsyncIterator[Page]:
+    async def pages(
+        self, kind: str, namespace: str = "", *, selector: str = "", metadata_only: bool = False
+    ) -> AsyncIterator[Page]:
         """The list of one namespace or ("") of all, in pieces. Gone if the reader is too slow."""
         what = kind_of(kind)
         query = {"limit": str(PAGE), **({"labelSelector": selector} if selector else {})}
         while True:
-            answer = await self._transport.call(Request("list", kind, namespace, query=query, repeat=True))
+            request = Request("list", kind, namespace, query=query, repeat=True, metadata_only=metadata_only)
+            answer = await self._transport.call(request)
             items: list[Object] = answer.get("items") or []
             for item in items:
                 item.setdefault("apiVersion", what.api_version)
@@ -154,6 +160,7 @@ class Kube:
         *,
         selector: str = "",
         silence: float = SILENCE,
+        metadata_only: bool = False,
     ) -> AsyncIterator[WatchEvent]:
         """Changes after `resource_version`. Ends when the server closes it or is silent; Gone: list again."""
         query = {
@@ -164,7 +171,7 @@ class Kube:
             "timeoutSeconds": str(random.randint(240, 360)),  # noqa: S311
             **({"labelSelector": selector} if selector else {}),
         }
-        request = Request("watch", kind, namespace, query=query)
+        request = Request("watch", kind, namespace, query=query, metadata_only=metadata_only)
         async for event in self._transport.stream(request, silence):
             if event["type"] == "ERROR":
                 status: Object = event["object"]

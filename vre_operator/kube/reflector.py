@@ -93,6 +93,7 @@ class Reflector:
         on_change: OnChange = lambda old, new: None,
         silence: float = SILENCE,
         whole: bool = False,
+        metadata_only: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.kind = kind
@@ -105,6 +106,7 @@ class Reflector:
         self._silence = silence
         self._clock = clock
         self._whole = whole
+        self._metadata_only = metadata_only
         self._heard = self._tried = clock()
         self._entries: dict[str, dict[str, Entry]] = {}
         self._version = ""
@@ -188,7 +190,8 @@ class Reflector:
     async def _list(self) -> None:
         seen: set[tuple[str, str]] = set()
         version = ""
-        async for page in self._kube.pages(self.kind, selector=self._selector):
+        pages = self._kube.pages(self.kind, selector=self._selector, metadata_only=self._metadata_only)
+        async for page in pages:
             self._heard = self._clock()
             for item in page.items:
                 seen.add((item["metadata"].get("namespace", ""), item["metadata"]["name"]))
@@ -204,7 +207,11 @@ class Reflector:
 
     async def _watch(self) -> None:
         async for event in self._kube.watch(
-            self.kind, self._version, selector=self._selector, silence=self._silence
+            self.kind,
+            self._version,
+            selector=self._selector,
+            silence=self._silence,
+            metadata_only=self._metadata_only,
         ):
             self._heard = self._clock()
             if event.type == "DELETED":

@@ -25,12 +25,15 @@ _TRIES = 4
 _PATIENCE = 5.0  # a longer Retry-After goes to the queue, which need not hold a slot while it waits
 _TIMEOUT = aiohttp.ClientTimeout(total=30, sock_connect=5)
 _METHODS = {"create": "POST", "update": "PUT", "apply": "PATCH", "patch": "PATCH", "delete": "DELETE"}
+_PARTIAL = "application/json;g=meta.k8s.io;v=v1;as=PartialObjectMetadata"
+_METADATA = {"watch": _PARTIAL, "list": f"{_PARTIAL}List"}
 _CONTENT = {"apply": "application/apply-patch+yaml", "patch": "application/json-patch+json"}
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """`repeat`: it may be sent again when it is not known whether it arrived."""
+    """`repeat`: it may be sent again when it is not known whether it arrived. `metadata_only`: of objects
+    nothing else is sent."""
 
     verb: str
     kind: str
@@ -40,6 +43,7 @@ class Request:
     body: object = None
     query: Mapping[str, str] = field(default_factory=dict)
     repeat: bool = False
+    metadata_only: bool = False
 
     @property
     def path(self) -> str:
@@ -109,7 +113,7 @@ class Transport:
         if self._session is None:
             connector = aiohttp.TCPConnector(limit=0, ssl=self._access.tls or True)
             self._session = aiohttp.ClientSession(connector=connector)
-        headers = {"Accept": "application/json"}
+        headers = {"Accept": _METADATA[request.verb] if request.metadata_only else "application/json"}
         if token := self._access.token():
             headers["Authorization"] = f"Bearer {token}"
         data = None

@@ -135,7 +135,10 @@ class Report:
             endpoints["url"] = f"https://{spec.hostname}"
         if spec.data_lake.enabled and spec.data_lake.hostname:
             endpoints["rucio"] = f"https://{spec.data_lake.hostname}"
-        self._draft["endpoints"] = endpoints
+        # Left out when empty: an apply that empties a map of ours makes it null, which the schema refuses.
+        self._draft.pop("endpoints", None)
+        if endpoints:
+            self._draft["endpoints"] = endpoints
         self._draft["registration"] = [
             {
                 "role": resource.id.name,

@@ -1,15 +1,16 @@
 // A strict server for dynamic registration (RFC 7591 and 7592) that can lose answers on demand.
 //
-// Environment: PORT, TLS_CERT, TLS_KEY, INITIAL_ACCESS_TOKEN ("" lets anybody register).
+// Environment: PORT, TLS_CERT, TLS_KEY, ISSUER, INITIAL_ACCESS_TOKEN ("" lets anybody register).
 // Beside the provider: GET /_test/clients counts and names what is registered; POST /_test/drop/N drops the
-// connection after the commit of the Nth registration request from now, POST /_test/rotate/on|off.
+// connection after the commit of the Nth registration request from now, POST /_test/rotate/on|off,
+// POST /_test/remove/CLIENT as an admin does it, POST /_test/admit/TOKEN takes one more initial access token.
 
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:https';
 import { Provider } from 'oidc-provider';
 
 const stores = new Map();
-const issuer = `https://localhost:${process.env.PORT}`;
+const admitted = new Set();
 let dropIn = 0;
 let rotate = true;
 
@@ -27,7 +28,7 @@ class Memory {
   async revokeByGrantId() {}
 }
 
-const provider = new Provider(issuer, {
+const provider = new Provider(process.env.ISSUER, {
   adapter: Memory,
   scopes: ['openid', 'profile', 'email', 'offline_access'],
   features: {
@@ -40,11 +41,15 @@ const provider = new Provider(issuer, {
 provider.use(async (ctx, next) => {
   const [, root, what, value] = ctx.path.split('/');
   if (root !== '_test') {
+    const token = ctx.get('authorization').replace('Bearer ', '');
+    if (admitted.has(token)) ctx.req.headers.authorization = `Bearer ${process.env.INITIAL_ACCESS_TOKEN}`;
     await next();
     if (root === 'reg' && dropIn > 0 && (dropIn -= 1) === 0) ctx.req.socket.destroy();
     return;
   }
   if (what === 'drop') dropIn = Number(value);
+  if (what === 'admit') admitted.add(value);
+  if (what === 'remove') stores.get('Client')?.delete(value);
   if (what === 'rotate') rotate = value === 'on';
   ctx.body = [...(stores.get('Client') ?? new Map()).values()];
 });

@@ -21,7 +21,10 @@ class Killed(BaseException):
 
 @dataclass
 class World:
-    """name -> digest of what stands there; `log` counts what was done."""
+    """name -> digest of what stands there; `log` counts what was done.
+
+    unseen: changed since it was looked at. outsider: how often others changed what is theirs.
+    """
 
     name: str = "kubernetes"
     stands: dict[ResourceId, str] = field(default_factory=dict)
@@ -29,6 +32,8 @@ class World:
     readiness: dict[ResourceId, Readiness] = field(default_factory=dict)
     outputs: dict[ResourceId, dict[str, str]] = field(default_factory=dict)
     rechecks: dict[ResourceId, float] = field(default_factory=dict)
+    unseen: set[ResourceId] = field(default_factory=set)
+    outsider: int = 0
     slow_to_go: set[ResourceId] = field(default_factory=set)
     log: list[tuple[str, ResourceId]] = field(default_factory=list)
     fault: Callable[[str, ResourceId], None] = lambda verb, resource: None
@@ -46,7 +51,9 @@ class World:
     def vouch(self, tenant: Tenant, resources: Sequence[ResourceId], *, walked: bool) -> Voucher | None:
         if any(one not in self.stands or not self.readiness.get(one, READY).ready for one in resources):
             return None
-        return Voucher(digest([self.stands[one] for one in resources]))
+        if walked and self.unseen.intersection(resources):
+            return None
+        return Voucher(digest([self.outsider, *(self.stands[one] for one in resources)]))
 
     async def apply(self, tenant: Tenant, desired: Desired) -> Observation:
         self.fault("before apply", desired.id)

@@ -189,6 +189,79 @@ async def test_a_registration_uri_on_another_host_is_not_used(idp: Idp) -> None:
     assert "evil" not in text
 
 
+class Refusing:
+    """A registry (RFC 7591, 7592) with one client; it refuses the next `refusals` requests to `path`."""
+
+    def __init__(self, idp: Idp, path: str) -> None:
+        self.path, self.refusals = path, 0
+        self.client = {"client_id": "c", "client_secret": "s", "registration_access_token": "t"}
+        self.client["registration_client_uri"] = f"{idp.url}/reg/c"
+        idp.answer = self.answer
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        if request.path == self.path and self.refusals:
+            self.refusals -= 1
+            return web.json_response({"error": "invalid_client"}, status=401)
+        if request.path == "/token":
+            return web.json_response({"error": "invalid_grant"}, status=400)
+        asked = await request.json() if request.can_read_body else {}
+        return web.json_response({**asked, **self.client}, status=201 if request.method == "POST" else 200)
+
+
+async def test_a_refused_probe_is_not_believed_for_long(idp: Idp) -> None:
+    """A provider whose parts agree a moment later must not keep people out for ten minutes."""
+    provider = Refusing(idp, "/token")
+    provider.refusals = 1
+    hub = Hub(idp, "generic-dcr")
+    seen = await hub.converge()
+    assert (seen.readiness.state, seen.readiness.reason) == (State.FAILED, "ProbeFailed")
+    assert seen.recheck_after is not None
+    assert seen.recheck_after <= 30
+    hub.clock.now += seen.recheck_after + 1
+    assert (await hub.converge()).readiness.ready
+
+
+async def test_a_probe_that_stays_refused_is_asked_more_and_more_rarely(idp: Idp) -> None:
+    """Each refusal is a line in the provider's audit log."""
+    provider = Refusing(idp, "/token")
+    provider.refusals = 1000
+    hub = Hub(idp, "generic-dcr")
+    waits = []
+    for _ in range(8):
+        seen = await hub.converge()
+        waits.append(seen.recheck_after or 0)
+        hub.clock.now += waits[-1] + 1
+    assert waits[-1] >= 600
+    assert sum(path == "/token" for _, path, _ in idp.seen) <= 8
+
+
+async def test_one_refused_reading_does_not_lose_the_registration_token(idp: Idp) -> None:
+    provider = Refusing(idp, "/reg/c")
+    hub = Hub(idp, "generic-dcr")
+    await hub.converge()
+    hub.body["credential"] = {"initial_access_token": "another"}
+    provider.refusals = 1
+    assert (await hub.converge()).readiness.reason == "RegistrationTokenLost"
+    hub.clock.now += 3600
+    assert (await hub.converge()).readiness.reason == ""
+    hub.body["redirect_uris"] = ["https://new.example.org/hub/oauth_callback"]
+    assert (await hub.converge()).readiness.reason == ""
+
+
+async def test_a_lost_registration_token_is_no_drift(idp: Idp) -> None:
+    """It would be repaired, and told, at every reading, and nothing would have been done."""
+    provider = Refusing(idp, "/reg/c")
+    hub = Hub(idp, "generic-dcr")
+    await hub.converge()
+    hub.body["credential"] = {"initial_access_token": "another"}
+    provider.refusals = 1000
+    await hub.converge()
+    for _ in range(3):
+        hub.clock.now += 3600
+        seen = await hub.target.observe(TENANT, hub.desired)
+        assert (seen.presence, seen.readiness.reason) == (Presence.SYNCED, "RegistrationTokenLost")
+
+
 @pytest.mark.parametrize("provider", ["keycloak-admin", "keycloak-dcr", "generic-dcr", "manual"])
 @pytest.mark.parametrize("status", [200, 201, 400, 401, 403, 404, 409, 500])
 async def test_no_secret_comes_out_whatever_the_provider_echoes(

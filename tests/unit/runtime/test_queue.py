@@ -60,3 +60,36 @@ async def test_age_is_that_of_the_oldest() -> None:
     await asyncio.sleep(0.02)
     queue.add("b")
     assert queue.oldest_age() >= 0.02
+
+
+async def test_a_key_that_is_woken_all_the_time_is_held_to_a_rate() -> None:
+    queue: WorkQueue[str] = WorkQueue(burst=3, rate=20)
+    turns = 0
+    for _ in range(40):
+        queue.add("hot")
+        if queue.depth:
+            turns += 1
+            queue.done(await soon(queue))
+    assert turns == 3
+    queue.add("calm")
+    assert await soon(queue) == "calm"
+    assert await soon(queue) == "hot", "held back is not forgotten"
+
+
+async def test_what_was_begun_goes_before_what_is_new_three_to_one() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    for key in "abcd":
+        queue.add(key)
+        queue.done(await soon(queue), finished=False)
+    for key in ("n1", "n2", *"abcd"):
+        queue.add(key)
+    assert [await soon(queue) for _ in range(6)] == ["a", "b", "c", "n1", "d", "n2"]
+
+
+async def test_a_finished_key_is_new_again() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    queue.add("a")
+    queue.done(await soon(queue), finished=True)
+    for key in ("n", "a"):
+        queue.add(key)
+    assert await soon(queue) == "n"

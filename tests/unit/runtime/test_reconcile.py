@@ -14,7 +14,7 @@ from vre_operator.api import names
 from vre_operator.api.site import Site
 from vre_operator.components.context import Environment
 from vre_operator.engine.errors import NotFound, Unavailable
-from vre_operator.engine.resources import Policy, Resource, ResourceId
+from vre_operator.engine.resources import Policy, Resource, ResourceId, Tenant
 from vre_operator.engine.target import Readiness, State
 from vre_operator.runtime.backoff import Backoff
 from vre_operator.runtime.publish import Publisher
@@ -77,15 +77,15 @@ class Rig:
     def __post_init__(self) -> None:
         self.restart()
 
-    def restart(self) -> None:
+    def restart(self, *, build: str = "0", key: bytes = b"k" * 32, quiet: float = 0) -> None:
         """A new process: nothing of the old one's memory."""
         self.reconciler = Reconciler(
             tenants=self.tenants,
             targets={self.world.name: self.world},
             publisher=Publisher(
-                self.cluster, self.cluster, self.tenants, lambda: "2026-01-01T00:00:00Z", quiet=0
+                self.cluster, self.cluster, self.tenants, lambda: "2026-01-01T00:00:00Z", quiet=quiet
             ),
-            sealer=Sealer(b"k" * 32, Site(), "0"),
+            sealer=Sealer(key, Site(), build),
             cluster_id="c",
             backoff=Backoff(seed=1),
             render=self.render,
@@ -143,6 +143,16 @@ async def test_from_nothing_to_ready_with_the_inventory_written_first(rig: Rig) 
     assert 600 <= wait <= 660
 
 
+async def test_no_endpoints_are_no_empty_map(rig: Rig) -> None:
+    """An apply that empties a map of ours makes it null, which the API server refuses for ever."""
+    await rig.run()
+    rig.cluster.obj["spec"]["notebooks"] = {"enabled": False}
+    rig.change(generation=2)
+    await rig.run()
+    assert "endpoints" not in rig.cluster.obj["status"]
+    assert rig.cluster.obj["status"]["observedGeneration"] == 2
+
+
 async def test_a_settled_tenant_costs_nothing_also_after_a_restart(rig: Rig) -> None:
     await rig.run()
     rig.cluster.writes.clear()
@@ -152,6 +162,83 @@ async def test_a_settled_tenant_costs_nothing_also_after_a_restart(rig: Rig) -> 
     await rig.run()
     assert (rig.cluster.writes, rig.world.log) == ([], [])
     assert [reason for reason, _ in rig.cluster.events] == ["Ready"]
+
+
+async def test_a_seal_is_of_this_wish_this_build_and_this_content(rig: Rig) -> None:
+    await rig.run()
+    seal = rig.cluster.obj["status"]["seal"]
+    rig.restart()
+    walked: list[str] = []
+    rig.world.fault = lambda verb, resource: walked.append(verb)
+    await rig.run()
+    assert walked == []
+    rig.restart(build="1")
+    await rig.run()
+    assert "observe" in walked, "another build looks for itself"
+    assert rig.cluster.obj["status"]["seal"] != seal
+    walked.clear()
+    rig.restart(build="1")
+    rig.world.stands[rid("hub")] = "spoiled meanwhile"
+    await rig.run()
+    assert "after apply" in walked
+
+
+async def test_a_seal_that_the_operator_did_not_make_proves_nothing(rig: Rig) -> None:
+    """A tenant's admin may be able to write the status, and knows how a seal is made."""
+    await rig.run()
+    rig.world.stands[rid("hub")] = "torn down"
+    rig.restart(key=b"not the operator's")
+    rig.reconciler.tenants.put(rig.cluster.obj)
+    forger = rig.reconciler.sealer
+    report = rig.reconciler.publisher.open(rig.cluster.obj)
+    tenant = Tenant("atlas", "vre", "u1", "c")
+    forged = forger.seal(tenant, rig.cluster.obj, report.inventory, rig.reconciler.targets, walked=False)
+    assert forged is not None
+    rig.cluster.obj["status"]["seal"] = forged.digest
+    rig.restart()
+    await rig.run()
+    assert rig.world.stands[rid("hub")] != "torn down"
+
+
+async def test_what_changes_behind_a_walk_is_not_sealed(rig: Rig) -> None:
+    """It was changed after it was looked at: the seal would call it well."""
+
+    def spoil(verb: str, resource: ResourceId) -> None:
+        if (verb, resource) == ("observe", rid("hub")):
+            rig.world.unseen.add(rid("ns"))
+
+    rig.world.fault = spoil
+    await rig.run()
+    rig.world.fault = lambda verb, resource: None
+    assert "seal" not in rig.cluster.obj["status"]
+    rig.world.stands[rid("ns")] = "spoiled"
+    rig.world.unseen.clear()
+    await rig.run()
+    assert rig.world.stands[rid("ns")] != "spoiled"
+
+
+async def test_a_new_seal_alone_is_no_write_between_resyncs(rig: Rig) -> None:
+    await rig.run()
+    rig.cluster.writes.clear()
+    rig.world.outsider += 1
+    await rig.run()
+    assert rig.cluster.writes == []
+
+
+async def test_what_is_passing_is_not_told_at_every_step() -> None:
+    rig = make_rig()
+    rig.restart(quiet=60)
+    for number in range(5):
+        rig.world.readiness[rid("db")] = Readiness(State.PROGRESSING, "Progressing", f"{number} of 5")
+        assert (await rig.run() or 0) <= 60
+    assert rig.cluster.writes == ["finalizers=['vre.science/finalizer']", "status"]
+    rig.world.readiness[rid("db")] = Readiness(State.FAILED, "ImagePullFailed", "no such image")
+    await rig.run()
+    assert rig.cluster.ready["reason"] == "ImagePullFailed", "what needs somebody is told at once"
+    del rig.world.readiness[rid("db")]
+    await rig.run()
+    assert rig.cluster.ready["status"] == "True"
+    assert [reason for reason, _ in rig.cluster.events] == ["ImagePullFailed", "Ready"]
 
 
 async def test_what_failed_is_tried_soon_whenever_others_want_to_be_looked_at(rig: Rig) -> None:

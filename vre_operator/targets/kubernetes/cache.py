@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -70,15 +69,6 @@ class Cache:
     def reflectors(self) -> Iterator[Reflector]:
         yield from self._kinds.values()
         yield self._pods
-
-    async def run(self) -> None:
-        async with asyncio.TaskGroup() as group:
-            for reflector in self.reflectors():
-                group.create_task(reflector.run(), name=f"follow {reflector.kind}")
-
-    async def wait_synced(self) -> None:
-        for reflector in self.reflectors():
-            await reflector.synced.wait()
 
     def meet(self, tenant: Tenant) -> None:
         """Remember whose the three namespaces are: pods and foreign changes in them wake this tenant."""

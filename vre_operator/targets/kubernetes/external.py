@@ -1,83 +1,150 @@
-"""What others make and we only read: a person's Secret or ConfigMap, a StorageClass, an IngressClass.
+"""What others make and we only read: a person's Secret, a StorageClass, an IngressClass.
 
-Read when asked and remembered for a short while: following every Secret of a cluster for the sake of a few
-would cost memory, and rights that nobody should have to give.
+Which of them there are, and at which version, is told by watches that bring metadata alone: to keep the
+content of every Secret of a cluster for the sake of a few would cost memory, and keep what nobody gave us.
+The content of one that a tenant names is read once for each of its versions.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
+from functools import partial
+from typing import NamedTuple
 
+from vre_operator.api import names
 from vre_operator.api.conditions import Reason
-from vre_operator.engine.errors import NotFound
+from vre_operator.engine.errors import Invalid, NotFound
 from vre_operator.engine.resources import Resource, ResourceId
 from vre_operator.engine.target import READY, Observation, Presence, Readiness, State
-from vre_operator.kube.client import Kube
+from vre_operator.kube.client import SILENCE, Kube
+from vre_operator.kube.reflector import Entry, Reflector
 from vre_operator.targets.kubernetes.manifest import SECRET, decode
 
-_FOUND_SECONDS = 60.0
+TenantKey = tuple[str, str]
+
 _MISSING_SECONDS = 15.0
 _CLASSES = {
     "storage.k8s.io/v1/StorageClass": Reason.STORAGE_CLASS_NOT_FOUND,
     "networking.k8s.io/v1/IngressClass": Reason.INGRESS_CLASS_NOT_FOUND,
 }
+# Ours are followed by the cache, and are nobody's to name.
+_THEIRS = f"{names.MANAGED_BY_LABEL}!={names.FIELD_MANAGER}"
+
+
+class _Known(NamedTuple):
+    """What was read of one Secret. until: for how long that holds where no watch tells of it."""
+
+    version: int
+    keys: tuple[str, ...]
+    seen: Observation
+    until: float
 
 
 class External:
-    """Reads, with a memory."""
+    """Reads, with a memory. `run` the reflectors. `wake` is called with the tenants that named what changed."""
 
-    def __init__(self, kube: Kube, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        kube: Kube,
+        wake: Callable[[TenantKey], None],
+        silence: float = SILENCE,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._kube = kube
+        self._wake = wake
         self._clock = clock
-        self._known: dict[ResourceId, tuple[float, tuple[str, ...], Observation]] = {}
+        self._known: dict[ResourceId, _Known] = {}
+        self._askers: defaultdict[tuple[str, str, str], set[TenantKey]] = defaultdict(set)
+        self._followed = {
+            kind: Reflector(
+                kube,
+                kind,
+                selector=_THEIRS if kind == SECRET else "",
+                compact=lambda _: {},
+                on_change=partial(self._changed, kind),
+                silence=silence,
+                whole=True,
+                metadata_only=True,
+            )
+            for kind in (SECRET, *_CLASSES)
+        }
 
-    def observe(self, resource: Resource) -> Observation | Awaitable[Observation]:
-        until, keys, seen = self._known.get(resource.id, (0.0, (), None))
-        if seen and keys == resource.required_keys and self._clock() < until:
-            return seen
-        return self._refresh(resource)
+    def reflectors(self) -> Iterator[Reflector]:
+        yield from self._followed.values()
 
-    async def _refresh(self, resource: Resource) -> Observation:
-        seen = await self._read(resource)
-        if not seen.readiness.ready:
-            seen = replace(seen, recheck_after=_MISSING_SECONDS)
-        lifetime = seen.recheck_after or _FOUND_SECONDS
-        self._known = {key: kept for key, kept in self._known.items() if kept[0] > self._clock()}
-        self._known[resource.id] = (self._clock() + lifetime, resource.required_keys, seen)
-        return seen
+    def observe(self, tenant: TenantKey, resource: Resource) -> Observation | Awaitable[Observation]:
+        kind, namespace, name = resource.id.kind, resource.id.namespace, resource.id.name
+        if kind not in self._followed:
+            raise Invalid(f"{kind} is not among the kinds that this operator reads of others")
+        self._askers[kind, namespace, name].add(tenant)
+        entry = self._followed[kind].get(namespace, name)
+        if kind in _CLASSES:
+            return Observation(Presence.SYNCED) if entry else self._no_class(resource.id)
+        known = self._known.get(resource.id)
+        if known is None or known.keys != resource.required_keys:
+            return self._read(resource)
+        holds = known.version == entry.version if entry else self._clock() < known.until
+        return known.seen if holds else self._read(resource)
 
     async def _read(self, resource: Resource) -> Observation:
         identity = resource.id
+        version = 0
         try:
             obj = await self._kube.get(identity.kind, identity.namespace, identity.name)
         except NotFound:
-            return Observation(Presence.ABSENT, await self._missing(resource))
-        if identity.kind in _CLASSES:
-            return Observation(Presence.SYNCED, READY)
-        data = decode(obj.get("data")) if identity.kind == SECRET else dict(obj.get("data") or {})
-        if lacking := [key for key in resource.required_keys if not data.get(key)]:
-            message = (
-                f"{identity.short} in namespace {identity.namespace} lacks {', '.join(lacking)}."
-                f" kubectl -n {identity.namespace} edit {identity.short.lower()}"
-            )
-            return Observation(Presence.DRIFTED, Readiness(State.FAILED, Reason.SECRET_KEY_MISSING, message))
-        return Observation(Presence.SYNCED, READY, outputs=data)
+            seen = Observation(Presence.ABSENT, _no_secret(resource))
+        else:
+            version = int(obj["metadata"]["resourceVersion"])
+            seen = _content(resource, decode(obj.get("data")))
+        if not seen.readiness.ready:
+            seen = replace(seen, recheck_after=_MISSING_SECONDS)
+        until = self._clock() + _MISSING_SECONDS
+        self._known[identity] = _Known(version, resource.required_keys, seen, until)
+        return seen
 
-    async def _missing(self, resource: Resource) -> Readiness:
-        identity = resource.id
-        if reason := _CLASSES.get(identity.kind):
-            there = sorted(obj["metadata"]["name"] for obj in await self._kube.list(identity.kind))
-            message = (
-                f"{identity.short} does not exist. This cluster has: {', '.join(there[:20]) or 'none'}."
-                " Name one of these, or ask the cluster's admin"
-            )
-            return Readiness(State.FAILED, reason, message)
-        kind = "secret generic" if identity.kind == SECRET else "configmap"
-        literals = " ".join(f"--from-literal={key}=..." for key in resource.required_keys)
+    def _no_class(self, identity: ResourceId) -> Observation:
+        there = sorted(entry.name for entry in self._followed[identity.kind].within(""))
         message = (
-            f"{identity.short} does not exist in namespace {identity.namespace}."
-            f" kubectl -n {identity.namespace} create {kind} {identity.name} {literals}".rstrip()
+            f"{identity.short} does not exist. This cluster has: {', '.join(there[:20]) or 'none'}."
+            " Name one of these, or ask the cluster's admin"
         )
-        return Readiness(State.FAILED, Reason.SECRET_NOT_FOUND, message)
+        reason = _CLASSES[identity.kind]
+        return Observation(Presence.ABSENT, Readiness(State.FAILED, reason, message))
+
+    def _changed(self, kind: str, old: Entry | None, new: Entry | None) -> None:
+        entry = new or old
+        if entry is None:
+            return
+        if new is None:
+            self._known = {one: kept for one, kept in self._known.items() if one[1:] != (kind, *_place(entry))}
+        for tenant in self._askers.get((kind, *_place(entry)), ()):
+            self._wake(tenant)
+
+
+def _place(entry: Entry) -> tuple[str, str]:
+    return (entry.namespace, entry.name)
+
+
+def _content(resource: Resource, data: dict[str, str]) -> Observation:
+    identity = resource.id
+    lacking = [key for key in resource.required_keys if not data.get(key)]
+    if not lacking:
+        return Observation(Presence.SYNCED, READY, outputs=data)
+    message = (
+        f"{identity.short} in namespace {identity.namespace} lacks {', '.join(lacking)}."
+        f" kubectl -n {identity.namespace} edit {identity.short.lower()}"
+    )
+    return Observation(Presence.DRIFTED, Readiness(State.FAILED, Reason.SECRET_KEY_MISSING, message))
+
+
+def _no_secret(resource: Resource) -> Readiness:
+    identity = resource.id
+    literals = " ".join(f"--from-literal={key}=..." for key in resource.required_keys)
+    message = (
+        f"{identity.short} does not exist in namespace {identity.namespace}."
+        f" kubectl -n {identity.namespace} create secret generic {identity.name} {literals}".rstrip()
+    )
+    return Readiness(State.FAILED, Reason.SECRET_NOT_FOUND, message)

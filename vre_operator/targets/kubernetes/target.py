@@ -7,6 +7,7 @@ there is none" or "only this uid" (client.Kube.apply), so no race and no stale c
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import logging
@@ -70,27 +71,31 @@ class KubernetesTarget:
     ) -> None:
         self._kube = kube
         self._cache = Cache(kube, wake, kinds, silence)
-        self._external = External(kube)
+        self._external = External(kube, wake, silence)
         self._sessions = Sessions(kube, self._cache)
         self._removal = Removal(kube, self._cache)
 
     async def run(self) -> None:
         """Follow the cluster, for ever. Its end is a bug and should end the process."""
-        await self._cache.run()
+        async with asyncio.TaskGroup() as group:
+            for reflector in self.reflectors():
+                group.create_task(reflector.run(), name=f"follow {reflector.kind}")
 
     async def synced(self) -> None:
         """Wait until every kind was listed once."""
-        await self._cache.wait_synced()
+        for reflector in self.reflectors():
+            await reflector.synced.wait()
 
     def reflectors(self) -> Iterator[Reflector]:
         """For the liveness probe and the metrics."""
-        return self._cache.reflectors()
+        yield from self._cache.reflectors()
+        yield from self._external.reflectors()
 
     def observe(self, tenant: Tenant, desired: Desired) -> Observation | Awaitable[Observation]:
         resource = desired.resource
         self._check(tenant, resource)
         if resource.policy is Policy.EXTERNAL:
-            return self._external.observe(resource)
+            return self._external.observe(tenant.key, resource)
         if resource.id.kind == SESSIONS:
             return self._sessions.observe(desired)
         entry = self._cache.get(resource.id)

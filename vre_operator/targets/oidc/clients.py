@@ -38,7 +38,7 @@ _REGISTRARS: dict[Provider, Registrar] = {
 _CHECK = (600.0, 1800.0)  # seconds between two readings of a settled client
 _UNREACHED = 60.0
 _PROBE = 6 * 3600.0  # a probe leaves an event in the provider's audit log
-_PROBE_AGAIN = 600.0
+_PROBE_AGAIN = (20.0, 600.0)  # doubling: the parts of a provider may agree a moment later
 
 
 class Clients:
@@ -50,6 +50,8 @@ class Clients:
         self._clock = clock
         self._records: dict[StateKey, Record] = {}
         self._due: dict[StateKey, float] = {}
+        self._probed: dict[StateKey, float] = {}
+        self._doubts: dict[StateKey, int] = {}
 
     async def observe(self, tenant: Tenant, role: str, body: Mapping[str, Any]) -> Observation:
         """Compare with what is remembered; now and then with the provider."""
@@ -131,6 +133,8 @@ class Clients:
         await record.forget()
         self._records.pop(record.key, None)
         self._due.pop(record.key, None)
+        self._probed.pop(record.key, None)
+        self._doubts.pop(record.key, None)
         return True
 
     async def _check(self, work: Work) -> str:
@@ -158,17 +162,24 @@ class Clients:
         state = work.state
         if state.problem != NO_PROBLEM and not _by_probe(work):
             return
-        interval = _PROBE_AGAIN if state.problem != NO_PROBLEM else _PROBE
-        if not fresh and self._clock() - state.probed_at < interval:
+        interval = self._patience(work.record.key) if state.problem != NO_PROBLEM else _PROBE
+        key = work.record.key
+        # Not among what is remembered for good: a write for each probe would never let a tenant come to rest.
+        probed = self._probed.setdefault(key, self._clock() - random.uniform(0, _PROBE))  # noqa: S311
+        if not fresh and self._clock() - probed < interval:
             return
+        doubts = self._doubts.get(key, 0)
         try:
             verdict = await probe(work.http, work.spec, state.client_id, state.current)
         except (Unavailable, Throttled):
             return
         problem = NO_PROBLEM
+        self._doubts.pop(key, None)
         if verdict in (Verdict.REFUSED, Verdict.WRONG_SECRET):
             problem = _refused(work)
-        await work.record.update(probed_at=self._clock(), problem=problem)
+            self._doubts[key] = doubts + 1
+        self._probed[key] = self._clock()
+        await work.record.update(problem=problem)
 
     def _settled(self, record: Record) -> Observation:
         reason, message = record.state.problem
@@ -191,7 +202,14 @@ class Clients:
         return self._due.setdefault(key, self._clock() + random.uniform(0, _CHECK[0]))  # noqa: S311
 
     def _plan_check(self, key: StateKey) -> None:
-        self._due[key] = self._clock() + random.uniform(*_CHECK)  # noqa: S311
+        wait = random.uniform(*_CHECK)  # noqa: S311
+        self._due[key] = self._clock() + (self._patience(key) if key in self._doubts else wait)
+
+    def _patience(self, key: StateKey) -> float:
+        """Seconds until a refused client is probed again; the longest when it is not known how often it was."""
+        first, longest = _PROBE_AGAIN
+        doubts = self._doubts.get(key)
+        return longest if doubts is None else min(longest, first * 2.0 ** (doubts - 1))
 
 
 def _unsettled(state: ClientState, owner: Owner, body: Mapping[str, Any]) -> str:

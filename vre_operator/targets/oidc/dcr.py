@@ -20,6 +20,7 @@ from vre_operator.targets.oidc.registrar import (
     Work,
     ambiguous_reading,
     credentials_refused,
+    known_lost,
     registration_refused,
     token_lost,
 )
@@ -31,11 +32,13 @@ class GenericDcr:
     """Strategy C of the contract."""
 
     async def differs(self, work: Work) -> tuple[str, Problem]:
-        if not work.state.rat:
-            verdict = await probe(work.http, work.spec, work.state.client_id, work.state.current)
-            return "the client is gone" if verdict in _NOT_OURS else "", _lost(work)
-        live = await _read(work)
-        return "it can't be read" if live is None else ", ".join(_different(_metadata(work), live)), NO_PROBLEM
+        live = await _read(work) if work.state.rat else None
+        if live is not None:
+            return ", ".join(_different(_metadata(work), live)), NO_PROBLEM
+        if work.state.rat and not known_lost(work):
+            return "it can't be read", NO_PROBLEM
+        verdict = await probe(work.http, work.spec, work.state.client_id, work.state.current)
+        return "the client is gone" if verdict in _NOT_OURS else "", _lost(work)
 
     async def ensure(self, work: Work) -> Problem:
         state = work.state
@@ -55,7 +58,7 @@ class GenericDcr:
             case _:
                 if not work.spec.same_client(state.spec):
                     raise token_lost(state.client_id, work.spec.issuer)
-                await work.record.update(rat="")
+                # The token is kept: one refusal proves little, and the next reading tries it again.
                 return _lost(work)
 
     async def remove(self, work: Work) -> bool:

@@ -19,6 +19,7 @@ from vre_operator.targets.oidc.registrar import (
     Work,
     ambiguous_reading,
     credentials_refused,
+    known_lost,
     new_secret,
     registration_refused,
     token_lost,
@@ -29,12 +30,13 @@ class KeycloakDcr:
     """Strategy A' of the contract."""
 
     async def differs(self, work: Work) -> tuple[str, Problem]:
-        if not work.state.rat:
-            verdict = await probe(work.http, work.spec, work.state.client_id, work.state.current)
-            gone = "the client is gone" if verdict is Verdict.REFUSED else ""
-            return gone, _lost(work)
-        live = await _read(work)
-        return "it can't be read" if live is None else _differences(work, live), NO_PROBLEM
+        live = await _read(work) if work.state.rat else None
+        if live is not None:
+            return _differences(work, live), NO_PROBLEM
+        if work.state.rat and not known_lost(work):
+            return "it can't be read", NO_PROBLEM
+        verdict = await probe(work.http, work.spec, work.state.client_id, work.state.current)
+        return "the client is gone" if verdict is Verdict.REFUSED else "", _lost(work)
 
     async def ensure(self, work: Work) -> Problem:
         state = work.state
@@ -113,7 +115,8 @@ class KeycloakDcr:
         state = work.state
         if not work.spec.same_client(state.spec):
             raise token_lost(state.client_id, work.spec.issuer)
-        await work.record.update(current=state.secret, pending="", rat="", intent_at=0.0)
+        # A token that was refused is kept: one refusal proves little, and the next reading tries it again.
+        await work.record.update(current=state.secret, pending="", intent_at=0.0)
         return _lost(work)
 
 

@@ -145,7 +145,6 @@ class ClientState:
     registration_uri: str = ""
     nonce: str = ""
     intent_at: float = 0.0
-    probed_at: float = 0.0
     mapper: bool = True
     deleting: bool = False
     problem: Problem = NO_PROBLEM

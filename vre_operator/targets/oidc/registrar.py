@@ -89,6 +89,11 @@ def token_lost(client_id: str, issuer: str) -> TargetError:
     )
 
 
+def known_lost(work: Work) -> bool:
+    """Whether that was found out before: nothing about it is news then."""
+    return work.state.problem[0] == Reason.REGISTRATION_TOKEN_LOST
+
+
 def ambiguous_reading(work: Work, answer: Answer) -> TargetError:
     """An answer that no rule covers: nothing is concluded from it."""
     return registration_refused(

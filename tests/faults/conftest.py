@@ -1,0 +1,60 @@
+"""One bare cluster and one operator for all programmes; the share of CI, or with VRE_LONG=1 everything."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from functools import cache
+
+import pytest
+
+from dev.cluster import Cluster
+from tests.faults.plans import Reference, refer
+from tests.faults.play import Player
+from tests.faults.rig.identity import Strict
+from tests.faults.rig.stage import RESYNC_SECONDS, Stage, stage
+from tests.faults.workloads import CREATE, Workload
+
+LONG = os.environ.get("VRE_LONG") == "1"
+QUIET = 3.0 * RESYNC_SECONDS if LONG else 1.0
+
+
+@pytest.fixture(scope="session")
+def bare() -> Iterator[Cluster]:
+    """A cluster for this test session; one that ran before, named by VRE_FAULT_CLUSTER, is used and left."""
+    cluster = Cluster(os.environ.get("VRE_FAULT_CLUSTER", "faults"))
+    ours = not cluster.running
+    cluster.up(node=False, bare=True)
+    yield cluster
+    if ours:
+        cluster.down()
+
+
+@pytest.fixture(scope="session")
+def on_stage(bare: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    with stage(bare, tmp_path_factory.mktemp("stage")) as made:
+        yield made
+
+
+Referee = Callable[[Workload], Reference]
+
+
+@pytest.fixture(scope="session")
+def referee(player: Player) -> Referee:
+    """Undisturbed runs, made once each. A field that differs by itself fails here: mask it by name."""
+
+    @cache
+    def of(workload: Workload) -> Reference:
+        runs = 5 if LONG else 2 if workload is CREATE else 1
+        reference, differences = refer(player, workload, runs)
+        assert not differences
+        assert [str(flaw) for flaw in reference.flaws] == []
+        return reference
+
+    return of
+
+
+@pytest.fixture(scope="session")
+def player(on_stage: Stage) -> Player:
+    """With tenants at oidc-provider."""
+    return Player(on_stage, Strict(on_stage.registry), on_stage.issuer, QUIET)

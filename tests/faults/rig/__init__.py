@@ -1,0 +1,1 @@
+"""Proxies that fail on demand, recorders of what really happened, and an oracle that compares the two."""

@@ -1,0 +1,211 @@
+"""What really happened, from sources that the operator has no hand in: a watch of our own and the audit log."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import aiohttp
+
+from tests.faults.rig.api import KINDS, Api, Json, collection
+from tests.faults.rig.background import Background
+
+
+class Name(NamedTuple):
+    """An object's address."""
+
+    kind: str
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return "/".join(part for part in self if part)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """`type`: ADDED, MODIFIED or DELETED."""
+
+    type: str
+    name: Name
+    object: Json
+
+    @property
+    def uid(self) -> str:
+        return str(self.object["metadata"]["uid"])
+
+
+class Recorder:
+    """Follows every kind in all namespaces. history: all changes since the start; objects: what there is."""
+
+    def __init__(self, background: Background, api: Api) -> None:
+        self.history: list[Change] = []
+        self.objects: dict[Name, Json] = {}
+        self._initial: dict[Name, Json] = {}
+        self._background = background
+        self._api = api
+        self._failure: BaseException | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Returns when every kind was listed."""
+        self._background.run(self._start())
+
+    def stop(self) -> None:
+        self._background.run(self._stop())
+
+    def mark(self) -> int:
+        self.check()
+        return len(self.history)
+
+    def check(self) -> None:
+        """Raise what ended a watch: a blind recorder proves nothing."""
+        if self._failure:
+            raise RuntimeError("a recorder ended") from self._failure
+
+    def since(self, mark: int, namespaces: Iterable[str] = ()) -> list[Change]:
+        """The changes after `mark`, of these namespaces (the namespaces themselves included) or of all."""
+        self.check()
+        wanted = set(namespaces)
+        return [
+            change
+            for change in self.history[mark:]
+            if not wanted or (change.name.namespace or change.name.name) in wanted
+        ]
+
+    def within(self, namespaces: Iterable[str]) -> dict[Name, Json]:
+        """What there is in these namespaces, with the namespaces themselves, without events."""
+        self.check()
+        wanted = set(namespaces)
+        return {
+            name: obj
+            for name, obj in list(self.objects.items())
+            if (name.namespace or name.name) in wanted and name.kind != "Event"
+        }
+
+    def as_of(self, mark: int) -> dict[Name, Json]:
+        """What there was at `mark`."""
+        there = dict(self._initial)
+        for change in self.history[:mark]:
+            if change.type == "DELETED":
+                there.pop(change.name, None)
+            else:
+                there[change.name] = change.object
+        return there
+
+    def before(self, name: Name) -> Json | None:
+        """The version before the last one, whatever its uid; None when there was none."""
+        versions = [change for change in self.history if change.name == name]
+        if len(versions) < 2 or versions[-2].type == "DELETED":
+            return None
+        return versions[-2].object
+
+    async def _start(self) -> None:
+        self._initial = {}
+        versions = await asyncio.gather(*(self._list(kind) for kind in KINDS))
+        self._initial = dict(self.objects)
+        for kind, version in zip(KINDS, versions, strict=True):
+            self._tasks.append(asyncio.create_task(self._guarded(kind, version)))
+
+    async def _stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _list(self, kind: str) -> str:
+        async with self._api.session.get(collection(kind)) as answer:
+            listed = json.loads(await answer.read())
+        if answer.status == 429:  # a kind that was installed a moment ago
+            await asyncio.sleep(1)
+            return await self._list(kind)
+        if answer.status != 200:
+            raise RuntimeError(f"{kind}: {listed}")
+        for item in listed["items"] or ():
+            self.objects[_name(kind, item)] = item
+        return str(listed["metadata"]["resourceVersion"])
+
+    async def _guarded(self, kind: str, version: str) -> None:
+        try:
+            await self._watch(kind, version)
+        except Exception as failure:
+            self._failure = failure
+
+    async def _watch(self, kind: str, version: str) -> None:
+        while True:
+            query = {"watch": "true", "resourceVersion": version, "allowWatchBookmarks": "true"}
+            timeout = aiohttp.ClientTimeout(total=None)
+            async with self._api.session.get(collection(kind), params=query, timeout=timeout) as answer:
+                rest = b""
+                async for piece in answer.content.iter_any():
+                    *lines, rest = (rest + piece).split(b"\n")
+                    for line in lines:
+                        version = self._take(kind, json.loads(line))
+
+    def _take(self, kind: str, event: Json) -> str:
+        obj = event["object"]
+        if event["type"] == "ERROR":
+            raise RuntimeError(f"{kind}: {obj}")
+        if event["type"] != "BOOKMARK":
+            name = _name(kind, obj)
+            self.history.append(Change(event["type"], name, obj))
+            if event["type"] == "DELETED":
+                self.objects.pop(name, None)
+            else:
+                self.objects[name] = obj
+        return str(obj["metadata"]["resourceVersion"])
+
+
+def _name(kind: str, obj: Json) -> Name:
+    return Name(kind, obj["metadata"].get("namespace", ""), obj["metadata"]["name"])
+
+
+def counted(changes: Iterable[Change], what: str) -> Counter[Name]:
+    """How many different objects were ADDED or DELETED under each name."""
+    return Counter(name for name, _ in {(change.name, change.uid) for change in changes if change.type == what})
+
+
+_LEASE = re.compile(r"/leases/")
+
+
+class Audit:
+    """The API server's audit log."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def mark(self) -> int:
+        return self._path.stat().st_size
+
+    def since(self, mark: int, user: str) -> Iterator[Json]:
+        """What `user` asked, without the watches that go on and without the lease."""
+        with self._path.open("rb") as log:
+            log.seek(mark)
+            for line in log:
+                if not line.endswith(b"\n") or user.encode() not in line:
+                    continue
+                event = json.loads(line)
+                if event["user"]["username"] == user and not _LEASE.search(event["requestURI"]):
+                    yield event
+
+    def text(self, mark: int) -> str:
+        with self._path.open("rb") as log:
+            log.seek(mark)
+            return log.read().decode(errors="replace")
+
+
+def verbs(events: Iterable[Json]) -> Counter[str]:
+    """Requests by verb."""
+    return Counter(event["verb"] for event in events)
+
+
+def spoken(event: Json) -> str:
+    """An audit event in words."""
+    what: dict[str, Any] = event.get("objectRef") or {}
+    parts = (event["verb"], what.get("resource", ""), what.get("namespace", ""), what.get("name", ""))
+    return " ".join(part for part in parts if part)
