@@ -26,8 +26,10 @@ demo-down: venv ## end the demo and leave nothing of it behind
 	@$(python) -m dev.demo down
 
 .PHONY: bench
-bench: venv ## the measures: apply to Ready, spawn, requests at rest, drift repair
-	@$(python) -m dev.demo bench
+bench: venv ## the engine side by side with others (QUICK=1, N=1000, ROUNDS=7); with a demo up, its measures, too
+	@$(python) -m tests.scale bench $(if $(QUICK),--quick) $(if $(N),--largest $(N)) $(if $(ROUNDS),--rounds $(ROUNDS))
+	@if $(python) -m dev status --name demo >/dev/null 2>&1; then $(python) -m dev.demo bench; \
+	  else echo "With a demo up (make demo) this measures apply to Ready and spawn to JupyterLab, too."; fi
 
 # --- change --------------------------------------------------------------------------------------------------
 

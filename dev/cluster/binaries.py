@@ -26,7 +26,7 @@ KUBE_PROGRAMS = (
     "kubectl",
 )
 # Name, module (a folder of SOURCE) and package of each program, in the sets that are built and kept together.
-_CLUSTER = (
+CLUSTER = (
     ("pause", ".", "./cmd/pause"),
     ("etcd", ".", "go.etcd.io/etcd/server/v3"),
     ("kube", ".", "./cmd/kube"),
@@ -35,18 +35,18 @@ _CLUSTER = (
     ("local-path-provisioner", ".", "github.com/rancher/local-path-provisioner"),
     ("kwok", "kwok", "sigs.k8s.io/kwok/cmd/kwok"),
 )
-_BENCH = (("contender", "contender", "."),)
+BENCH = (("contender", "contender", "."),)
 _Targets = tuple[tuple[str, str, str], ...]
 
 
 def binaries() -> Path:
     """Give the directory of the cluster's programs, building them if this source has none yet."""
-    return _built(_CLUSTER, links=dict.fromkeys(KUBE_PROGRAMS, "kube"))
+    return _built(CLUSTER, links=dict.fromkeys(KUBE_PROGRAMS, "kube"))
 
 
 def contender() -> Path:
     """Give the program of the bench's Go operator, building it if this source has none yet."""
-    return _built(_BENCH, links={}) / "contender"
+    return _built(BENCH, links={}) / "contender"
 
 
 def source_hash(targets: _Targets) -> str:

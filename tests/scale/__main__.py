@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-import random
-import statistics
+import os
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from functools import cache
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
+from rich.console import Console
 
+from dev.cluster import binaries
 from dev.progress import note, step
-from tests.scale import compare, contenders, creation, figures, issuer, rig, tenants
-from tests.scale import life as lives
+from tests.scale import contenders, issuer, registering, report
 from tests.scale.creation import Made
-from tests.scale.tenants import Rendered
+from tests.scale.figures import Row
+from tests.scale.life import told as asked
+from tests.scale.rounds import MEASURES, Course, Round
+
+_name = click.option("--name", default="scale", show_default=True, help="The cluster's name.")
+_ALWAYS = (contenders.Yardstick, contenders.Ours, contenders.Go, contenders.Kubectl, contenders.Helm)
+_ONCE = (contenders.OneConnection, contenders.GoOneWorker, contenders.GoThrottled)
+"""Controls: one round of these tells enough."""
+_AT_LARGE = (contenders.Yardstick, contenders.Go)
+_console = Console(width=160)
 
 
 @click.group()
@@ -27,120 +36,107 @@ def main() -> None:
 @click.option("--sizes", default="1,10", show_default=True, help="How many tenants at once.")
 @click.option("--rounds", default=1, show_default=True)
 @click.option("--only", default="yardstick,vre-operator", show_default=True, help="Contenders; `all` for all.")
-@click.option("--name", default="scale", show_default=True, help="The cluster's name.")
 @click.option("--seed", default=0, help="Of the order; 0: another one each time.")
-def create(sizes: str, rounds: int, only: str, name: str, seed: int) -> None:
+@_name
+def create(sizes: str, rounds: int, only: str, seed: int, name: str) -> None:
     """Tenants made at once: seconds, CPU and requests of each contender, and ours by the yardstick's."""
-    wanted = [int(size) for size in sizes.split(",")]
     chosen = [it for it in contenders.ALL if only == "all" or it.name in only.split(",")]
-    order = random.Random(seed or None)  # noqa: S311 no secret
-    with tempfile.TemporaryDirectory(prefix="vre-scale-") as scratch:
-        folder = Path(scratch)
-        with issuer.running(folder / "issuer") as provider:
-            site = rig.site_settings(provider)
-
-            @cache
-            def rendered(size: int) -> Sequence[Rendered]:
-                names = [f"t{size}-{number:04}" for number in range(max(size, 1))]
-                identity = tenants.manual(provider.url)
-                return creation.render(folder / "rendered", (tenants.wish(it, identity) for it in names), site)
-
-            for size in (0, *wanted):
-                rendered(size)
-            for number in range(1, rounds + 1):
-                results: list[Made] = []
-                reference = None
-                for each in order.sample(chosen, len(chosen)):
-                    with (
-                        step(f"round {number} of {rounds}: {each.name}") as say,
-                        rig.world(name, folder / "turn", provider) as world,
-                    ):
-                        made, standing = creation.turn(
-                            world, each(world, folder / "rendered"), wanted, rendered, say
-                        )
-                    if reference is not None:
-                        shared = {key for key in standing if key in reference}
-                        unequal = list(
-                            compare.differences(
-                                {key: reference[key] for key in shared}, {key: standing[key] for key in shared}
-                            )
-                        )
-                        if unequal:
-                            note(f"VOID, {len(unequal)} fields differ: {unequal[0][:300]}")
-                    reference = reference or standing
-                    results += made
-                for size in wanted:
-                    base = [it.seconds for it in results if it.size == size and it.contender == "yardstick"]
-                    for it in results:
-                        if it.size == size:
-                            note(told(it, statistics.fmean(base) if base else 0))
+    with course(name) as it:
+        done = []
+        for number in range(1, rounds + 1):
+            done.append(it.round(number, chosen, [int(size) for size in sizes.split(",")], seed))
+            for made in done[-1].made:
+                note(told(made))
+    _print_creation(done)
 
 
 @main.command()
 @click.option("--size", default=10, show_default=True, help="How many tenants.")
-@click.option("--name", default="scale", show_default=True, help="The cluster's name.")
-@click.option("--parts", default="", help="Only these measures, by their names.")
-def life(size: int, name: str, parts: str) -> None:
+@click.option("--parts", default=",".join(MEASURES), show_default=True, help="Which measures.")
+@click.option("--samples", default=150, show_default=True, help="Of each measure of drift.")
+@_name
+def life(size: int, parts: str, samples: int, name: str) -> None:
     """What tenants cost our operator once they stand."""
+    with course(name) as it, it.life(size) as (made, _, measure):
+        note(told(made))
+        for row in measure(*parts.split(","), samples=samples):
+            _tell(row)
+
+
+@main.command()
+@click.option("--quick", is_flag=True, help="About five minutes: small numbers, two rounds.")
+@click.option("--largest", default=0, help="How many tenants in the long part; default 1000, quick 10.")
+@click.option("--rounds", default=0, help="Default 7, quick 2.")
+@click.option("--page", type=click.Path(path_type=Path), default=report.PAGE, help="Where the page is written.")
+@_name
+def bench(quick: bool, largest: int, rounds: int, page: Path, name: str) -> None:
+    """Everything: prints the tables and writes docs/performance.md."""
+    largest = largest or (10 if quick else 1000)
+    sizes = [1, 10] if quick else [1, 10, 100]
+    binaries.contender()
+    load: list[float] = []
+    with course(name) as it:
+        done: list[Round] = []
+        for number in range(1, (rounds or (2 if quick else 7)) + 1):
+            chosen = _ALWAYS if quick or number > 1 else (*_ALWAYS, *_ONCE)
+            done.append(it.round(number, chosen, sizes))
+            load.append(os.getloadavg()[0])
+            _print_creation(done)
+        rows: list[Row] = []
+        alike = Round(len(done) + 1)
+        if largest not in sizes:
+            alike = it.round(alike.number, _AT_LARGE, [largest])
+            load.append(os.getloadavg()[0])
+        for size in sorted({10, largest}):
+            with step(f"{size} tenants of ours"), it.life(size) as (made, standing, measure):
+                if size == largest and largest not in sizes:
+                    alike.add(made.contender, [made], standing)
+                    done.append(alike)
+                    _print_creation(done)
+                for row in measure(*MEASURES, samples=60 if quick else 300):
+                    _tell(row)
+                    rows.append(row)
+            load.append(os.getloadavg()[0])
+        with step("one tenant that registers"):
+            rows += registering.measure(name, it.folder)
+    rows = [*report.bars(done), *rows]
+    _print_creation(done)
+    columns = ("figure", "bar", "seen", "reached")
+    _console.print(report.table("The figures and their bars", columns, report.bar_cells(rows)))
+    report.write(page, done, rows, load)
+    note(f"written: {page.name}")
+
+
+@contextmanager
+def course(name: str) -> Iterator[Course]:
+    """With a provider, in a folder that goes with the block."""
     with tempfile.TemporaryDirectory(prefix="vre-scale-") as scratch:
         folder = Path(scratch)
         with issuer.running(folder / "issuer") as provider:
-            for row in lived(name, folder, provider, size, parts.split(",") if parts else None):
-                mark = {None: " ", True: "+", False: "-"}[row.reached]
-                note(f"{mark} {row.measure}: {row.seen}" + (f"   [bar: {row.bar}]" if row.bar else ""))
+            yield Course(name, folder, provider)
 
 
-def lived(
-    name: str, folder: Path, provider: issuer.Issuer, size: int, parts: Sequence[str] | None
-) -> Iterator[figures.Row]:
-    """All measures of life.py, in the order in which one does not spoil the next."""
-    resync = 15.0
-    site = rig.site_settings(provider, resync=resync)
-
-    def wishes(prefix: str, url: str, count: int) -> list[Rendered]:
-        identity = tenants.manual(url)
-        names = [f"{prefix}{number:04}" for number in range(count)]
-        return creation.render(folder / "rendered", (tenants.wish(it, identity) for it in names), site)
-
-    with rig.world(name, folder / "turn", provider, resync=resync) as world:
-        ours = contenders.Ours(world, folder / "rendered")
-        yardstick = contenders.Yardstick(world, folder / "rendered")
-        ours.start()
-        yardstick.start()
-        try:
-            creation.make(world, ours, wishes("warm", provider.url, 1))
-            group = wishes("t", provider.url, size)
-            note(told(creation.make(world, ours, group), 0))
-            it = lives.Life(world, ours, group, resync)
-            measures: dict[str, Callable[[], Iterator[figures.Row]]] = {
-                "rest": lambda: lives.at_rest(it),
-                "field": lambda: lives.one_field(it),
-                "idle": lambda: lives.idle_drift(it, 3),
-                "busy": lambda: lives.busy_drift(it, 300),
-                "hot": lambda: lives.hot_neighbour(it, 30),
-                "sick": lambda: lives.sick_provider(it, wishes, 30),
-                "restart": lambda: lives.restart(it),
-                "delete": lambda: lives.deletion(it, yardstick),
-            }
-            for part, measure in measures.items():
-                if parts is None or part in parts:
-                    yield from measure()
-        finally:
-            ours.end()
-            yardstick.end()
-
-
-def told(made: Made, base: float) -> str:
+def told(made: Made) -> str:
+    """One line while a bench runs."""
     cpu = " ".join(f"{name.removeprefix('kube-')} {seconds:.2f}" for name, seconds in made.cpu.items())
     return (
         f"{made.contender:14} N={made.size:<4} {made.seconds:7.3f} s"
-        + (f" = {made.seconds / base:4.2f} Y" if base else "")
         + (f", ready {made.ready:.3f} s" if made.ready is not None else "")
         + (f", waiting {made.waiting:.3f} s" if made.waiting is not None else "")
         + f"; CPU-s {cpu}; RSS {made.rss >> 20} MiB"
-        + f"; {sum(made.asked.values())} requests for {made.objects} objects"
-        + f"; queued {made.queued:.3f} s"
+        + f"; {sum(made.asked.values())} requests for {made.objects} objects: {asked(made.asked)}"
     )
+
+
+def _tell(row: Row) -> None:
+    mark = {None: " ", True: "+", False: "-"}[row.reached]
+    note(f"{mark} {row.measure}: {row.seen}" + (f"   [bar: {row.bar}]" if row.bar else ""))
+
+
+def _print_creation(done: Sequence[Round]) -> None:
+    void = sum(1 for it in done if it.void)
+    title = f"Tenants made: {len(done) - void} rounds count, {void} void"
+    _console.print(report.table(title, report.COLUMNS, list(report.creation_rows(done))))
 
 
 if __name__ == "__main__":

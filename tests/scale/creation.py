@@ -59,7 +59,7 @@ def turn(
 ) -> tuple[list[Made], dict[Key, Json]]:
     """A tenant to get warm with, then each number of tenants; the second value is what stands in the end."""
     made: list[Made] = []
-    standing: dict[Key, Json] = {}
+    stands: dict[Key, Json] = {}
     try:
         contender.start()
         say("warming up")
@@ -69,12 +69,17 @@ def turn(
                 say(f"{size} at once")
                 group = rendered(size)
                 made.append(make(world, contender, group))
-                some = group[:: max(1, size // _SAMPLE)]
-                names = [name for tenant in some for name in tenant.namespaces]
-                standing |= world.api(partial(compare.standing, namespaces=names))
+                stands |= standing(world, group)
     finally:
         contender.end()
-    return made, standing
+    return made, stands
+
+
+def standing(world: Rig, group: Sequence[Rendered]) -> dict[Key, Json]:
+    """What stands, as compare.standing has it; of many tenants a sample, the same for every contender."""
+    some = group[:: max(1, len(group) // _SAMPLE)]
+    names = [name for tenant in some for name in tenant.namespaces]
+    return world.api(partial(compare.standing, namespaces=names))
 
 
 def make(world: Rig, contender: Contender, group: Sequence[Rendered]) -> Made:

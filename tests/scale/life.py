@@ -21,18 +21,24 @@ from vre_operator.kube.client import Kube
 
 REST_SECONDS = 60.0
 _CALM_SECONDS = 5.0
+_MANY, _LARGE = 100, 1000
+"""With fewer tenants the process's own memory hides theirs; the bars for many are for 1,000."""
 _KIB, _MIB = 1 << 10, 1 << 20
 _DEAD = "https://localhost:1"
 
 
 @dataclass
 class Life:
-    """`group` stands, made by `ours`, which runs. idle: drift repairs of before any load, in seconds."""
+    """`group` stands, made by `ours`, which runs.
+
+    bare: bytes of the operator before there was anybody. idle: drift repairs of before any load, in seconds.
+    """
 
     world: Rig
     ours: Ours
     group: Sequence[Rendered]
     resync: float
+    bare: int
     idle: list[float] = field(default_factory=list)
 
     @property
@@ -81,7 +87,7 @@ def at_rest(life: Life) -> Iterator[Row]:
     asked = without_watches(life.asked())
     provider = life.world.issuer.calls() - calls
     share = 100 * (after.cpu - before.cpu) / seconds
-    each = after.rss / _KIB / life.size
+    each = (after.rss - life.bare) / _KIB / life.size
     yield Row(f"at rest, {life.size} tenants, 3 resyncs: writes", "0", str(writes(asked)), not writes(asked))
     yield Row(
         f"at rest, {life.size} tenants, 3 resyncs: requests",
@@ -100,8 +106,14 @@ def at_rest(life: Life) -> Iterator[Row]:
     yield Row(
         f"memory with {life.size} tenants",
         "<= 200 MiB at 1,000",
-        f"{after.rss / _MIB:.0f} MiB ({each:.0f} KiB for each, with the process's own)",
-        after.rss <= 200 * _MIB if life.size >= 1000 else None,
+        f"{after.rss / _MIB:.0f} MiB, {life.bare / _MIB:.0f} without any",
+        after.rss <= 200 * _MIB if life.size >= _LARGE else None,
+    )
+    yield Row(
+        f"memory of a tenant, of {life.size}",
+        "<= 100 KiB",
+        f"{each:.0f} KiB",
+        each <= 100 if life.size >= _MANY else None,
     )
 
 
@@ -121,8 +133,7 @@ def restart(life: Life) -> Iterator[Row]:
     asked += life.calm()
     cpu = processes.costs(world.parts)["kube-apiserver"].cpu - before["kube-apiserver"].cpu
     steady = world.audit.latest - began
-    at_scale = life.size >= 1000
-    yield Row(f"restart, {life.size} tenants: steady after", "<= 15 s", f"{steady:.1f} s", steady <= 15 or None)
+    yield Row(f"restart, {life.size} tenants: steady after", "<= 15 s", f"{steady:.1f} s", steady <= 15)
     yield Row(
         f"restart, {life.size} tenants: writes", "0", f"{writes(asked)}; {told(asked)}", not writes(asked)
     )
@@ -130,7 +141,7 @@ def restart(life: Life) -> Iterator[Row]:
         f"restart, {life.size} tenants: API server",
         "<= 20 CPU-s at 1,000",
         f"{cpu:.1f} CPU-s",
-        cpu <= 20 if at_scale else None,
+        cpu <= 20 if life.size >= _LARGE else None,
     )
 
 

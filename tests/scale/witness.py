@@ -75,6 +75,11 @@ class Witness:
             self.sights.append(sight)
             self.by_key.setdefault(key, []).append(sight)
 
+    def close(self) -> None:
+        """Read no more."""
+        if self._reader:
+            self._reader.close()
+
     def until(self, holds: Callable[[], bool], seconds: float, what: str) -> None:
         """Look on until it holds; raises TimeoutError."""
         deadline = time.monotonic() + seconds
@@ -115,7 +120,11 @@ def watching(kubeconfig: Path, file: Path) -> Iterator[Witness]:
         assert process.stdout
         if not process.stdout.readline():
             raise RuntimeError(f"the witness did not start: {file.with_suffix('.log').read_text()[-500:]}")
-        yield Witness(file, process)
+        witness = Witness(file, process)
+        try:
+            yield witness
+        finally:
+            witness.close()
     finally:
         process.kill()
         process.wait()
@@ -138,7 +147,7 @@ async def _follow(session: aiohttp.ClientSession, server: str, kind: str, out: T
         async for chunk in answer.content.iter_any():
             at = time.monotonic()
             *lines, rest = (rest + chunk).split(b"\n")
-            out.writelines(_line(at, kind, line) for line in lines if line)
+            out.writelines(line_of(at, kind, line) for line in lines if line)
             out.flush()
     raise RuntimeError(f"the watch of {kind} ended")
 
@@ -146,7 +155,8 @@ async def _follow(session: aiohttp.ClientSession, server: str, kind: str, out: T
 _begun: list[str] = []
 
 
-def _line(at: float, kind: str, line: bytes) -> str:
+def line_of(at: float, kind: str, line: bytes) -> str:
+    """What is kept of an event; raises RuntimeError for an error."""
     head = _HEAD.match(line)
     if head:
         kind_of_event, name, namespace, uid, version, generation = (

@@ -60,7 +60,7 @@ class NotebookResources(Model):
 
     cpu_guarantee: Annotated[float, Field(ge=0, le=256)] = 0.1
     """CPUs promised to each notebook: nodes are filled up by this."""
-    cpu_limit: Annotated[float, Field(ge=0.1, le=256)] = 2
+    cpu_limit: Annotated[float, Field(ge=0.1, le=256)] = 2.0
     """CPUs that a notebook can use at most; it is slowed down there."""
     memory_guarantee: Quantity = "512Mi"
     """Memory promised to each notebook: nodes are filled up by this."""

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.unit.components.printing import to_yaml
 from tests.unit.components.scenarios import ISSUER, environment
 from vre_operator.api import names
-from vre_operator.api.v1alpha1 import ProviderKind
+from vre_operator.api.v1alpha1 import ProviderKind, VREEnvironmentSpec
 from vre_operator.components import ids, registry, workloads
 from vre_operator.components.context import Environment
 from vre_operator.components.naming import database_name
@@ -132,6 +132,14 @@ def test_it_is_a_plan_the_same_each_time(env: Environment) -> None:
     make_plan(resources)  # unique ids, known needs, no circle
     assert to_yaml(resources) == to_yaml(registry.render(env))
     assert {resource.component for resource in resources} <= registry.CONDITIONS.keys()
+
+
+@for_any_environment
+def test_defaults_that_the_api_server_writes_change_nothing(env: Environment) -> None:
+    """Else `vre render` shows another digest than the operator's, and a default's change of form rolls pods."""
+    stored = env.spec.model_dump_json(by_alias=True, exclude_none=True)
+    again = Environment(env.tenant, VREEnvironmentSpec.model_validate_json(stored), env.site)
+    assert to_yaml(registry.render(again)) == to_yaml(registry.render(env))
 
 
 @for_any_environment
