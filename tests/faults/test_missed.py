@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -69,23 +69,25 @@ def _child(tenant: Tenant, kind: str) -> Name:
     )
 
 
-def _spoil(tenant: Tenant, child: Name) -> str:
-    """Delete it, or take a label off; the uid that it had."""
+def _spoil(tenant: Tenant, child: Name) -> Callable[[], bool]:
+    """Delete it, or take a label off; whether that was made good."""
     api = tenant.stage.api
     uid: str = tenant.stage.recorder.objects[child]["metadata"]["uid"]
     if child.kind in _KEPT:
         change = {"metadata": {"labels": {names.PART_OF_LABEL: None}}}
-        api.patch(child.kind, child.namespace, child.name, change)
+        spoiled = api.patch(child.kind, child.namespace, child.name, change)
+        version = int(spoiled["metadata"]["resourceVersion"])
     else:
         api.delete(child.kind, child.namespace, child.name)
-    return uid
+        version = 0
 
+    def whole() -> bool:
+        metadata = tenant.stage.recorder.objects.get(child, {}).get("metadata", {})
+        if names.PART_OF_LABEL not in metadata.get("labels", {}):
+            return False
+        return int(metadata["resourceVersion"]) > version if version else metadata["uid"] != uid
 
-def _whole(tenant: Tenant, child: Name, uid: str) -> bool:
-    obj = tenant.stage.recorder.objects.get(child)
-    if obj is None or names.PART_OF_LABEL not in (obj["metadata"].get("labels") or {}):
-        return False
-    return child.kind in _KEPT or obj["metadata"]["uid"] != uid
+    return whole
 
 
 def _touch(tenant: Tenant, value: str) -> None:
@@ -101,18 +103,18 @@ def _missed(tenant: Tenant, child: Name, way: str) -> None:
     with listening(stage, child.kind, streams=streams, **(_SILENCE if way == "silent" else {})) as news:
         if way == "held":
             news.withhold(child.namespace, child.name)
-            uid = _spoil(tenant, child)
+            whole = _spoil(tenant, child)
             # Passes over the stale picture: what was held comes after what came later.
             _touch(tenant, f"{way} {child.kind}")
             stage.at_rest(0.6, tenant.owns)
             news.valve.let_go()
         elif way == "gap":
             with news.gap():
-                uid = _spoil(tenant, child)
+                whole = _spoil(tenant, child)
         else:
             news.valve.silent = True
-            uid = _spoil(tenant, child)
-        stage.until(lambda: _whole(tenant, child, uid), f"{child} stays as it was spoiled")
+            whole = _spoil(tenant, child)
+        stage.until(whole, f"{child} stays as it was spoiled")
         stage.until(lambda: tenant.condition()[1] == "Ready", "not Ready")
         stage.at_rest(0.6, tenant.owns)
     _touch(tenant, "")

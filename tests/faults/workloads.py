@@ -12,7 +12,7 @@ GONE = "Gone"
 _SECOND = "registration-2"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Workload:
     """`before`: the settled tenant's spec that it begins with (None: there is no tenant yet).
     until: the reason of condition Ready in the end, or GONE. consent: data may go. prepare: once it is settled.

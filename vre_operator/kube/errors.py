@@ -67,7 +67,7 @@ def from_response(
         return _forbidden(what, message, namespace)
     if code < 500:
         fields = {cause.get("field") for cause in (body.get("details") or {}).get("causes") or ()}
-        if fields == {"metadata.uid"}:
+        if "metadata.uid" in fields:
             return Conflict(f"{what}: another object has its name by now")
         detail = _details(kind, body)
         immutable = _IMMUTABLE.search(message)

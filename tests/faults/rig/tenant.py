@@ -22,12 +22,13 @@ _MASKS = masks()
 
 @dataclass
 class Tenant:
-    """`uids`: of all its lives."""
+    """`uids`: of all its lives. credentials: what its Secrets hold, by name."""
 
     stage: Stage
     provider: Provider
     namespace: str
     uids: list[str] = field(default_factory=list)
+    credentials: dict[str, dict[str, str]] = field(default_factory=dict)
 
     @classmethod
     def new(cls, stage: Stage, provider: Provider) -> Tenant:
@@ -64,10 +65,10 @@ class Tenant:
         return self.stage.recorder.objects.get(self.key)
 
     def write_credential(self, name: str = CREDENTIAL) -> None:
-        """A new one, also over an old one."""
-        data = {
-            key: base64.b64encode(value.encode()).decode() for key, value in self.provider.credential().items()
-        }
+        """The same again when the Secret was lost."""
+        if name not in self.credentials:
+            self.credentials[name] = self.provider.credential()
+        data = {key: base64.b64encode(value.encode()).decode() for key, value in self.credentials[name].items()}
         api = self.stage.api
         if api.get("Secret", self.namespace, name) is None:
             api.create("Secret", self.namespace, name, data=data)

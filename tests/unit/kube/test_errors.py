@@ -1,0 +1,31 @@
+"""What the API server's refusals mean."""
+
+from __future__ import annotations
+
+import pytest
+
+from vre_operator.api.conditions import Reason
+from vre_operator.engine.errors import Conflict, Invalid
+from vre_operator.kube.errors import from_response
+
+_UID = {"field": "metadata.uid", "message": "Invalid value: field is immutable"}
+_TEMPLATE = {"field": "spec.template", "message": "Invalid value: field is immutable"}
+_LABEL = {"field": "spec.template.metadata.labels[controller-uid]", "message": "Invalid value: must be '0d70'"}
+
+
+def _refused(*causes: dict[str, str]) -> Exception:
+    message = "; ".join(cause["message"] for cause in causes)
+    body = {"kind": "Status", "code": 422, "message": message, "details": {"causes": list(causes)}}
+    return from_response(422, body, what="apply Job a/b", kind="batch/v1/Job")
+
+
+@pytest.mark.parametrize("causes", [(_UID,), (_UID, _LABEL), (_UID, _TEMPLATE)])
+def test_another_uid_is_another_object_whatever_else_differs(causes: tuple[dict[str, str], ...]) -> None:
+    """A Job's template carries its uid: were that taken for a change, it would be deleted and made anew."""
+    assert isinstance(_refused(*causes), Conflict)
+
+
+def test_a_template_that_cannot_be_changed_is_told_as_that() -> None:
+    refusal = _refused(_TEMPLATE)
+    assert isinstance(refusal, Invalid)
+    assert refusal.reason == Reason.IMMUTABLE_FIELD
