@@ -57,9 +57,9 @@ def create(sizes: str, rounds: int, only: str, seed: int, name: str) -> None:
 @_name
 def life(size: int, parts: str, samples: int, name: str) -> None:
     """What tenants cost our operator once they stand."""
-    with course(name) as it, it.life(size) as (made, _, measure):
+    with course(name) as it, it.life(size) as (lives, made, _):
         note(told(made))
-        for row in measure(*parts.split(","), samples=samples):
+        for row in it.measures(lives, parts.split(","), samples):
             _tell(row)
 
 
@@ -88,12 +88,12 @@ def bench(quick: bool, largest: int, rounds: int, page: Path, name: str) -> None
             alike = it.round(alike.number, _AT_LARGE, [largest])
             load.append(os.getloadavg()[0])
         for size in sorted({10, largest}):
-            with step(f"{size} tenants of ours"), it.life(size) as (made, standing, measure):
+            with step(f"{size} tenants of ours"), it.life(size) as (lives, made, standing):
                 if size == largest and largest not in sizes:
                     alike.add(made.contender, [made], standing)
                     done.append(alike)
                     _print_creation(done)
-                for row in measure(*MEASURES, samples=60 if quick else 300):
+                for row in it.measures(lives, MEASURES, 60 if quick else 300):
                     _tell(row)
                     rows.append(row)
             load.append(os.getloadavg()[0])

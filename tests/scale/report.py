@@ -173,7 +173,7 @@ _LIMITS = f"""\
 ## What this does not say
 
 - One machine, loopback, one etcd without a quorum and without fsync, no real pods: a ready-maker marks
-  workloads as done at once, for every contender alike. Time in which only that is awaited is told for one tenant.
+  workloads as done at once, for every contender alike. How long only that is awaited is told for one tenant.
 - The measuring is part of the load: the witness, the ready-maker and the audit log share the cores.
 - A tenant of this bench has provider `manual`, and its provider is a small local server: making it registers
   nothing anywhere. The tenant that registers is a row of its own.

@@ -13,6 +13,7 @@ from tests.scale import compare, contenders, creation, issuer, life, rig, tenant
 from tests.scale.contenders import Contender
 from tests.scale.creation import Made
 from tests.scale.figures import Row
+from tests.scale.life import Life
 from tests.scale.tenants import Json, Key, Rendered
 
 MEASURES = ("rest", "field", "idle", "busy", "hot", "sick", "restart", "delete")
@@ -89,51 +90,36 @@ class Course:
             return creation.turn(world, each(world, self.rendered), sizes, self.group, say)
 
     @contextmanager
-    def life(self, size: int) -> Iterator[tuple[Made, Mapping[Key, Json], Callable[..., Iterator[Row]]]]:
-        """Our operator with `size` tenants: how they were made, what stands, and a function that measures.
-
-        The function takes names of MEASURES, and the samples of each drift measure; each is a wide one.
-        """
+    def life(self, size: int) -> Iterator[tuple[Life, Made, Mapping[Key, Json]]]:
+        """Our operator with `size` tenants, how they were made, and what stands."""
         with rig.world(self.name, self.folder / "turn", self.provider, resync=_LIFE_RESYNC) as world:
             ours = contenders.Ours(world, self.rendered)
-            yardstick = contenders.Yardstick(world, self.rendered)
             try:
                 ours.start()
-                yardstick.start()
-                warm = self.group(0)
-                creation.make(world, ours, warm)
+                creation.make(world, ours, self.group(0))
                 bare = ours.rss()
                 group = self.group(size)
                 made = creation.make(world, ours, group)
-                it = life.Life(world, ours, group, _LIFE_RESYNC, bare)
-                yield (
-                    made,
-                    creation.standing(world, group),
-                    lambda *names, samples: _measured(self, it, yardstick, names, samples),
-                )
+                yield Life(world, ours, group, _LIFE_RESYNC, bare), made, creation.standing(world, group)
             finally:
                 ours.end()
-                yardstick.end()
 
-
-def _measured(
-    course: Course, it: life.Life, yardstick: contenders.Yardstick, names: Sequence[str], samples: int
-) -> Iterator[Row]:
-    """In an order in which one does not spoil the next."""
-    measures: dict[str, Callable[[], Iterator[Row]]] = {
-        "rest": lambda: life.at_rest(it),
-        "field": lambda: life.one_field(it),
-        "idle": lambda: life.idle_drift(it, max(1, samples // 45)),
-        "busy": lambda: life.busy_drift(it, samples),
-        "hot": lambda: life.hot_neighbour(it, samples // 5),
-        "sick": lambda: life.sick_provider(it, course.wishes, samples // 5),
-        "restart": lambda: life.restart(it),
-        "delete": lambda: life.deletion(it, yardstick),
-    }
-    for name, measure in measures.items():
-        if name in names:
-            with step(f"{it.size} tenants: {name}"):
-                yield from measure()
+    def measures(self, it: Life, names: Sequence[str], samples: int) -> Iterator[Row]:
+        """Those of MEASURES, in an order in which one does not spoil the next. samples: of each of drift."""
+        every: dict[str, Callable[[], Iterator[Row]]] = {
+            "rest": lambda: life.at_rest(it),
+            "field": lambda: life.one_field(it),
+            "idle": lambda: life.idle_drift(it, max(1, samples // 45)),
+            "busy": lambda: life.busy_drift(it, samples),
+            "hot": lambda: life.hot_neighbour(it, samples // 5),
+            "sick": lambda: life.sick_provider(it, self.wishes, samples // 5),
+            "restart": lambda: life.restart(it),
+            "delete": lambda: life.deletion(it, contenders.Yardstick(it.world, self.rendered)),
+        }
+        for name, measure in every.items():
+            if name in names:
+                with step(f"{it.size} tenants: {name}"):
+                    yield from measure()
 
 
 def _place(key: Key) -> str:
