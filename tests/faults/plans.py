@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from tests.faults.play import AMBIGUOUS, REGISTRATION, TOKEN_LOST, Hit, Played, Player
+from tests.faults.play import REGISTRATION, TOKEN_LOST, Hit, Played, Player
 from tests.faults.report import Tally
 from tests.faults.rig.faults import KILLS
 from tests.faults.rig.oracle import Violation, different, judged
