@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from tests.faults.play import AMBIGUOUS, REGISTRATION, TOKEN_LOST, Hit, Played, Player
+from tests.faults.play import REGISTRATION, TOKEN_LOST, Hit, Played, Player
 from tests.faults.report import Tally
 from tests.faults.rig.faults import KILLS
 from tests.faults.rig.oracle import Violation, different, judged
@@ -82,7 +82,7 @@ def judge(plan: str, played: Played, reference: Reference) -> list[Violation]:
         played.evidence,
         reference.played.evidence,
         consent=reference.workload.consent,
-        registrations=played.explained == AMBIGUOUS,
+        registrations=bool(played.explained),
         told=played.explained == TOKEN_LOST,
     )
 
@@ -103,10 +103,10 @@ def carry_out(
 
 
 def _may_ask(plan: Plan, reference: Reference) -> bool:
-    """Whether the answer to a registration may have been lost, so that nobody can tell any more what there is.
+    """Whether an answer may have been lost that nobody can ask for again: what was made, or a token told once.
 
     A kill beside a registration may cost its answer, whatever else it was aimed at.
     """
-    aimed = any(hit.key.endswith(REGISTRATION) for hit in plan.hits)
+    aimed = any(hit.key.endswith((*REGISTRATION, "/clients-registrations/default/*")) for hit in plan.hits)
     killed = any(hit.name in KILLS for hit in plan.hits)
     return aimed or (killed and reference.played.evidence.registered > 0)

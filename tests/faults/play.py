@@ -30,7 +30,7 @@ Placing = Callable[[Tenant], tuple[str, Rule]]
 
 _REST = 0.6
 # Requests to the provider after which whoever still asks for help means it.
-_TRIES = 8
+_TRIES = 5
 _MEMORY = f"Secret/{SYSTEM}/oidc-client-$hub"
 _READING = (f"get secrets $tenant {CREDENTIAL}", "watch ")
 
