@@ -14,16 +14,21 @@ from cryptography.x509.oid import NameOID
 _LIFETIME = datetime.timedelta(days=30)
 
 
-def write_certificates(folder: Path, names: tuple[str, ...] = ("localhost",)) -> str:
-    """Write `tls.crt` and `tls.key` for `names` and 127.0.0.1 into `folder`; give the authority's PEM text."""
+def write_certificates(
+    folder: Path, names: tuple[str, ...] = ("localhost",), authority: str = "vre test CA"
+) -> str:
+    """Write `tls.crt` and `tls.key` for `names` and 127.0.0.1 into `folder`; give the authority's PEM text.
+
+    authority: its name; one who trusts several can tell them apart by nothing else.
+    """
     authority_key = ec.generate_private_key(ec.SECP256R1())
-    authority = _builder("vre test CA", "vre test CA", authority_key).add_extension(
+    root_builder = _builder(authority, authority, authority_key).add_extension(
         x509.BasicConstraints(ca=True, path_length=0), critical=True
     )
-    root = authority.sign(authority_key, hashes.SHA256())
+    root = root_builder.sign(authority_key, hashes.SHA256())
     key = ec.generate_private_key(ec.SECP256R1())
     server = (
-        _builder(names[0], "vre test CA", key)
+        _builder(names[0], authority, key)
         .add_extension(
             x509.SubjectAlternativeName(
                 [*(x509.DNSName(name) for name in names), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
 from dev.cluster import Cluster
+from tests.cluster.world import World, following, new_tenant
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -26,3 +27,10 @@ def cluster() -> Iterator[Cluster]:
     yield cluster
     if ours:
         cluster.down()
+
+
+@pytest.fixture
+async def world(cluster: Cluster) -> AsyncIterator[World]:
+    """A tenant of this test's own, and a target that follows it."""
+    async with following(cluster, await new_tenant(cluster)) as world:
+        yield world

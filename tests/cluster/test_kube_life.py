@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +11,7 @@ import pytest
 
 from dev.cluster import Cluster
 from tests.cluster.things import config, deployment, everything, own_namespace, patch, secret
-from tests.cluster.world import World, desire, eventually, following, new_tenant, resource
+from tests.cluster.world import World, desire, eventually, following, resource
 from vre_operator.api import names
 from vre_operator.api.conditions import Reason
 from vre_operator.engine.errors import Conflict, Invalid, Unavailable
@@ -21,12 +20,6 @@ from vre_operator.engine.target import Presence, State
 from vre_operator.targets.kubernetes import KubernetesTarget
 
 QUIET = 0.4  # seconds in which an echo of a write would have come
-
-
-@pytest.fixture
-async def world(cluster: Cluster) -> AsyncIterator[World]:
-    async with following(cluster, await new_tenant(cluster)) as world:
-        yield world
 
 
 # --- generated ----------------------------------------------------------------------------------------------

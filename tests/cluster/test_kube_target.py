@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
 
 from dev.cluster import Cluster
 from tests.cluster.things import config, deployment, everything, own_namespace, patch, secret
-from tests.cluster.world import World, eventually, following, new_tenant, resource
+from tests.cluster.world import World, eventually, following, resource
 from vre_operator.api import names
 from vre_operator.api.conditions import Reason
 from vre_operator.engine.errors import Conflict, Invalid
@@ -18,12 +17,6 @@ from vre_operator.engine.resources import Policy
 from vre_operator.engine.target import Presence
 
 QUIET = 0.4  # seconds in which an echo of a write would have come
-
-
-@pytest.fixture
-async def world(cluster: Cluster) -> AsyncIterator[World]:
-    async with following(cluster, await new_tenant(cluster)) as world:
-        yield world
 
 
 # --- settled ------------------------------------------------------------------------------------------------

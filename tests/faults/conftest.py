@@ -16,7 +16,7 @@ from tests.faults.rig.stage import RESYNC_SECONDS, Stage, stage
 from tests.faults.workloads import CREATE, Workload
 
 LONG = os.environ.get("VRE_LONG") == "1"
-QUIET = 3.0 * RESYNC_SECONDS if LONG else 1.0
+QUIET = 3.0 * RESYNC_SECONDS if LONG else 0.6
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from tests.faults.workloads import WORKLOADS
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(36_000 if LONG else 600)]
 
-_SHARE = 45
+_SHARE = 33
 _PAIRS = 200
 _SEED = 4
 

@@ -21,8 +21,8 @@ from tests.faults.workloads import GONE, Workload
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(36_000 if LONG else 600)]
 
 _SEED = 4
-_SHARE = 26
-_SHARE_OF_KEYCLOAK = 6
+_SHARE = 16
+_SHARE_OF_KEYCLOAK = 3
 
 
 def _afresh(tenant: Tenant) -> None:

@@ -38,6 +38,7 @@ class Inventory:
 
     def __init__(self, entries: Iterable[Entry] = ()) -> None:
         self._entries = {entry.id: entry for entry in entries}
+        self._lines: list[str] | None = None
 
     @classmethod
     def load(cls, status: Iterable[str]) -> Inventory:
@@ -45,7 +46,10 @@ class Inventory:
 
     def dump(self) -> list[str]:
         """The form kept in status: sorted, so that the same content is the same list."""
-        return [str(entry) for entry in sorted(self._entries.values(), key=lambda one: (one.level, one.id))]
+        if self._lines is None:
+            ordered = sorted(self._entries.values(), key=lambda one: (one.level, one.id))
+            self._lines = list(map(str, ordered))
+        return self._lines
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Inventory) and self._entries == other._entries

@@ -18,7 +18,8 @@ async def serve(port: int, routes: Iterable[web.RouteDef]) -> web.AppRunner:
     """Start a server on every interface of the pod; the caller cleans the runner up."""
     app = web.Application()
     app.add_routes(routes)
-    runner = web.AppRunner(app, access_log=None)
+    # A scrape that is under way must not hold up the end.
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
     await runner.setup()
     await web.TCPSite(runner, "0.0.0.0", port).start()  # noqa: S104 probes come from the node
     return runner

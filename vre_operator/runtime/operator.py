@@ -67,12 +67,12 @@ class Operator:
     """`run` it once."""
 
     def __init__(self, settings: Settings, kube: Kube, cluster_id: str) -> None:
-        self._settings = settings
+        self.settings = settings
         self._kube = kube
         self._cluster_id = cluster_id
         self._queue: WorkQueue[TenantKey] = WorkQueue()
-        self._tenants = Tenants()
-        self._wishes = Reflector(
+        self.tenants = Tenants()
+        self.wishes = Reflector(
             kube,
             f"{names.API_VERSION}/{names.KIND}",
             on_change=self._on_change,
@@ -85,18 +85,18 @@ class Operator:
             http=partial(IssuerHttp, timeout=settings.provider_timeout),
         )
         self._lease = Lease(kube, settings.namespace, LEASE, settings.identity)
-        self._writer = _Writer(kube, self._wishes, self._tenants)
-        self._publisher = Publisher(self._writer, Events(kube, settings.identity), self._tenants)
+        self._writer = _Writer(kube, self.wishes, self.tenants)
+        self._publisher = Publisher(self._writer, Events(kube, settings.identity), self.tenants)
         self._reconciler: Reconciler | None = None
         self._stop = asyncio.Event()
-        self._running: dict[TenantKey, float] = {}
+        self.running: dict[TenantKey, float] = {}
         self._idle = asyncio.Event()
 
     async def run(self) -> None:
         """Until a signal. Raises when a part that must not end ends, so that a new process takes over."""
-        servers = [await self._serve_probes(), await self._serve_metrics()]
+        servers = [await self.serve_probes(), await self.serve_metrics()]
         try:
-            if self._settings.leader_election:
+            if self.settings.leader_election:
                 await self._lease.acquire()
             await self._lead()
         finally:
@@ -104,27 +104,31 @@ class Operator:
             for server in servers:
                 await server.cleanup()
 
-    async def _lead(self) -> None:
+    def prepare(self, key: bytes) -> Reconciler:
+        """Be ready for passes. key: of the seals."""
         targets: Mapping[str, Target] = {target.name: target for target in (self._kubernetes, self._oidc)}
-        key = await load_key(self._kube, self._settings.namespace)
-        sealer = Sealer(key, self._settings.site, build())
+        sealer = Sealer(key, self.settings.site, build())
         self._reconciler = Reconciler(
-            self._tenants, targets, self._publisher, sealer, self._cluster_id, Backoff()
+            self.tenants, targets, self._publisher, sealer, self._cluster_id, Backoff()
         )
+        return self._reconciler
+
+    async def _lead(self) -> None:
+        reconciler = self.prepare(await load_key(self._kube, self.settings.namespace))
         telemetry.LEADING.set(1)
         self._idle.set()
         background = [
             asyncio.create_task(self._kubernetes.run(), name="reflectors"),
-            asyncio.create_task(self._wishes.run(), name="wishes"),
+            asyncio.create_task(self.wishes.run(), name="wishes"),
         ]
-        if self._settings.leader_election:
+        if self.settings.leader_election:
             background.append(asyncio.create_task(self._lease.hold(), name="lease"))
         workers = [
-            asyncio.create_task(self._work(self._reconciler), name=f"worker-{number}")
-            for number in range(self._settings.workers)
+            asyncio.create_task(self._work(reconciler), name=f"worker-{number}")
+            for number in range(self.settings.workers)
         ]
-        registry = kopf_app.build(self._on_event, self._settings.watch_silence)
-        door = kopf_app.run(registry, self._stop, self._settings.identity)
+        registry = kopf_app.build(self._on_event, self.settings.watch_silence)
+        door = kopf_app.run(registry, self._stop, self.settings.identity)
         watch = asyncio.create_task(door, name="watch")
         try:
             done, _ = await asyncio.wait([watch, *background, *workers], return_when=asyncio.FIRST_COMPLETED)
@@ -152,18 +156,18 @@ class Operator:
     async def _work(self, reconciler: Reconciler) -> None:
         # A pass over half-filled caches would take what stands for absent.
         await self._kubernetes.synced()
-        await self._wishes.synced.wait()
+        await self.wishes.synced.wait()
         while not self._stop.is_set():
             key = await self._queue.take()
-            self._running[key] = time.monotonic()
+            self.running[key] = time.monotonic()
             self._idle.clear()
             wait: float | None = None
             try:
                 with telemetry.working_for("/".join(key)), telemetry.PASSES.time():
                     wait = await guarded(reconciler, key)
             finally:
-                self._running.pop(key, None)
-                if not self._running:
+                self.running.pop(key, None)
+                if not self.running:
                     self._idle.set()
                 self._queue.done(key, finished=wait is None or wait > SAFETY_SECONDS)
             if wait is not None:
@@ -172,7 +176,7 @@ class Operator:
     def _on_change(self, old: Entry | None, new: Entry | None) -> None:
         """The reflector's word: what stands, and what is gone."""
         if new is not None and new.body is not None:
-            self._tenants.put(new.body)
+            self.tenants.put(new.body)
             # Of its status we are the writer, and woke whom it concerns when we wrote.
             if old is None or (old.uid, old.content) != (new.uid, new.content):
                 self._queue.add((new.namespace, new.name))
@@ -183,67 +187,67 @@ class Operator:
         """kopf's word, for what the reflector has not heard of yet."""
         key = key_of(obj)
         metadata = obj["metadata"]
-        known = self._wishes.get(*key)
+        known = self.wishes.get(*key)
         if known and known.version >= int(metadata["resourceVersion"]):
             return
         if gone:
-            self._wishes.forget(*key, metadata["uid"])
+            self.wishes.forget(*key, metadata["uid"])
             self._gone(obj)
         elif self._writer.keep({**obj, "metadata": dict(metadata)}):
             self._queue.add(key)
 
     def _gone(self, obj: Mapping[str, Any]) -> None:
         key = key_of(obj)
-        if not self._tenants.drop(key, obj["metadata"]["uid"]):
+        if not self.tenants.drop(key, obj["metadata"]["uid"]):
             return
         if self._reconciler:
             self._reconciler.forget(key)
         self._queue.forget(key)
         # Whatever it held is free now: those that were refused get another look.
-        for other in (key, *self._tenants.rivals(obj)):
+        for other in (key, *self.tenants.rivals(obj)):
             self._queue.add(other)
 
     def _may_write(self) -> bool:
-        return not self._settings.leader_election or self._lease.held
+        return not self.settings.leader_election or self._lease.held
 
-    async def _serve_probes(self) -> web.AppRunner:
+    async def serve_probes(self) -> web.AppRunner:
         return await metrics.serve(
-            self._settings.health_port,
+            self.settings.health_port,
             [
                 web.get("/healthz", metrics.probe([self._silent, self._stuck])),
                 web.get("/readyz", metrics.probe([])),
             ],
         )
 
-    async def _serve_metrics(self) -> web.AppRunner:
+    async def serve_metrics(self) -> web.AppRunner:
         routes = [web.get("/metrics", metrics.metrics(self._collect))]
-        return await metrics.serve(self._settings.metrics_port, routes)
+        return await metrics.serve(self.settings.metrics_port, routes)
 
     def _reflectors(self) -> list[Reflector]:
-        return [self._wishes, *self._kubernetes.reflectors()] if self._reconciler else []
+        return [self.wishes, *self._kubernetes.reflectors()] if self._reconciler else []
 
     def _collect(self) -> None:
         telemetry.QUEUE_DEPTH.set(self._queue.depth)
         telemetry.QUEUE_AGE.set(self._queue.oldest_age())
-        telemetry.TENANTS.set(len(self._tenants))
+        telemetry.TENANTS.set(len(self.tenants))
         for reflector in self._reflectors():
             telemetry.WATCH_AGE.labels(reflector.kind).set(reflector.age)
         counted = Counter(
             (item["type"], item["status"])
-            for key in self._tenants
-            for item in ((self._tenants.get(key) or {}).get("status") or {}).get("conditions") or ()
+            for key in self.tenants
+            for item in ((self.tenants.get(key) or {}).get("status") or {}).get("conditions") or ()
         )
         telemetry.CONDITIONS.clear()
         for labels, number in counted.items():
             telemetry.CONDITIONS.labels(*labels).set(number)
 
     def _silent(self) -> str | None:
-        limit = self._settings.watch_silence + SILENT_SECONDS
+        limit = self.settings.watch_silence + SILENT_SECONDS
         stuck = [f"{one.kind} for {one.stalled:.0f} s" for one in self._reflectors() if one.stalled > limit]
         return f"no word and no attempt to hear one: {', '.join(stuck)}" if stuck else None
 
     def _stuck(self) -> str | None:
-        started = min(self._running.values(), default=None)
+        started = min(self.running.values(), default=None)
         if started is not None and time.monotonic() - started > STUCK_SECONDS:
             return f"a pass has been running for {time.monotonic() - started:.0f} s"
         if self._queue.oldest_age() > STUCK_SECONDS:

@@ -117,7 +117,7 @@ class Proxy:
 
     def __init__(self, background: Background, folder: Path, namer: Namer = by_path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.ca = write_certificates(folder)
+        self.ca = write_certificates(folder, authority=f"proxy {folder.name}")
         self.url = f"https://localhost:{free_port()}"
         self.journal: list[Call] = []
         self.rules: list[Rule] = []

@@ -1,0 +1,88 @@
+"""The operator's own health, and what it says of itself."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+from aiohttp import ClientSession
+from prometheus_client.parser import text_string_to_metric_families
+
+from dev.oidc.process import free_port
+from vre_operator.api.site import Site
+from vre_operator.kube.access import Access
+from vre_operator.kube.client import Kube
+from vre_operator.runtime.operator import Operator
+from vre_operator.runtime.settings import Settings, SettingsError
+
+KEY = ("atlas", "vre")
+
+
+@pytest.fixture
+async def operator() -> AsyncIterator[Operator]:
+    """One that leads, before an API server that is away."""
+    settings = Settings("vre-system", "me", Site(), health_port=free_port(), metrics_port=free_port())
+    async with Kube(Access("http://127.0.0.1:1")) as kube:
+        operator = Operator(settings, kube, "cluster")
+        operator.prepare(b"k" * 32)
+        servers = [await operator.serve_probes(), await operator.serve_metrics()]
+        yield operator
+        for server in servers:
+            await server.cleanup()
+
+
+async def health(operator: Operator) -> tuple[int, str]:
+    url = f"http://127.0.0.1:{operator.settings.health_port}/healthz"
+    async with ClientSession() as session, session.get(url) as answer:
+        return answer.status, await answer.text()
+
+
+async def test_it_is_well(operator: Operator) -> None:
+    assert await health(operator) == (200, "ok")
+
+
+async def test_a_watch_that_neither_hears_nor_tries_is_told_by_kind(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = time.monotonic()
+    monkeypatch.setattr(operator.wishes, "_clock", lambda: now + 159)
+    assert (await health(operator))[0] == 200
+    monkeypatch.setattr(operator.wishes, "_clock", lambda: now + 161)
+    status, text = await health(operator)
+    assert status == 503
+    assert text.startswith("no word and no attempt to hear one: vre.science/v1alpha1/VREEnvironment for 16")
+
+
+async def test_a_pass_that_does_not_end_is_told(operator: Operator) -> None:
+    operator.running[KEY] = time.monotonic() - 299
+    assert (await health(operator))[0] == 200
+    operator.running[KEY] = time.monotonic() - 301
+    assert await health(operator) == (503, "a pass has been running for 301 s")
+
+
+async def test_metrics_tell_tenants_by_condition_and_name_none(operator: Operator) -> None:
+    for number in range(3):
+        ready = {"type": "Ready", "status": "True" if number else "False", "reason": "x", "message": "secret"}
+        metadata = {"namespace": f"tenant-{number}", "name": "vre", "uid": str(number), "resourceVersion": "1"}
+        operator.tenants.put({"metadata": metadata, "spec": {}, "status": {"conditions": [ready]}})
+    url = f"http://127.0.0.1:{operator.settings.metrics_port}/metrics"
+    async with ClientSession() as session, session.get(url) as answer:
+        text = await answer.text()
+    samples = {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+    assert samples["vre_tenants",] == 3
+    assert samples["vre_tenant_conditions", "True", "Ready"] == 2
+    assert samples["vre_tenant_conditions", "False", "Ready"] == 1
+    assert samples["vre_queue_depth",] == 0
+    assert "tenant-" not in text
+
+
+@pytest.mark.parametrize("text", ["soon", "0", "-1"])
+def test_a_setting_that_makes_no_sense_stops_the_start(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VRE_WATCH_SILENCE_SECONDS", text)
+    with pytest.raises(SettingsError, match="VRE_WATCH_SILENCE_SECONDS: "):
+        Settings.from_environment()
