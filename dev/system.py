@@ -42,6 +42,8 @@ TOOLS = (
     Tool("java", "default-jre-headless", "runs Keycloak in tests of login clients"),
     Tool("pg_ctlcluster", "postgresql", "tests against a real PostgreSQL"),
     Tool("chromium", "chromium", "the browser of the end-to-end tests"),
+    Tool("spin", "spin", "checks the model of the client-registration protocol"),
+    Tool("gcc", "gcc", "compiles the verifier that spin writes"),
     Tool("certutil", "libnss3-tools", "makes the browser trust the cluster's CA"),
 )
 NODE = (

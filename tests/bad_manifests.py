@@ -100,6 +100,9 @@ BAD: tuple[Bad, ...] = (
     _identity("issuer with user", {"issuer": "https://a:b@sso.example.org/realms/vre"}, "issuer", "no user"),
     _identity("issuer with query", {"issuer": "https://sso.example.org/realms/vre?x=1"}, "issuer", "query"),
     _identity("issuer with fragment", {"issuer": "https://sso.example.org/realms/vre#x"}, "issuer", "fragment"),
+    _identity(
+        "issuer with a port beyond all ports", {"issuer": "https://a.org:65536/realms/vre"}, "issuer", "port"
+    ),
     _identity("issuer an address", {"issuer": "https://10.0.0.1/realms/vre"}, "issuer", "IP address"),
     _identity("issuer an IPv6 address", {"issuer": "https://[fd00::1]/realms/vre"}, "issuer", "IP address"),
     _identity(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -62,3 +62,20 @@ def fused_http(fuse: Fuse) -> Callable[..., IssuerHttp]:
             return answer
 
     return FusedHttp
+
+
+def late_http(verb: str, end: str, letters: list[Callable[[], Awaitable[Answer]]]) -> Callable[..., IssuerHttp]:
+    """A factory for OidcTarget: the process dies with its first `verb` to a path that ends in `end` on the way.
+
+    The request is put into `letters`, to be delivered whenever a test likes.
+    """
+
+    class LateHttp(IssuerHttp):
+        async def request(self, method: str, url: str, **arguments: Any) -> Answer:
+            send = super().request
+            if method == verb and urlsplit(url).path.endswith(end):
+                letters.append(lambda: send(method, url, **arguments))
+                raise Killed(f"{method} {url}")
+            return await send(method, url, **arguments)
+
+    return LateHttp

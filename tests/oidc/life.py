@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from dev.oidc.faults import Fuse, FusedStore, Killed, fused_http
+from dev.oidc.faults import Fuse, FusedStore, Killed, fused_http, late_http
 from vre_operator.engine.resources import OIDC, Policy, Resource, ResourceId, Tenant
 from vre_operator.engine.target import Desired, Observation, Presence
 from vre_operator.targets.oidc import MemoryStateStore, OidcTarget
-from vre_operator.targets.oidc.http import IssuerHttp
+from vre_operator.targets.oidc.http import Answer, IssuerHttp
 from vre_operator.targets.oidc.model import ClientSpec, ClientState
 from vre_operator.targets.oidc.probe import Verdict, probe
 
@@ -119,6 +119,19 @@ class Life:
         except Killed:
             return True
         return False
+
+    async def killed_with_a_letter(
+        self, method: str, end: str, act: Callable[[], Any]
+    ) -> Callable[[], Awaitable[Answer]]:
+        """`act` until it sends `method` to a path that ends in `end`; that request, still on its way."""
+        letters: list[Callable[[], Awaitable[Answer]]] = []
+        self.target = OidcTarget(self.store, clock=self.clock, http=late_http(method, end, letters))
+        try:
+            await act()
+        except Killed:
+            self.restart()
+        (letter,) = letters
+        return letter
 
     def check_time(self) -> None:
         """Move the clock to where every settled client is read again."""

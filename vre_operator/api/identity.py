@@ -15,7 +15,7 @@ from vre_operator.api.rules import Rule, Unique, immutable, matches
 # No userinfo, query, fragment or IP address: the issuer is a tenant's text that the operator calls.
 ISSUER = (
     r"^https://([A-Za-z0-9]([-A-Za-z0-9]*[A-Za-z0-9])?\.)*[A-Za-z]([-A-Za-z0-9]*[A-Za-z0-9])?"
-    r"(:[0-9]{1,5})?(/[-A-Za-z0-9._~%!$&()*+,;=:]*)*$"
+    r"(:([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?(/[-A-Za-z0-9._~%!$&()*+,;=:]*)*$"
 )
 KEYCLOAK_REALM = r"/realms/[^/]+$"
 

@@ -315,13 +315,33 @@ async def test_kinds_that_do_not_exist_are_refused(idp: Idp) -> None:
     assert await hub.target.delete(TENANT, issuer.id, Policy.EXTERNAL, data=False)
 
 
-async def test_a_deletion_refused_for_its_credential_names_the_way_out(idp: Idp) -> None:
-    """Here before any client was made: the account was wrong from the start."""
+async def test_where_nothing_was_ever_sent_a_deletion_asks_nobody(idp: Idp) -> None:
     idp.says({"error": "unauthorized_client"}, status=401)
     hub = Hub(idp, "keycloak-admin")
     with pytest.raises(TargetError):
         await hub.converge()
+    idp.seen.clear()
+    assert await hub.delete()
+    assert idp.seen == []
+    assert hub.store.texts == {}
+
+
+async def test_a_deletion_refused_for_its_credential_names_the_way_out(idp: Idp) -> None:
+    """Here while the client is being made: the account lost its right."""
+
+    async def refuses_the_creation(request: web.Request) -> web.StreamResponse:
+        if request.path == "/token":
+            return web.json_response({"access_token": "t"})
+        return web.json_response(
+            [] if request.method == "GET" else {}, status=200 if request.method == "GET" else 403
+        )
+
+    idp.answer = refuses_the_creation
+    hub = Hub(idp, "keycloak-admin")
+    with pytest.raises(TargetError):
+        await hub.converge()
     (key,) = hub.store.texts
+    idp.says({"error": "unauthorized_client"}, status=401)
     with pytest.raises(TargetError) as blocked:
         await hub.target.delete(TENANT, CLIENT, Policy.DELETE, False)
     assert blocked.value.reason == "CredentialsRefused"

@@ -35,6 +35,9 @@ _REGISTRARS: dict[Provider, Registrar] = {
     Provider.MANUAL: Manual(),
 }
 
+# What these made without our seeing the answer can't be put right: it is as the body of that attempt had it.
+_ONCE = (Provider.KEYCLOAK_DCR, Provider.GENERIC_DCR)
+
 _CHECK = (600.0, 1800.0)  # seconds between two readings of a settled client
 _UNREACHED = 60.0
 _PROBE = 6 * 3600.0  # a probe leaves an event in the provider's audit log
@@ -93,7 +96,8 @@ class Clients:
             await record.write(ClientState(owner, body))
         else:
             # the credential is needed to remove what a first attempt leaves; a lost answer keeps its own
-            unconfirmed = not state.current and not (state.nonce and state.intent_at)
+            lost = state.spec.provider in _ONCE and (state.intent_at or state.stray_at)
+            unconfirmed = not state.current and not lost
             await record.update(owner=owner, body=body if unconfirmed else state.body)
         before = record.state.current, NO_PROBLEM
         work = self._work(record, body)

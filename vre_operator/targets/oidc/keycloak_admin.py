@@ -22,7 +22,15 @@ from vre_operator.targets.oidc.keycloak import (
 )
 from vre_operator.targets.oidc.model import NO_PROBLEM, Problem
 from vre_operator.targets.oidc.probe import basic_credentials
-from vre_operator.targets.oidc.registrar import Work, credentials_refused, new_secret, registration_refused
+from vre_operator.targets.oidc.registrar import (
+    Work,
+    begin,
+    confirm,
+    credentials_refused,
+    new_secret,
+    quiet,
+    registration_refused,
+)
 
 _CLIENTS = "/clients"
 
@@ -41,36 +49,39 @@ class KeycloakAdmin:
         return ", ".join(filter(None, [different, *missing])), _problem(work, live)
 
     async def ensure(self, work: Work) -> Problem:
-        state = work.state
-        if not state.secret:
-            state = await work.record.update(
-                client_id=state.owner.client_id, pending=new_secret(), intent_at=work.clock()
-            )
         api = _Api(work)
-        wanted = representation(work.spec, state)
-        live = await api.find() or await api.create({**wanted, "id": state.owner.internal_id, "enabled": True})
+        live = await api.find()
+        if created := live is None:
+            await begin(work)
+            wanted = representation(work.spec, work.state)
+            live = await api.create({**wanted, "id": work.owner.internal_id, "enabled": True})
+        elif not work.state.secret:
+            await work.record.update(client_id=work.owner.client_id, pending=new_secret())
+        wanted = representation(work.spec, work.state)
         _check_owner(work, live)
         if differences(wanted, live):
             await api.update(live["id"], with_mapper_ids(wanted, live))
         for scope in await api.missing_scopes(live):
             await api.add_scope(live["id"], scope)
-        await work.record.update(current=state.secret, pending="", intent_at=0.0)
+        await confirm(work, answered=created)
         return _problem(work, live)
 
     async def remove(self, work: Work) -> bool:
         state = work.state
         if not state.client_id:
             return True
+        settled = quiet(work)
         api = _Api(work)
         live = await api.find()
         if live is not None and state.owner.owns(_marker(live)):
+            # what is cut off here must not meet the client of a tenant that is made again
+            await work.record.update(stray_at=work.clock())
             # ends its tokens and sessions even if the deletion has to be repeated
             await api.update(live["id"], {"clientId": live["clientId"], "enabled": False})
             await api.delete(live["id"])
             if await api.find() is not None:
                 return False
-        # a creation that was cut off may still be on its way to the provider
-        return state.intent_at == 0 or work.clock() - state.intent_at > work.http.timeout
+        return settled
 
 
 class _Api:
@@ -83,7 +94,7 @@ class _Api:
         self._token = ""
 
     async def find(self) -> dict[str, Any] | None:
-        client_id = self._work.state.client_id
+        client_id = self._work.state.client_id or self._work.owner.client_id
         answer = await self._ask("GET", _CLIENTS, query={"clientId": client_id})
         for one in answer.data if isinstance(answer.data, list) else ():
             if isinstance(one, dict) and one.get("clientId") == client_id:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from vre_operator.api.conditions import Reason
-from vre_operator.engine.errors import Conflict, Invalid, TargetError
+from vre_operator.engine.errors import Conflict, Invalid, NotReady, TargetError
 from vre_operator.targets.oidc.http import Answer
 from vre_operator.targets.oidc.keycloak import differences, representation, with_mapper_ids
 from vre_operator.targets.oidc.model import NO_PROBLEM, Problem
@@ -18,9 +18,11 @@ from vre_operator.targets.oidc.probe import Verdict, probe
 from vre_operator.targets.oidc.registrar import (
     Work,
     ambiguous_reading,
+    begin,
+    confirm,
     credentials_refused,
     known_lost,
-    new_secret,
+    quiet,
     registration_refused,
     token_lost,
 )
@@ -41,16 +43,14 @@ class KeycloakDcr:
     async def ensure(self, work: Work) -> Problem:
         state = work.state
         if not state.secret:
-            state = await work.record.update(
-                client_id=state.owner.client_id, pending=new_secret(), intent_at=work.clock()
-            )
             await self._create(work)
             return NO_PROBLEM
+        settled = quiet(work)
         live = await _read(work) if state.rat else None
         if live is not None:
             if _differences(work, live):
                 await self._update(work, live)
-            await work.record.update(current=state.secret, pending="", intent_at=0.0)
+            await confirm(work, answered=False)
             return NO_PROBLEM
         match await probe(work.http, work.spec, state.client_id, state.secret):
             case Verdict.GOOD:
@@ -62,8 +62,12 @@ class KeycloakDcr:
                     reason=Reason.CLIENT_OWNED_BY_OTHER,
                 )
             case Verdict.REFUSED:
+                if not settled and not work.spec.same_client(state.spec):
+                    raise NotReady(
+                        f"A registration at {work.spec.issuer} was not answered and may still be carried out",
+                        retry_after=work.http.timeout,
+                    )
                 # token and secret stay until a new client is there: it may only be disabled
-                await work.record.update(intent_at=work.clock())
                 await self._create(work)
                 return NO_PROBLEM
             case Verdict.UNKNOWN:
@@ -73,6 +77,7 @@ class KeycloakDcr:
         state = work.state
         if not state.client_id:
             return True
+        settled = quiet(work)
         if state.rat:
             answer = await work.http.request("DELETE", _client_url(work), bearer=state.rat)
             if answer.status not in (204, 401, 404):
@@ -81,26 +86,22 @@ class KeycloakDcr:
         verdict = await probe(work.http, work.spec, state.client_id, state.secret)
         if verdict is not Verdict.REFUSED:
             raise token_lost(state.client_id, work.spec.issuer)
-        return state.intent_at == 0 or work.clock() - state.intent_at > work.http.timeout
+        return settled
 
     async def _create(self, work: Work) -> None:
+        await begin(work)
         body = {**representation(work.spec, work.state), "enabled": True}
         token = work.spec.credential.get("initial_access_token", "")
         answer = await work.http.request("POST", _endpoint(work), body=body, bearer=token)
         if answer.status == 403 and "Mapper" in work.says(answer) and "protocolMappers" in body:
             # the realm's policy decides which mappers a registration may bring; a refusal uses nothing up
-            await work.record.update(mapper=False)
+            await work.record.update(mapper=False, intent_at=work.clock())
             del body["protocolMappers"]
             answer = await work.http.request("POST", _endpoint(work), body=body, bearer=token)
         if answer.status != 201:
             await work.record.update(intent_at=0.0)
             raise _refusal(work, answer)
-        await work.record.update(
-            rat=answer.text("registrationAccessToken"),
-            current=work.state.secret,
-            pending="",
-            intent_at=0.0,
-        )
+        await confirm(work, answered=True, rat=answer.text("registrationAccessToken"))
 
     async def _update(self, work: Work, live: Mapping[str, Any]) -> None:
         body = with_mapper_ids(representation(work.spec, work.state), live)
@@ -116,7 +117,7 @@ class KeycloakDcr:
         if not work.spec.same_client(state.spec):
             raise token_lost(state.client_id, work.spec.issuer)
         # A token that was refused is kept: one refusal proves little, and the next reading tries it again.
-        await work.record.update(current=state.secret, pending="", intent_at=0.0)
+        await confirm(work, answered=False)
         return _lost(work)
 
 

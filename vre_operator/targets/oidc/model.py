@@ -132,6 +132,7 @@ class ClientState:
     body: the Client's body as last agreed with the provider (or about to be), credential included.
     pending, current: the secret on its way to the provider, and the one that the provider has.
     intent_at: when a creation that is not confirmed yet was begun; 0 when there is none.
+    stray_at: before when a request was sent that may still arrive although the client was confirmed since.
     mapper: whether the provider let us add the groups mapper.
     problem: what a person should look at although the client is registered.
     """
@@ -145,6 +146,7 @@ class ClientState:
     registration_uri: str = ""
     nonce: str = ""
     intent_at: float = 0.0
+    stray_at: float = 0.0
     mapper: bool = True
     deleting: bool = False
     problem: Problem = NO_PROBLEM

@@ -64,6 +64,35 @@ def new_secret() -> str:
     return secrets.token_urlsafe(36)
 
 
+async def begin(work: Work) -> None:
+    """Remember what a creation will carry; to be sent at once. An earlier one may still be on its way."""
+    state, now = work.state, work.clock()
+    await work.record.update(
+        client_id=state.owner.client_id,
+        pending=state.pending or ("" if state.current else new_secret()),
+        body=work.body,
+        intent_at=now,
+        stray_at=now if state.intent_at else state.stray_at,
+    )
+
+
+async def confirm(work: Work, *, answered: bool, **changes: str) -> None:
+    """Remember that the provider has the client. `answered`: by the creation's own answer."""
+    state = work.state
+    await work.record.update(
+        current=state.secret,
+        pending="",
+        intent_at=0.0,
+        stray_at=state.stray_at if answered else max(state.stray_at, state.intent_at),
+        **changes,
+    )
+
+
+def quiet(work: Work) -> bool:
+    """Whether nothing that was cut off can still arrive. Ask before a reading: after it, time has passed."""
+    return work.clock() - max(work.state.intent_at, work.state.stray_at) > work.http.timeout
+
+
 def clean(words: str, hidden: Iterable[str] = ()) -> str:
     """`words` of a provider, fit for a condition's message."""
     for secret in hidden:

@@ -1,0 +1,170 @@
+"""Specs of VREEnvironments as the CRD's own schema allows them, and hostile text for every string of them."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import yaml
+from hypothesis import strategies as st
+
+from tests.site import ROOT
+
+Json = dict[str, Any]
+Path = tuple[str | int, ...]
+
+MARK = "h0stile"
+"""Is in every hostile string, to be looked for in what was rendered."""
+
+HOSTILE = (
+    f"{MARK}: [yaml, *alias, &anchor, !!python/object:os.system]",
+    f"- {MARK}\n---\nkind: ClusterRoleBinding\n",
+    f"{MARK}'; DROP TABLE users; --",
+    f"$({MARK}) `{MARK}` ${{{MARK}}} && {MARK} | {MARK} > /dev/null",
+    f"{{{{ {MARK} }}}} {{% {MARK} %}} %({MARK})s %s {{{MARK}}}",
+    f"<script>{MARK}</script><img src=x onerror={MARK}>",
+    f'"""\n{MARK}\n"""\n\'\'\'',
+    f"{MARK}\r\nSet-Cookie: a=b\r\n\r\n",
+    f"{MARK}\\u0000\\x00\\",
+    f"\u202e{MARK}\u2066\u200f\ufeff",
+    f"../../{MARK}/..%2f..%2f",
+    f"{MARK}\U0001f30a\u0301\u0378",
+    f"\x7f\x1b[31m{MARK}\x07",
+    MARK * 3000,
+)
+
+_PATTERN = re.compile(r"self\.matches\(r'(\^.*\$)'\)")
+_SIZES = ("256Mi", "512Mi", "1Gi", "1.5Gi", "10G", "0.5Ti", "2Ti", "1000000k", "999999999999999Ki")
+_WORDS = ("a", "ocean", "vre-1", "x" * 63, "0", "a.b", "team:ocean/admins", "Ünïcode ist's", "-")
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """One value of the spec. path: keys, 0 for the items of a list."""
+
+    path: Path
+    schema: Mapping[str, Any]
+
+    def __str__(self) -> str:
+        return ".".join(map(str, self.path))
+
+
+@cache
+def schema() -> Json:
+    """Of `spec`."""
+    (file,) = (ROOT / "crds").glob("*vreenvironments*.yaml")
+    version = yaml.safe_load(file.read_text())["spec"]["versions"][0]
+    found: Json = version["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    return found
+
+
+def leaves(node: Mapping[str, Any] | None = None, path: Path = ()) -> Iterator[Leaf]:
+    """Every value that is no object, items of lists included."""
+    node = schema() if node is None else node
+    match node["type"]:
+        case "object":
+            for name, child in node["properties"].items():
+                yield from leaves(child, (*path, name))
+        case "array":
+            yield Leaf(path, node)
+            yield from leaves(node["items"], (*path, 0))
+        case _:
+            yield Leaf(path, node)
+
+
+def put(spec: Mapping[str, Any], path: Path, value: Any) -> Json:
+    """A copy of `spec` with `value` at `path`; what is missing on the way is made. 0: a list's first item."""
+    made: Json = {"spec": copy.deepcopy(dict(spec))}
+    at: Any = made
+    key: str | int = "spec"
+    for following in path:
+        if isinstance(at, list) and not at:
+            at.append({})
+        if isinstance(at, dict) and not isinstance(at.get(key), (dict, list)):
+            at[key] = [] if following == 0 else {}
+        at, key = at[key], following
+    if isinstance(at, list):
+        at[:1] = [value]
+    else:
+        at[key] = value
+    result: Json = made["spec"]
+    return result
+
+
+def pattern_of(node: Mapping[str, Any]) -> re.Pattern[str] | None:
+    """What a string must match as a whole, by a rule in CEL."""
+    for rule in node.get("x-kubernetes-validations", ()):
+        if found := _PATTERN.fullmatch(rule["rule"]):
+            return re.compile(found[1].removeprefix("^").removesuffix("$"))
+    return None
+
+
+def _values(node: Mapping[str, Any]) -> st.SearchStrategy[Any]:
+    """What the schema of `node` allows; its edges often."""
+    match node["type"]:
+        case "object":
+            required = set(node.get("required", ()))
+            fields = {name: _values(child) for name, child in node["properties"].items()}
+            return st.fixed_dictionaries(
+                {name: fields[name] for name in fields if name in required},
+                optional={name: fields[name] for name in fields if name not in required},
+            )
+        case "array":
+            key = (lambda item: item["name"]) if "x-kubernetes-list-map-keys" in node else None
+            return st.lists(_values(node["items"]), max_size=4, unique_by=key or (lambda item: item))
+        case "boolean":
+            return st.booleans()
+        case "integer":
+            low, high = node["minimum"], node["maximum"]
+            return st.sampled_from((low, high)) | st.integers(low, high)
+        case "number":
+            low, high = node["minimum"], node["maximum"]
+            return st.sampled_from((low, high)) | st.floats(low, high, allow_nan=False)
+        case _:
+            return _texts(node)
+
+
+def _texts(node: Mapping[str, Any]) -> st.SearchStrategy[str]:
+    if "enum" in node:
+        return st.sampled_from(node["enum"])
+    rules = " ".join(rule["rule"] for rule in node.get("x-kubernetes-validations", ()))
+    if "quantity(" in rules or "[KMGTP]i" in rules:
+        return st.sampled_from(_SIZES)
+    longest = node["maxLength"]
+    if pattern := pattern_of(node):
+        return st.from_regex(pattern, fullmatch=True).filter(lambda text: len(text) <= longest)
+    hostile = [text for text in HOSTILE if len(text) <= longest]
+    return st.sampled_from([*_WORDS, *hostile, MARK + "x" * (longest - len(MARK))]) | st.text(
+        min_size=node.get("minLength", 0), max_size=min(longest, 40)
+    )
+
+
+def _mended(spec: Json) -> Json:
+    """With the rules kept that cross fields: a spec that breaks them tells nothing new."""
+    identity = spec["identity"]
+    identity["allowAll"] = not identity.get("allowedGroups")
+    if identity.get("provider", "manual") != "generic-dcr":
+        identity.setdefault("credentialsSecret", {"name": "login"})
+    if identity.get("provider", "").startswith("keycloak-"):
+        identity["issuer"] = identity["issuer"].partition("/realms/")[0].rstrip("/")[:400] + "/realms/vre"
+    if "scopes" in identity:
+        identity["scopes"] = ["openid", *(scope for scope in identity["scopes"] if scope != "openid")]
+    tls = spec.get("exposure", {}).get("tls", {})
+    if "secret" in tls:
+        tls.pop("certManager", None)
+    resources = spec.get("notebooks", {}).get("resources", {})
+    if resources.get("cpuGuarantee", 0.1) > resources.get("cpuLimit", 2):
+        resources["cpuGuarantee"] = 0
+    resources.pop("memoryGuarantee", None) if resources.get("memoryLimit") else None
+    if spec.get("dataLake", {}).get("hostname") == spec["hostname"]:
+        del spec["dataLake"]["hostname"]
+    return spec
+
+
+def wishes() -> st.SearchStrategy[Json]:
+    """Specs that are nearly all admitted."""
+    return _values(schema()).map(_mended)
