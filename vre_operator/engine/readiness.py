@@ -5,6 +5,7 @@ A failure names the object, the cause and the next step. Pods are asked only whe
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -22,11 +23,20 @@ _SHORT = {
     "batch/v1/Job": "job",
 }
 
+# Finalizers that Kubernetes sets itself and takes off by itself.
+_KUBERNETES = re.compile(r"^(orphan|foregroundDeletion|([a-z.]+\.)?(kubernetes|k8s)(\.io/.*)?)$")
+# Conditions of a namespace that tell why it does not end; one that merely is not empty yet is not told.
+_NAMESPACE_HELD = (
+    "NamespaceFinalizersRemaining",
+    "NamespaceDeletionContentFailure",
+    "NamespaceDeletionDiscoveryFailure",
+)
+
 
 def readiness(kind: str, obj: Object, pods: Iterable[Object] = ()) -> Readiness:
     """`pods`: those of the workload `obj`, to tell why it is not ready."""
     if "deletionTimestamp" in obj["metadata"]:
-        return _progressing(f"{_name(kind, obj)} is being deleted")
+        return _progressing(f"{_name(kind, obj)} is being deleted{held(obj)}")
     judged = _TABLE[kind](kind, obj) if kind in _TABLE else READY
     return explain(kind, obj["metadata"]["name"], judged, pods)
 
@@ -121,7 +131,7 @@ def _service(kind: str, obj: Object) -> Readiness:
 
 def _namespace(kind: str, obj: Object) -> Readiness:
     if _status(obj).get("phase") == "Terminating":
-        return _progressing(f"{_name(kind, obj)} is being deleted")
+        return _progressing(f"{_name(kind, obj)} is being deleted{held(obj)}")
     return READY
 
 
@@ -188,3 +198,14 @@ def _progressing(message: str) -> Readiness:
 
 def _failed(reason: Reason, message: str) -> Readiness:
     return Readiness(State.FAILED, reason, message)
+
+
+def held(obj: Mapping[str, Any]) -> str:
+    """What keeps an object that is being deleted, other than Kubernetes' own work on it; "" if nothing."""
+    foreign = [name for name in obj["metadata"].get("finalizers") or () if not _KUBERNETES.search(name)]
+    if foreign:
+        return f": the finalizer {', '.join(foreign)} holds it. Whoever set it removes it when its work is done"
+    for item in (obj.get("status") or {}).get("conditions") or ():
+        if item["type"] in _NAMESPACE_HELD and item["status"] == "True":
+            return f": {item.get('message') or item['type']}"
+    return ""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from vre_operator.api import names
-from vre_operator.engine.errors import Conflict, NotFound
+from vre_operator.api.conditions import Reason
+from vre_operator.engine.errors import Conflict, NotFound, NotReady
+from vre_operator.engine.readiness import held
 from vre_operator.engine.resources import Policy, ResourceId, Tenant
 from vre_operator.kube.client import Kube
 from vre_operator.kube.transport import Object
@@ -11,6 +13,8 @@ from vre_operator.targets.kubernetes.cache import Cache
 from vre_operator.targets.kubernetes.manifest import CLAIM, NAMESPACE, SECRET, may_delete
 
 _WITH_DEPENDENTS = ("apps/v1/Deployment", "apps/v1/StatefulSet", "apps/v1/DaemonSet", "batch/v1/Job")
+
+_HELD_RECHECK = 5.0
 
 
 def propagation(kind: str) -> str:
@@ -44,6 +48,10 @@ class Removal:
     async def _remove(self, resource: ResourceId, live: Object) -> bool:
         metadata = live["metadata"]
         if "deletionTimestamp" in metadata:
+            if cause := held(live):
+                raise NotReady(
+                    f"it is being deleted{cause}", reason=Reason.DELETION_BLOCKED, retry_after=_HELD_RECHECK
+                )
             return False
         gone = await self._kube.delete(
             resource.kind,
