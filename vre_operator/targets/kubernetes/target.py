@@ -117,12 +117,14 @@ class KubernetesTarget:
         try:
             live = await self._write(tenant, resource, wanted)
         except Invalid as refusal:
-            if refusal.reason != Reason.IMMUTABLE_FIELD:
-                raise
-            if resource.recreate:
+            if resource.id.kind == SERVICE and "Duplicate value" in refusal.message:
+                live = await self._take_ports(tenant, resource, wanted)
+            elif refusal.reason == Reason.IMMUTABLE_FIELD and resource.recreate:
                 return await self._replace(tenant, resource)
-            refusal.remedy = f"Restore the previous value of {resource.origin or 'the field'}"
-            raise
+            else:
+                if refusal.reason == Reason.IMMUTABLE_FIELD:
+                    refusal.remedy = f"Restore the previous value of {resource.origin or 'the field'}"
+                raise
         finding = Finding(
             mark_of(wanted),
             frozenset(differences(wanted, live)),
@@ -245,6 +247,19 @@ class KubernetesTarget:
         """Conflict when there is one already."""
         return await self._kube.apply(_guarded(_with_generated(wanted, resource, {}), resourceVersion=ABSENT))
 
+    async def _take_ports(self, tenant: Tenant, resource: Resource, wanted: Object) -> Object:
+        """A port to which somebody gave another number stands beside ours, and has its name: an apply alone is
+        refused for ever."""
+        live = await self._kube.get(resource.id.kind, resource.id.namespace, resource.id.name)
+        _allow(tenant, resource, Owner.of(live["metadata"]), mark_of(live))
+        uid = live["metadata"]["uid"]
+        only_ours = [
+            {"op": "test", "path": "/metadata/uid", "value": uid},
+            {"op": "replace", "path": "/spec/ports", "value": wanted["spec"]["ports"]},
+        ]
+        await self._kube.patch_json(resource.id.kind, resource.id.namespace, resource.id.name, only_ours)
+        return await self._kube.apply(_guarded(wanted, uid=uid))
+
     async def _replace(self, tenant: Tenant, resource: Resource) -> Observation:
         """Delete what can't be changed; the next pass makes it anew."""
         live = await self._kube.get(resource.id.kind, resource.id.namespace, resource.id.name)
@@ -259,6 +274,7 @@ class KubernetesTarget:
         return Observation(Presence.DRIFTED, _progressing(f"{resource.id.short} is being replaced"))
 
 
+SERVICE = "v1/Service"
 _WITH_DATA = (SECRET, "v1/ConfigMap")
 
 
