@@ -220,3 +220,12 @@ async def test_a_version_that_is_too_old_is_gone(kube: Kube) -> None:
     watch = kube.watch(kind, "1")
     with pytest.raises(Gone):
         await anext(watch)
+
+
+@pytest.mark.parametrize("character", ["\x7f", "\x85", "\u2028", "\ufffe", "\x00", "\U0001f52d"])
+async def test_an_apply_writes_every_character_as_it_is(kube: Kube, character: str) -> None:
+    """The API server reads an apply as YAML, which refuses some of these and makes others to line breaks."""
+    name = f"character-{ord(character):x}"
+    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"namespace": "default", "name": name}}
+    written = await kube.apply({**body, "data": {"x": f"a{character}b"}})
+    assert written["data"]["x"] == f"a{character}b"

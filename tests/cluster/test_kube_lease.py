@@ -24,15 +24,15 @@ async def kube(cluster: Cluster) -> AsyncIterator[Kube]:
         yield kube
 
 
-def candidates(kube: Kube, count: int) -> list[Lease]:
+def candidates(kube: Kube, count: int, seconds: float = SECONDS) -> list[Lease]:
     name = f"lease-{uuid.uuid4().hex[:8]}"
-    return [Lease(kube, "default", name, f"c{number}", duration=SECONDS) for number in range(count)]
+    return [Lease(kube, "default", name, f"c{number}", duration=seconds) for number in range(count)]
 
 
 async def test_of_many_candidates_one_leads_and_release_hands_over_at_once(kube: Kube) -> None:
     leases = candidates(kube, 5)
     tasks = {asyncio.create_task(lease.acquire()): lease for lease in leases}
-    done, pending = await asyncio.wait(tasks, timeout=SECONDS / 2, return_when=asyncio.FIRST_COMPLETED)
+    done, pending = await asyncio.wait(tasks, timeout=10 * SECONDS, return_when=asyncio.FIRST_COMPLETED)
     assert len(done) == 1
     leader = tasks[done.pop()]
     holding = asyncio.create_task(leader.hold())
@@ -93,6 +93,59 @@ async def test_anothers_edit_of_the_lease_is_not_its_loss(kube: Kube) -> None:
     assert not holding.done()
     holding.cancel()
     await asyncio.gather(holding, return_exceptions=True)
+
+
+async def test_who_waits_does_not_take_a_deleted_lease_before_its_leader_had_its_time(kube: Kube) -> None:
+    """The leader says nothing meanwhile; deleted or emptied by hand, its time is its own."""
+    for emptied in (False, True):
+        leader, heir = candidates(kube, 2)
+        await leader.acquire()
+        taking = asyncio.create_task(heir.acquire())
+        await asyncio.sleep(SECONDS / 5)
+        namespace, name = leader._address
+        if emptied:
+            nobody = [{"op": "replace", "path": "/spec/holderIdentity", "value": ""}]
+            await kube.patch_json(KIND, namespace, name, nobody)
+        else:
+            await kube.delete(KIND, namespace, name)
+        while not taking.done():
+            both = leader.held and heir.held
+            assert not both
+            await asyncio.sleep(0.01)
+        assert heir.held
+        assert not leader.held
+
+
+async def test_a_leader_makes_a_deleted_or_emptied_lease_anew(kube: Kube) -> None:
+    leader, heir = candidates(kube, 2, 2 * SECONDS)
+    await leader.acquire()
+    holding = asyncio.create_task(leader.hold())
+    taking = asyncio.create_task(heir.acquire())
+    namespace, name = leader._address
+    for _ in range(3):
+        await kube.delete(KIND, namespace, name)
+        await asyncio.sleep(SECONDS)
+        nobody = [{"op": "replace", "path": "/spec/holderIdentity", "value": ""}]
+        await kube.patch_json(KIND, namespace, name, nobody)
+        await asyncio.sleep(SECONDS)
+        assert (await kube.get(KIND, namespace, name))["spec"]["holderIdentity"] == "c0"
+    assert leader.held
+    assert not taking.done()
+    holding.cancel()
+    taking.cancel()
+    await asyncio.gather(holding, taking, return_exceptions=True)
+
+
+async def test_a_strangers_long_lease_is_not_waited_for_for_ever(kube: Kube) -> None:
+    (lease,) = candidates(kube, 1)
+    namespace, name = lease._address
+    spec = {"holderIdentity": "stranger", "leaseDurationSeconds": 86400}
+    metadata = {"namespace": namespace, "name": name}
+    await kube.create(
+        {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata, "spec": spec}
+    )
+    await asyncio.wait_for(lease.acquire(), 30)
+    assert lease.held
 
 
 async def test_the_same_news_is_posted_once(kube: Kube) -> None:

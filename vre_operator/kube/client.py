@@ -8,7 +8,7 @@ pass finds out what it did.
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from vre_operator.api import names
@@ -64,6 +64,10 @@ class Kube:
 
     async def close(self) -> None:
         await self._transport.close()
+
+    def fence(self, may_write: Callable[[], bool]) -> None:
+        """Ask before each write is sent; Fenced when the answer is no."""
+        self._transport.may_write = may_write
 
     @property
     def requests(self) -> int:

@@ -28,11 +28,23 @@ _IMMUTABLE = re.compile(r"immutable|cannot change|may not change once set|update
 # To a server-side apply with an unknown field or a wrong type the server says 500, as if repeating could help.
 _MISTYPED = ("failed to create typed patch object", "failed to convert new object")
 _UNDECLARED = re.compile(r"\.([\w.\[\]=\"-]+): field not declared in schema")
+# Who refuses; what follows are the rule's own words, which may quote the object.
+_DENIED = re.compile(
+    r"(?:ValidatingAdmissionPolicy '[^']*' with binding '[^']*' denied request"
+    r"|admission webhook \"[^\"]*\" denied the request)"
+)
+_ADMISSION = "An admission rule of this cluster says so"
 _LIMIT = 300
 
 
 class AlreadyExists(Conflict):
     """A create met an object of that name."""
+
+
+class Fenced(TargetError):
+    """Held back here: somebody else may lead by now."""
+
+    reason = Reason.UNAVAILABLE
 
 
 class Gone(TargetError):
@@ -63,8 +75,8 @@ def from_response(
     }
     if code in simple:
         return simple[code]
-    if code == 403:
-        return _forbidden(what, message, namespace)
+    if code == 403 or _DENIED.search(message):
+        return _forbidden(what, kind, message, namespace)
     if code < 500:
         fields = {cause.get("field") for cause in (body.get("details") or {}).get("causes") or ()}
         if "metadata.uid" in fields:
@@ -83,7 +95,10 @@ def _missing_namespace(message: str) -> str:
     return f" (namespace {found[1]} does not exist)" if found else ""
 
 
-def _forbidden(what: str, message: str, namespace: str) -> TargetError:
+def _forbidden(what: str, kind: str, message: str, namespace: str) -> TargetError:
+    if denied := _DENIED.search(message):
+        words = denied[0] if kind in _CONFIDENTIAL else message[denied.start() :]
+        return Invalid(f"{what}: {_shorten(words)}", remedy=_ADMISSION)
     if "exceeded quota" in message:
         # Not terminal although a person has to act: quotas change without any change of the VREEnvironment.
         return Forbidden(
@@ -93,8 +108,8 @@ def _forbidden(what: str, message: str, namespace: str) -> TargetError:
         )
     if "being terminated" in message:
         return NotReady(f"{what}: namespace {namespace} is being deleted")
-    if "violates PodSecurity" in message or "denied the request" in message or "denied request" in message:
-        return Invalid(f"{what}: {_shorten(message)}", remedy="An admission rule of this cluster says so")
+    if "violates PodSecurity" in message:
+        return Invalid(f"{what}: {_shorten(message)}", remedy=_ADMISSION)
     return Forbidden(
         f"the operator may not {what}", remedy="Its ClusterRole lacks this right: compare it with the chart's"
     )

@@ -3,6 +3,9 @@
 Others judge by their own monotonic clock how long the Lease has stood unchanged, so clocks that differ between
 nodes do not matter. A leader that could not renew stops writing before anybody else may begin: RENEW_DEADLINE
 is shorter than DURATION. Losing the Lease ends the process; a new one starts as a candidate.
+
+A Lease that a person deleted or emptied is no invitation: its leader has until its deadline to write it anew,
+and does so at its next renewal.
 """
 
 from __future__ import annotations
@@ -24,6 +27,9 @@ KIND = "coordination.k8s.io/v1/Lease"
 DURATION = 15.0
 RENEW_DEADLINE = 10.0
 RETRY = 2.0
+_RELEASED = 1  # leaseDurationSeconds of a Lease that its holder gave back
+_LONGEST = 4  # times our own duration, that we wait at most for a silent holder
+_ABSENT = "absent"
 
 
 class LeaseLost(Exception):
@@ -81,7 +87,11 @@ class Lease:
     @property
     def held(self) -> bool:
         """Whether nobody else can have it yet. Ask before anything that cannot be undone."""
-        return self._clock() - self._renewed < self._duration * RENEW_DEADLINE / DURATION
+        return self._clock() - self._renewed < self._deadline
+
+    @property
+    def _deadline(self) -> float:
+        return self._duration * RENEW_DEADLINE / DURATION
 
     async def release(self) -> None:
         """Let the next one lead at once; errors do not matter, for the lease runs out."""
@@ -89,7 +99,7 @@ class Lease:
             return
         # Before the write: from here on somebody else may have it.
         self._renewed = float("-inf")
-        spec = {**self._spec(), "holderIdentity": "", "leaseDurationSeconds": 1}
+        spec = {**self._spec(), "holderIdentity": "", "leaseDurationSeconds": _RELEASED}
         try:
             await self._kube.replace({**self._lease, "spec": spec})
         except TargetError as error:
@@ -99,30 +109,30 @@ class Lease:
         try:
             lease = await self._kube.get(KIND, *self._address)
         except NotFound:
-            return await self._take(None)
+            return self._stands(_ABSENT) > self._deadline and await self._take(None)
         except TargetError as error:
             log.warning("lease can't be read: %s", error)
             return False
         self._lease = lease
-        version = lease["metadata"]["resourceVersion"]
+        spec = lease.get("spec") or {}
+        told = float(spec.get("leaseDurationSeconds") or 0)
+        # Another version's leader may need longer, and nobody a day.
+        patience = min(max(self._duration, told), _LONGEST * self._duration)
+        stale = self._stands(lease["metadata"]["resourceVersion"]) > patience
+        holder = spec.get("holderIdentity") or ""
+        released = not holder and told == _RELEASED
+        return (released or stale or holder == self._identity) and await self._take(lease)
+
+    def _stands(self, version: str) -> float:
+        """Seconds since this version was first seen, as the last one."""
         if self._seen[0] != version:
             self._seen = (version, self._clock())
-        spec = lease.get("spec") or {}
-        holder = spec.get("holderIdentity") or ""
-        stale_after = max(self._duration, float(spec.get("leaseDurationSeconds") or 0))
-        stale = self._clock() - self._seen[1] > stale_after
-        return bool(not holder or holder == self._identity or stale) and await self._take(lease)
+        return self._clock() - self._seen[1]
 
     async def _take(self, lease: dict[str, Any] | None) -> bool:
         try:
             if lease is None:
-                namespace, name = self._address
-                before = self._clock()
-                body = {"metadata": {"namespace": namespace, "name": name}, "spec": self._spec()}
-                self._lease = await self._kube.create(
-                    {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", **body}
-                )
-                self._renewed = before
+                await self._create()
             else:
                 transitions = int((lease.get("spec") or {}).get("leaseTransitions") or 0) + 1
                 await self._write({**lease, "spec": {**self._spec(), "leaseTransitions": transitions}})
@@ -134,17 +144,30 @@ class Lease:
         return True
 
     async def _renew(self) -> bool:
-        """False when somebody else has it; a conflict with somebody else's edit is not that."""
+        """False when somebody else has it; an edit or a deletion by hand is not that."""
         assert self._lease is not None  # noqa: S101 hold() comes after acquire()
         try:
             await self._write({**self._lease, "spec": {**(self._lease.get("spec") or {}), **self._spec()}})
-        except Conflict:
-            lease = await self._kube.get(KIND, *self._address)
-            if (lease.get("spec") or {}).get("holderIdentity") != self._identity:
+        except (Conflict, NotFound):
+            try:
+                lease = await self._kube.get(KIND, *self._address)
+            except NotFound:
+                await self._create()
+                return True
+            spec = lease.get("spec") or {}
+            if spec.get("holderIdentity") not in (self._identity, "", None):
                 return False
             self._lease = lease
-            await self._write({**lease, "spec": {**lease["spec"], **self._spec()}})
+            await self._write({**lease, "spec": {**spec, **self._spec()}})
         return True
+
+    async def _create(self) -> None:
+        """Conflict when there is one."""
+        namespace, name = self._address
+        before = self._clock()
+        body = {"metadata": {"namespace": namespace, "name": name}, "spec": self._spec()}
+        self._lease = await self._kube.create({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", **body})
+        self._renewed = before
 
     async def _write(self, lease: dict[str, Any]) -> None:
         before = self._clock()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Mapping
+import re
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,7 +18,7 @@ from yarl import URL
 from vre_operator import telemetry
 from vre_operator.engine.errors import TargetError, Throttled, Unavailable
 from vre_operator.kube.access import Access
-from vre_operator.kube.errors import from_response
+from vre_operator.kube.errors import Fenced, from_response
 from vre_operator.kube.kinds import kind_of
 
 Object = dict[str, Any]
@@ -29,6 +30,7 @@ _TIMEOUT = aiohttp.ClientTimeout(total=30, sock_connect=5)
 _METHODS = {"create": "POST", "update": "PUT", "apply": "PATCH", "patch": "PATCH", "delete": "DELETE"}
 _PARTIAL = "application/json;g=meta.k8s.io;v=v1;as=PartialObjectMetadata"
 _METADATA = {"watch": _PARTIAL, "list": f"{_PARTIAL}List"}
+_NOT_YAML = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 _CONTENT = {"apply": "application/apply-patch+yaml", "patch": "application/json-patch+json"}
 
 
@@ -63,6 +65,7 @@ class Transport:
         self._access = access
         self._session: aiohttp.ClientSession | None = None
         self._slots = asyncio.Semaphore(_IN_FLIGHT)
+        self.may_write: Callable[[], bool] = lambda: True
         self.sent = 0
 
     async def close(self) -> None:
@@ -99,11 +102,15 @@ class Transport:
     async def _once(self, request: Request) -> Object:
         outcome = "NoAnswer"
         try:
-            async with self._slots, self._send(request, _TIMEOUT) as answer:
-                outcome = str(answer.status)
-                await _check(answer, request)
-                answered: Object = orjson.loads(await answer.read())
-                return answered
+            async with self._slots:
+                if request.verb in _METHODS and not self.may_write():
+                    outcome = "Fenced"
+                    raise Fenced(f"{request}: not sent, for this process does not lead any more")
+                async with self._send(request, _TIMEOUT) as answer:
+                    outcome = str(answer.status)
+                    await _check(answer, request)
+                    answered: Object = orjson.loads(await answer.read())
+                    return answered
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as broken:
             raise _lost(request, broken) from None
         finally:
@@ -128,7 +135,7 @@ class Transport:
         data = None
         if request.body is not None:
             headers["Content-Type"] = _CONTENT.get(request.verb, "application/json")
-            data = orjson.dumps(request.body)
+            data = encoded(request)
         self.sent += 1
         return self._session.request(
             _METHODS.get(request.verb, "GET"),
@@ -139,6 +146,14 @@ class Transport:
             # A redirect would carry the token somewhere else.
             allow_redirects=False,
         )
+
+
+def encoded(request: Request) -> bytes:
+    """The body. An apply is read as YAML, which refuses some characters of JSON and changes others."""
+    plain = orjson.dumps(request.body)
+    if request.verb != "apply" or (plain.isascii() and b"\x7f" not in plain):
+        return plain
+    return _NOT_YAML.sub(lambda found: f"\\u{ord(found[0]):04x}", plain.decode()).encode()
 
 
 def _lost(request: Request, broken: Exception) -> Unavailable:

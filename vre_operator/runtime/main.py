@@ -8,6 +8,7 @@ import os
 import sys
 
 from vre_operator.kube.client import Kube
+from vre_operator.kube.lease import LeaseLost
 from vre_operator.runtime import logs
 from vre_operator.runtime.operator import Operator
 from vre_operator.runtime.settings import Settings, SettingsError
@@ -20,7 +21,7 @@ def main() -> None:
     if "--help" in sys.argv[1:]:
         print("vre-operator: reconciles VREEnvironments. Settings: POD_NAMESPACE, POD_NAME, VRE_SITE_FILE,")
         print("VRE_HEALTH_PORT, VRE_METRICS_PORT, VRE_WORKERS, VRE_LEADER_ELECTION, VRE_LOG_LEVEL,")
-        print("VRE_WATCH_SILENCE_SECONDS, VRE_PROVIDER_TIMEOUT_SECONDS, KUBECONFIG.")
+        print("VRE_WATCH_SILENCE_SECONDS, VRE_PROVIDER_TIMEOUT_SECONDS, VRE_LEASE_SECONDS, KUBECONFIG.")
         return
     logs.configure(os.environ.get("VRE_LOG_LEVEL", "info"))
     try:
@@ -30,15 +31,18 @@ def main() -> None:
         sys.exit(2)
     try:
         asyncio.run(_run(settings))
+    except LeaseLost as lost:
+        log.warning("ended: %s", lost)
+        sys.exit(1)
     except Exception:
         log.exception("ended")
         sys.exit(1)
 
 
 async def _run(settings: Settings) -> None:
-    async with Kube.from_environment() as kube:
+    async with Kube.from_environment() as kube, Kube.from_environment() as aside:
         system = await kube.get("v1/Namespace", "", "kube-system")
-        await Operator(settings, kube, system["metadata"]["uid"]).run()
+        await Operator(settings, kube, aside, system["metadata"]["uid"]).run()
 
 
 if __name__ == "__main__":

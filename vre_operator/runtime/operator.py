@@ -19,7 +19,7 @@ from vre_operator.api import names
 from vre_operator.engine.target import Target
 from vre_operator.kube.client import Kube
 from vre_operator.kube.events import Events
-from vre_operator.kube.lease import Lease
+from vre_operator.kube.lease import Lease, LeaseLost
 from vre_operator.kube.reflector import Entry, Reflector
 from vre_operator.runtime import kopf_app, metrics
 from vre_operator.runtime.backoff import Backoff
@@ -64,9 +64,9 @@ class _Writer:
 
 
 class Operator:
-    """`run` it once."""
+    """`run` it once. `aside`: a client for the Lease alone, whose renewals wait behind nobody's work."""
 
-    def __init__(self, settings: Settings, kube: Kube, cluster_id: str) -> None:
+    def __init__(self, settings: Settings, kube: Kube, aside: Kube, cluster_id: str) -> None:
         self.settings = settings
         self._kube = kube
         self._cluster_id = cluster_id
@@ -82,9 +82,13 @@ class Operator:
         self._kubernetes = KubernetesTarget(kube, wake=self._queue.add, silence=settings.watch_silence)
         self._oidc = OidcTarget(
             KubernetesStateStore(kube, settings.namespace),
-            http=partial(IssuerHttp, timeout=settings.provider_timeout),
+            http=partial(IssuerHttp, timeout=settings.provider_timeout, may_write=self._may_write),
         )
-        self._lease = Lease(kube, settings.namespace, LEASE, settings.identity)
+        self._lease = Lease(
+            aside, settings.namespace, LEASE, settings.identity, duration=settings.lease_seconds
+        )
+        # A process that was stopped for long wakes up with requests in its hands.
+        kube.fence(self._may_write)
         self._writer = _Writer(kube, self.wishes, self.tenants)
         self._publisher = Publisher(self._writer, Events(kube, settings.identity), self.tenants)
         self._reconciler: Reconciler | None = None
@@ -134,8 +138,11 @@ class Operator:
             done, _ = await asyncio.wait([watch, *background, *workers], return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 # kopf sets `stop` on a signal; the others have no reason to end.
-                if task.exception() or not (task is watch or self._stop.is_set()):
-                    raise RuntimeError(f"{task.get_name()} ended") from task.exception()
+                error = task.exception()
+                if isinstance(error, LeaseLost):
+                    raise error
+                if error or not (task is watch or self._stop.is_set()):
+                    raise RuntimeError(f"{task.get_name()} ended") from error
         finally:
             self._stop.set()
             await self._drain([watch, *workers])

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any, Protocol
@@ -17,7 +18,7 @@ from vre_operator.api import names
 from vre_operator.api.conditions import Condition, Reason
 from vre_operator.api.v1alpha1 import VREEnvironmentSpec
 from vre_operator.engine import status
-from vre_operator.engine.errors import Conflict, NotFound
+from vre_operator.engine.errors import Conflict, NotFound, TargetError
 from vre_operator.engine.executor import Outcome
 from vre_operator.engine.inventory import Inventory
 from vre_operator.engine.plan import Plan
@@ -81,6 +82,13 @@ class Publisher:
     def forget(self, key: TenantKey) -> None:
         """Nothing is under way any more."""
         self._told.pop(key, None)
+
+    async def refusal(self, key: TenantKey, error: TargetError) -> None:
+        """Tell why a pass could not begin. It may be the telling that is refused: then the log alone has it."""
+        if obj := self._tenants.get(key):
+            said = status.whole(error.reason, error.text, stalled=error.terminal)
+            with suppress(TargetError):
+                await self.open(obj).finish(said, keep=True)
 
     async def internal_error(self, key: TenantKey) -> None:
         """Tell of a bug without its text, which nobody has looked over for secrets."""

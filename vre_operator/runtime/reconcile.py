@@ -22,7 +22,7 @@ from vre_operator.api.validate import SpecError
 from vre_operator.components import registry
 from vre_operator.components.context import Environment
 from vre_operator.engine import status
-from vre_operator.engine.errors import TargetError
+from vre_operator.engine.errors import Forbidden, Invalid, TargetError
 from vre_operator.engine.executor import Outcome, Result, Walk, prune, removable
 from vre_operator.engine.plan import NameTakenError, Plan
 from vre_operator.engine.resources import Resource, Tenant
@@ -218,6 +218,8 @@ async def guarded(reconciler: Reconciler, key: TenantKey) -> float | None:
         return await reconciler.reconcile(key)
     except TargetError as error:
         log.warning("pass ended early: %s", error.text, extra={"tenant": "/".join(key)})
+        if isinstance(error, (Forbidden, Invalid)):
+            await reconciler.publisher.refusal(key, error)
         return reconciler.backoff.next(key, error.retry_after)
     except Exception:
         log.exception("pass failed", extra={"tenant": "/".join(key)})

@@ -12,6 +12,7 @@ import yaml
 from vre_operator.api import validate
 from vre_operator.api.site import Site
 from vre_operator.kube.client import SILENCE
+from vre_operator.kube.lease import DURATION
 from vre_operator.targets.oidc.http import TIMEOUT
 
 
@@ -25,6 +26,7 @@ class Settings:
 
     watch_silence: seconds after which a watch that says nothing, not even a bookmark, is begun anew; the API
     server sends bookmarks every minute. provider_timeout: seconds for one exchange with an identity provider.
+    lease_seconds: how long a leader that is not heard of keeps the others waiting.
     """
 
     namespace: str
@@ -36,6 +38,7 @@ class Settings:
     leader_election: bool = True
     watch_silence: float = SILENCE
     provider_timeout: float = TIMEOUT
+    lease_seconds: float = DURATION
 
     @classmethod
     def from_environment(cls) -> Settings:
@@ -51,6 +54,7 @@ class Settings:
             leader_election=env.get("VRE_LEADER_ELECTION", "true") != "false",
             watch_silence=_number("VRE_WATCH_SILENCE_SECONDS", SILENCE),
             provider_timeout=_number("VRE_PROVIDER_TIMEOUT_SECONDS", TIMEOUT),
+            lease_seconds=_number("VRE_LEASE_SECONDS", DURATION),
         )
 
 

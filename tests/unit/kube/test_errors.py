@@ -29,3 +29,18 @@ def test_a_template_that_cannot_be_changed_is_told_as_that() -> None:
     refusal = _refused(_TEMPLATE)
     assert isinstance(refusal, Invalid)
     assert refusal.reason == Reason.IMMUTABLE_FIELD
+
+
+POLICY = "ValidatingAdmissionPolicy 'site' with binding 'all' denied request"
+WEBHOOK = 'admission webhook "rules.example.org" denied the request'
+
+
+@pytest.mark.parametrize("who", [POLICY, WEBHOOK])
+@pytest.mark.parametrize("code", [400, 403, 422])
+def test_an_admission_rule_is_named_whatever_its_code(who: str, code: int) -> None:
+    """The rule's words too, but for a Secret: they may quote it."""
+    body = {"message": f'secrets "x" is forbidden: {who}: not with hunter2', "details": {"causes": [{}]}}
+    for kind, words in (("v1/Service", f"{who}: not with hunter2"), ("v1/Secret", who)):
+        error = from_response(code, body, what="apply it", kind=kind, namespace="n")
+        assert isinstance(error, Invalid)
+        assert error.text == f"apply it: {words}. An admission rule of this cluster says so"

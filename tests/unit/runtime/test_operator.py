@@ -24,7 +24,7 @@ async def operator() -> AsyncIterator[Operator]:
     """One that leads, before an API server that is away."""
     settings = Settings("vre-system", "me", Site(), health_port=free_port(), metrics_port=free_port())
     async with Kube(Access("http://127.0.0.1:1")) as kube:
-        operator = Operator(settings, kube, "cluster")
+        operator = Operator(settings, kube, kube, "cluster")
         operator.prepare(b"k" * 32)
         servers = [await operator.serve_probes(), await operator.serve_metrics()]
         yield operator

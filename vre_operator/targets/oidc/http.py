@@ -68,12 +68,14 @@ class IssuerHttp:
         *,
         clock: Callable[[], float],
         timeout: float = TIMEOUT,
+        may_write: Callable[[], bool] = lambda: True,
     ) -> None:
         self.issuer = issuer
         self.timeout = timeout
         self._origin = origin(check_url(issuer))
         self._extra = networks(allowed_cidrs)
         self._clock = clock
+        self._may_write = may_write
         self._failures = 0
         self._closed_until = 0.0
         self._last: TargetError | None = None
@@ -112,6 +114,8 @@ class IssuerHttp:
             )
         if self._last and self._clock() < self._closed_until:
             raise self._held(self._last)
+        if method != "GET" and not self._may_write():
+            raise Unanswered(f"{method} not sent, for this process does not lead any more", sent=False)
         headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
         if bearer or basic:
             headers["Authorization"] = f"Bearer {bearer}" if bearer else f"Basic {basic}"
