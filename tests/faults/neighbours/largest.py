@@ -1,0 +1,108 @@
+"""The largest spec that the schema admits: every list full, every string as long as it may be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import yaml
+
+from tests.site import ROOT
+
+Json = dict[str, Any]
+# Four bytes in UTF-8, twelve in JSON that is ASCII only.
+WIDE = "\U0001f52d"
+HOSTILE = (
+    "'; DROP TABLE users; --",
+    "{{ 7 * 7 }} ${HOME} $(id) `id` %s %n {0}",
+    "</script><img src=x onerror=alert(1)>",
+    '"""\\N{BULLET}\\x00\\u0000',
+    "a\nb\r\n\tc: d\n- e",
+    "\u202eright to left\u2066 \u200b\ufeff",
+    "../../etc/passwd",
+    "!!python/object/apply:os.system ['id']",
+    "-----BEGIN CERTIFICATE-----",
+    "null",
+    "\x7f\x1b[31m",
+)
+
+
+def schema() -> Json:
+    """Of spec."""
+    crd = yaml.safe_load((ROOT / "crds/vreenvironments.vre.science.yaml").read_text())
+    found: Json = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    return found
+
+
+def distinct(count: int, length: int, fill: str = "x") -> list[str]:
+    """Texts of that length, each another one."""
+    return [f"{number:04d}" + fill * (length - 4) for number in range(count)]
+
+
+def hostname(tenant: str, length: int = 200) -> str:
+    end = f".{tenant}.example.org"
+    rest = length - len(end)
+    labels = []
+    while rest > 0:
+        labels.append("x" * min(63, rest))
+        rest -= 64
+    text = ".".join(labels) + end
+    return text if len(text) == length else "y" * (length - len(text)) + text
+
+
+def spec(tenant: str, issuer: str) -> Json:
+    """Only the issuer is a real one, and shorter."""
+    return {
+        "hostname": hostname(tenant),
+        "identity": {
+            "issuer": issuer,
+            "provider": "generic-dcr",
+            "credentialsSecret": {"name": "s" * 253},
+            "allowedGroups": distinct(100, 200, WIDE),
+            "adminGroups": distinct(100, 200, WIDE),
+            "usernameClaim": "u" * 64,
+            "groupsClaim": "g" * 64,
+            "scopes": ["openid", *distinct(29, 100)],
+        },
+        "storage": {"homes": {"size": "1" * 15 + ".999Gi", "storageClass": "c" * 253}},
+        "notebooks": {
+            "images": [
+                {
+                    "name": f"i{number:03d}" + "n" * 59,
+                    "image": "r" * 100 + ".example.org/" + f"p{number:03d}" + "/p" * 127 + ":t" + "a" * 127,
+                    "displayName": name,
+                    "description": description,
+                }
+                for number, (name, description) in enumerate(
+                    zip(distinct(200, 100, WIDE), distinct(200, 500, WIDE), strict=True)
+                )
+            ],
+            "culling": {"maxAgeSeconds": 31_536_000},
+            "resources": {"memoryGuarantee": "128Mi", "memoryLimit": "9" * 15 + ".999Pi"},
+        },
+        "dataLake": {"enabled": True, "hostname": hostname(f"lake-{tenant}")},
+        "database": {"embedded": {"size": "1" * 15 + ".999Gi", "storageClass": "c" * 253}},
+        "exposure": {
+            "ingressClass": "c" * 253,
+            "tls": {"certManager": {"issuer": "m" * 253}},
+        },
+    }
+
+
+def shortfalls(part: Mapping[str, Any], value: Any, path: str = "spec") -> Iterator[str]:
+    """Where `value` is smaller than the schema would admit, or says nothing."""
+    if part.get("enum") or value is None:
+        return
+    if most := part.get("maxLength"):
+        if len(value) < most:
+            yield f"{path}: {len(value)} of {most} characters"
+    elif (most := part.get("maxItems")) and len(value) < most:
+        yield f"{path}: {len(value)} of {most} items"
+    for name, below in (part.get("properties") or {}).items():
+        if name in value:
+            yield from shortfalls(below, value[name], f"{path}.{name}")
+        elif below["type"] in ("string", "array", "object") and "enum" not in below:
+            yield f"{path}.{name}: not given"
+    if below := part.get("items"):
+        for item in value:
+            yield from shortfalls(below, item, f"{path}[]")
