@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import signal
@@ -19,6 +20,7 @@ from vre_operator.kube.kinds import kind_of
 from vre_operator.targets.kubernetes.cache import FOLLOWED
 from vre_operator.targets.oidc.store import StateKey
 
+pytestmark = pytest.mark.timeout(300)
 LONG = os.environ.get("VRE_LONG") == "1"
 BYSTANDER = fresh("idle")
 _DIGEST = re.compile(r"-[0-9a-f]{8}$")
@@ -74,8 +76,7 @@ async def test_what_a_policy_refuses_is_named_with_its_cause_and_made_when_it_ma
     await serves_others(person)
     await lift(site, "deny-objects")
     await person.all_settled(tenants)
-    for tenant in tenants:
-        await person.remove(tenant)
+    await asyncio.gather(*(person.remove(tenant) for tenant in tenants))
 
 
 async def test_what_a_quota_forbids_is_named_and_made_when_the_quota_goes(
@@ -99,8 +100,7 @@ async def test_what_a_quota_forbids_is_named_and_made_when_the_quota_goes(
     for tenant in tenants:
         await allow(person, tenant)
     await person.all_settled(tenants)
-    for tenant in tenants:
-        await person.remove(tenant)
+    await asyncio.gather(*(person.remove(tenant) for tenant in tenants))
 
 
 async def test_words_about_a_tenant_that_are_refused_are_made_up_for(site: Site, person: Person) -> None:
