@@ -11,9 +11,10 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Awaitable, Coroutine, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
 from vre_operator import telemetry
@@ -69,6 +70,11 @@ class PruneResult:
     failures: list[tuple[ResourceId, TargetError]] = field(default_factory=list)
 
 
+_Step = Callable[[], Coroutine[Any, Any, Outcome]]
+"""What is still to be done for a resource: begun when its turn comes, so that a stopped walk leaves nothing
+begun."""
+
+
 class _Unresolved(Exception):
     """A ref has no value yet."""
 
@@ -118,7 +124,7 @@ class Walk:
             if not self._unvisited[dependent.id]:
                 yield dependent
 
-    def _begin(self, resource: Resource) -> Outcome | Coroutine[Any, Any, Outcome]:
+    def _begin(self, resource: Resource) -> Outcome | _Step:
         """The outcome, or what is still to be done for it."""
         unmet = self._unmet(resource)
         try:
@@ -130,27 +136,23 @@ class Walk:
         except TargetError as error:
             return _failed(resource, error)
         if not isinstance(seen, Observation):
-            return self._ask(desired, unmet, seen)
+            return partial(self._ask, desired, unmet, seen)
         return self._act(desired, unmet, seen)
 
-    async def _finish(
-        self, resource: Resource, step: Coroutine[Any, Any, Outcome], group: asyncio.TaskGroup
-    ) -> None:
+    async def _finish(self, resource: Resource, step: _Step, group: asyncio.TaskGroup) -> None:
         telemetry.component.set(resource.component)
         try:
             async with self._limit:
-                outcome = await step
+                outcome = await step()
         except TargetError as error:
             outcome = _failed(resource, error)
         self._visit(self._done(outcome), group)
 
     async def _ask(self, desired: Desired, unmet: Outcome | None, promise: Awaitable[Observation]) -> Outcome:
         step = self._act(desired, unmet, await promise)
-        return step if isinstance(step, Outcome) else await step
+        return step if isinstance(step, Outcome) else await step()
 
-    def _act(
-        self, desired: Desired, unmet: Outcome | None, seen: Observation
-    ) -> Outcome | Coroutine[Any, Any, Outcome]:
+    def _act(self, desired: Desired, unmet: Outcome | None, seen: Observation) -> Outcome | _Step:
         resource = desired.resource
         changes = seen.presence in (Presence.ABSENT, Presence.DRIFTED)
         if not changes or resource.policy is Policy.EXTERNAL:
@@ -158,7 +160,7 @@ class Walk:
         if unmet:
             self._publish(desired, seen)
             return self._blocked(resource, unmet)
-        return self._apply(desired, seen)
+        return partial(self._apply, desired, seen)
 
     async def _apply(self, desired: Desired, seen: Observation) -> Outcome:
         did = "created" if seen.presence is Presence.ABSENT else "updated"

@@ -6,7 +6,7 @@ Failures are raised as errors.TargetError; anything else is a bug.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
@@ -59,6 +59,17 @@ class Observation:
     outputs: Mapping[str, str] = field(default_factory=dict)
     detail: str = ""
     recheck_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """An observation that has to be asked for. Nothing is begun before it is awaited, so one that a stopped
+    walk never comes to leaves nothing behind."""
+
+    begin: Callable[[], Coroutine[Any, Any, Observation]]
+
+    def __await__(self) -> Generator[Any, None, Observation]:
+        return self.begin().__await__()
 
 
 @dataclass(frozen=True, slots=True)

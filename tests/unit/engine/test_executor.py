@@ -1,4 +1,5 @@
 import asyncio
+import gc
 from dataclasses import replace
 
 import pytest
@@ -10,7 +11,7 @@ from vre_operator.engine.inventory import Inventory
 from vre_operator.engine.plan import make_plan
 from vre_operator.engine.refs import ContentDigest, Ref
 from vre_operator.engine.resources import Policy, Resource, ResourceId
-from vre_operator.engine.target import Readiness, State
+from vre_operator.engine.target import Observation, Presence, Promise, Readiness, State
 
 WAITING = Readiness(State.PROGRESSING, "Progressing", "0 of 1 replicas")
 
@@ -223,3 +224,24 @@ async def test_a_job_that_tests_something_fails_with_its_own_word() -> None:
     check = replace(res("check"), failure="ImageUnfit")
     outcomes = await walk(world, check, res("other"))
     assert (outcomes["check"].reason, outcomes["other"].reason) == ("ImageUnfit", "JobFailed")
+
+
+async def test_a_walk_that_is_stopped_leaves_nothing_begun() -> None:
+    """Else Python tells of coroutines that were never awaited, between the lines of the log."""
+    began: list[str] = []
+
+    class Asked(World):
+        def observe(self, tenant, desired):  # type: ignore[no-untyped-def]
+            async def ask() -> Observation:
+                began.append(desired.id.name)
+                await asyncio.sleep(60)
+                return Observation(Presence.SYNCED)
+
+            return Promise(ask)
+
+    task = asyncio.create_task(walk(Asked(), *(res(f"r{i}") for i in range(40))))
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    gc.collect()
+    assert len(began) < 40

@@ -18,7 +18,7 @@ from vre_operator.api import names
 from vre_operator.api.conditions import Reason
 from vre_operator.engine.errors import Invalid, NotFound
 from vre_operator.engine.resources import Resource, ResourceId
-from vre_operator.engine.target import READY, Observation, Presence, Readiness, State
+from vre_operator.engine.target import READY, Observation, Presence, Promise, Readiness, State
 from vre_operator.kube.client import SILENCE, Kube
 from vre_operator.kube.reflector import Entry, Reflector
 from vre_operator.targets.kubernetes.manifest import SECRET, decode
@@ -84,10 +84,11 @@ class External:
         if kind in _CLASSES:
             return Observation(Presence.SYNCED) if entry else self._no_class(resource.id)
         known = self._known.get(resource.id)
-        if known is None or known.keys != resource.required_keys:
-            return self._read(resource)
-        holds = known.version == entry.version if entry else self._clock() < known.until
-        return known.seen if holds else self._read(resource)
+        if known and known.keys == resource.required_keys:
+            holds = known.version == entry.version if entry else self._clock() < known.until
+            if holds:
+                return known.seen
+        return Promise(partial(self._read, resource))
 
     async def _read(self, resource: Resource) -> Observation:
         identity = resource.id

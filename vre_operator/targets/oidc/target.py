@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Protocol
 
 from vre_operator.engine.errors import Invalid
 from vre_operator.engine.resources import OIDC, Policy, ResourceId, Tenant
-from vre_operator.engine.target import Desired, Observation, Voucher
+from vre_operator.engine.target import Desired, Observation, Promise, Voucher
 from vre_operator.targets.oidc.clients import Clients
 from vre_operator.targets.oidc.discovery import Issuers
 from vre_operator.targets.oidc.http import IssuerHttp
@@ -46,9 +47,9 @@ class OidcTarget:
     def observe(self, tenant: Tenant, desired: Desired) -> Awaitable[Observation]:
         """Settled: no request. An issuer is asked about every 10 minutes, a client every 10 to 30."""
         if desired.id.kind == ISSUER:
-            return self._issuers.observe(desired.body)
+            return Promise(partial(self._issuers.observe, desired.body))
         if desired.id.kind == CLIENT:
-            return self._clients.observe(tenant, desired.id.name, desired.body)
+            return Promise(partial(self._clients.observe, tenant, desired.id.name, desired.body))
         raise Invalid(f"The oidc target has no kind {desired.id.kind}")
 
     def vouch(self, tenant: Tenant, resources: Sequence[ResourceId], *, walked: bool) -> Voucher | None:
