@@ -73,9 +73,10 @@ class Tally:
         return dict(zip(_COLUMNS, numbers, strict=True))
 
     def close(self) -> None:
-        """Print the numbers, and add them to the file that VRE_FAULT_REPORT names."""
+        """Print the numbers and what failed, and add them to the file that VRE_FAULT_REPORT names."""
         row = self.row()
         print(f"\n{self.programme}: " + ", ".join(f"{name} {number}" for name, number in row.items()))
+        print(self.verdict())
         if path := os.environ.get(FILE):
             with Path(path).open("a") as file:
                 file.write(json.dumps({**asdict(self), "row": row}) + "\n")
