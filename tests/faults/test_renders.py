@@ -65,7 +65,7 @@ def objects(plan: Plan) -> Iterator[tuple[Resource, Json]]:
             continue
         if resource.policy is not Policy.EXTERNAL:
             body = resolve(resource.body, value, lambda of: digest(str(of)))
-            yield resource, manifest(TENANT, Desired(resource, body, digest(body)))
+            yield resource, manifest(TENANT, Desired(resource, body))
 
 
 def texts(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:

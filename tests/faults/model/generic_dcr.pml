@@ -60,9 +60,9 @@ end:
     claim();
     /* Clients.observe, GenericDcr.differs */
     if
-    :: SETTLED && store.rat == 0 -> ASK(found = WORKS); if :: found -> goto ended :: else fi
-    :: SETTLED && store.rat != 0 ->
-       ASK(found = READABLE && OURS.settings == body); if :: found -> goto ended :: else fi
+    :: SETTLED ->
+       ASK(found = (READABLE && OURS.settings == body) || (!READABLE && store.lost && WORKS));
+       if :: found -> goto ended :: else fi
     :: !SETTLED
     fi;
     /* Clients._ensure */
@@ -92,14 +92,14 @@ end:
           fi
        :: else
        fi;
-       SAVE(store.settings = body; store.credential = paid);
+       SAVE(store.settings = body; store.credential = paid; store.lost = false);
        goto ended
     :: !found
     fi;
     ASK(found = WORKS);
     if
     :: found && store.settings != body -> told = BLOCKED; goto ended  /* same_client: it can't be changed */
-    :: found && store.settings == body -> SAVE(store.rat = 0; store.credential = paid); goto ended
+    :: found && store.settings == body -> SAVE(store.lost = true; store.credential = paid); goto ended
     :: !found -> SAVE(store.client = 0; store.current = 0; store.rat = 0; store.pending = 0)
     fi;
 
@@ -117,7 +117,7 @@ create: /* GenericDcr._create */
     if
     :: answer == DONE ->
        SAVE(store.client = given; store.current = SECRET; store.rat = given_rat; store.intent = false);
-       SAVE(store.settings = body; store.credential = paid)
+       SAVE(store.settings = body; store.credential = paid; store.lost = false)
     :: answer == REFUSED -> SAVE(store.intent = false)
     :: answer == UNANSWERED -> told = AMBIGUOUS; seen = paid
     fi;

@@ -50,9 +50,9 @@ end:
     claim();
     /* Clients.observe, KeycloakDcr.differs */
     if
-    :: SETTLED && store.rat == 0 -> ASK(found = WORKS); if :: found -> goto ended :: else fi
-    :: SETTLED && store.rat != 0 ->
-       ASK(found = READABLE && client[0].settings == body); if :: found -> goto ended :: else fi
+    :: SETTLED ->
+       ASK(found = (READABLE && client[0].settings == body) || (!READABLE && store.lost && WORKS));
+       if :: found -> goto ended :: else fi
     :: !SETTLED
     fi;
     /* Clients._ensure */
@@ -84,7 +84,7 @@ end:
        :: else
        fi;
        confirm(true);
-       SAVE(store.settings = body);
+       SAVE(store.settings = body; store.lost = false);
        goto ended
     :: !found
     fi;
@@ -93,7 +93,7 @@ end:
     :: found && store.settings != body -> told = BLOCKED; goto ended  /* same_client: it can't be changed */
     :: found && store.settings == body ->                             /* _adopt_without_token */
        confirm(true);
-       SAVE(store.rat = 0);
+       SAVE(store.lost = true);
        goto ended
     :: wrong -> told = BLOCKED; goto ended                            /* Verdict.WRONG_SECRET */
     :: !found && !wrong                                               /* Verdict.REFUSED */
@@ -108,7 +108,7 @@ create: /* KeycloakDcr._create */
     if
     :: answer == DONE ->
        SAVE(store.rat = given; store.current = SECRET; store.pending = 0; store.intent = false; store.age = 0);
-       SAVE(store.settings = body)
+       SAVE(store.settings = body; store.lost = false)
     :: answer == REFUSED -> SAVE(store.intent = false; store.age = 0)
     :: answer == UNANSWERED
     fi;

@@ -24,10 +24,10 @@ mtype = { READY, BLOCKED, AMBIGUOUS }  /* what a person is told to act on */
 
 typedef Client { bool live; bool on; byte secret; bit settings; byte rat }
 
-/* model.ClientState. intent, stray: its times, with their ages in ticks. client: which one it names (its index + 1). secret values are numbers, 0 for none. */
+/* model.ClientState. intent, stray: its times, with their ages in ticks. lost: known_lost. client: which one it names (its index + 1). secret values are numbers, 0 for none. */
 typedef Record {
   bool exists; bit owner; byte client; byte pending; byte current; byte rat; bit settings;
-  bool intent; byte age; bool stray; byte stray_age; byte credential; bool deleting
+  bool intent; byte age; bool stray; byte stray_age; byte credential; bool deleting; bool lost
 }
 
 /* mine: its sender waits for the answer. old: one tick has passed. stalled: its sender was stopped before it. */

@@ -93,7 +93,8 @@ inline claim() {
 /* The end of a pass, or of the process: nothing of it stays. */
 inline rest() {
   atomic {
-    me = 0; body = 0; paid = 0; given = 0; given_rat = 0; held = false; found = false; wrong = false; quiet = false; removing = false; hurry = false; answer = 0
+    me = 0; body = 0; paid = 0; given = 0; given_rat = 0; answer = 0;
+    held = false; found = false; wrong = false; quiet = false; removing = false; hurry = false
   }
 }
 
@@ -128,7 +129,7 @@ inline confirm(by_reading) {
 inline erase() {
   store.exists = false; store.owner = 0; store.client = 0; store.pending = 0; store.current = 0; store.rat = 0;
   store.settings = 0; store.intent = false; store.age = 0; store.stray = false; store.stray_age = 0;
-  store.credential = 0; store.deleting = false
+  store.credential = 0; store.deleting = false; store.lost = false
 }
 
 /* Record.forget */
