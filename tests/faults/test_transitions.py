@@ -151,7 +151,7 @@ def _ground(site: Site) -> None:
         "kind": "Secret",
         "type": "kubernetes.io/tls",
         "metadata": {"name": "certificate", "namespace": TENANT},
-        "data": {"tls.crt": "", "tls.key": ""},
+        "stringData": {"tls.crt": "a certificate", "tls.key": "its key"},
     }
     site.kubectl("apply", "-f", "-", stdin=certificate)
 

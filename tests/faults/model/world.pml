@@ -111,11 +111,17 @@ inline removed() {
 
 /* registrar.begin: before a creation is sent. */
 inline begin() {
+#ifdef DAMAGE_OLD_INTENT
+  SAVE(
+    if :: SECRET == 0 -> secrets++; store.pending = secrets; store.intent = true; store.age = 0 :: else fi;
+    store.client = 1; store.settings = body; hurry = true)
+#else
   SAVE(
     store.client = 1; store.settings = body;
     if :: SECRET == 0 -> secrets++; store.pending = secrets :: else fi;
     if :: store.intent -> store.stray = true; store.stray_age = 0 :: else fi;
     store.intent = true; store.age = 0; hurry = true)
+#endif
 }
 
 /* registrar.confirm: the provider has it. Found by a reading: the creation's own answer may not have come. */
