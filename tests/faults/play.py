@@ -29,6 +29,7 @@ Placing = Callable[[Tenant], tuple[str, Rule]]
 """Where a rule belongs, and the rule, once the tenant is known."""
 
 _REST = 0.6
+_WINDOWS = 3
 # Requests to the provider after which whoever still asks for help means it.
 _TRIES = 5
 _MEMORY = f"Secret/{SYSTEM}/oidc-client-$hub"
@@ -164,7 +165,11 @@ class Player:
 
     def _look(self, tenant: Tenant, workload: Workload, born: int, played: Played) -> None:
         stage, seen = self.stage, played.evidence
-        seen.restless = self._restless(tenant)
+        # A pass that a timer brings after the first good one may still have a word to add.
+        for _ in range(_WINDOWS):
+            seen.restless = self._restless(tenant)
+            if not seen.restless:
+                break
         changes = self._changes(tenant, born)
         seen.created = _plainly(tenant, counted(changes, "ADDED"))
         seen.deleted = _plainly(tenant, counted(changes, "DELETED"))

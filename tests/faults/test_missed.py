@@ -95,6 +95,13 @@ def _touch(tenant: Tenant, value: str) -> None:
     change = {"metadata": {"annotations": {"example.org/touched": value}}}
     tenant.stage.api.patch(tenant.key.kind, tenant.namespace, tenant.key.name, change)
 
+    def seen() -> bool:
+        return bool(
+            ((tenant.vre or {})["metadata"].get("annotations") or {}).get("example.org/touched") == value
+        )
+
+    tenant.stage.until(seen, "the recorder does not see a change")
+
 
 def _missed(tenant: Tenant, child: Name, way: str) -> None:
     """Spoil `child` where the operator does not hear of it at once, and wait until it is whole."""
