@@ -40,6 +40,7 @@ end:
   :: atomic { told == AMBIGUOUS && seen == credential && store.intent && CALM ->
        told = READY; everything_gone();
        if :: credential < 2 && cr == ALIVE -> credential++ :: erase() fi }
+  :: unasked -> unasked = false  /* or never: fairness must not make it happen */
   :: atomic { unasked && CALM && LIVE == 1 -> unasked = false; everything_gone() }
   od
 }

@@ -31,6 +31,7 @@ active proctype Admin() {
 end:
   do
   :: atomic { told == BLOCKED -> told = READY; gone(0) }
+  :: unasked -> unasked = false  /* or never: fairness must not make it happen */
   :: atomic { unasked && CALM && client[0].live -> unasked = false; gone(0) }
   od
 }
