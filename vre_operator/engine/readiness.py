@@ -25,6 +25,8 @@ _SHORT = {
 
 # Finalizers that Kubernetes sets itself and takes off by itself.
 _KUBERNETES = re.compile(r"^(orphan|foregroundDeletion|([a-z.]+\.)?(kubernetes|k8s)(\.io/.*)?)$")
+# "a/b in 1 resource instances, c/d in 2 resource instances": the finalizers of what a namespace still holds.
+_INSIDE = re.compile(r"(\S+) in \d+ resource instances")
 # Conditions of a namespace that tell why it does not end; one that merely is not empty yet is not told.
 _NAMESPACE_HELD = (
     "NamespaceFinalizersRemaining",
@@ -206,6 +208,10 @@ def held(obj: Mapping[str, Any]) -> str:
     if foreign:
         return f": the finalizer {', '.join(foreign)} holds it. Whoever set it removes it when its work is done"
     for item in (obj.get("status") or {}).get("conditions") or ():
-        if item["type"] in _NAMESPACE_HELD and item["status"] == "True":
-            return f": {item.get('message') or item['type']}"
+        if item["type"] not in _NAMESPACE_HELD or item["status"] != "True":
+            continue
+        message = str(item.get("message") or item["type"])
+        inside = _INSIDE.findall(message)
+        if not inside or not all(map(_KUBERNETES.search, inside)):
+            return f": {message}"
     return ""

@@ -33,3 +33,19 @@ def test_a_namespace_tells_what_holds_it_and_not_that_it_is_emptied() -> None:
     assert "remaining" in held(namespace("NamespaceFinalizersRemaining", "True"))
     assert held(namespace("NamespaceFinalizersRemaining", "False")) == ""
     assert held(namespace("NamespaceContentRemaining", "True")) == ""
+
+
+@pytest.mark.parametrize(
+    ("inside", "told"),
+    [
+        ("kubernetes.io/pvc-protection in 1 resource instances", False),
+        (
+            "kubernetes.io/pvc-protection in 2 resource instances, example.org/hold in 1 resource instances",
+            True,
+        ),
+    ],
+)
+def test_kubernetes_own_work_inside_a_namespace_holds_nothing_up(inside: str, told: bool) -> None:
+    message = f"Some content in the namespace has finalizers remaining: {inside}"
+    item = {"type": "NamespaceFinalizersRemaining", "status": "True", "message": message}
+    assert bool(held({"metadata": {}, "status": {"conditions": [item]}})) == told
