@@ -67,9 +67,10 @@ def life(size: int, parts: str, samples: int, name: str) -> None:
 @click.option("--quick", is_flag=True, help="About five minutes: small numbers, two rounds.")
 @click.option("--largest", default=0, help="How many tenants in the long part; default 1000, quick 10.")
 @click.option("--rounds", default=0, help="Default 7, quick 2.")
+@click.option("--parts", default=",".join(MEASURES), help="Which measures of tenants that stand; default all.")
 @click.option("--page", type=click.Path(path_type=Path), default=report.PAGE, help="Where the page is written.")
 @_name
-def bench(quick: bool, largest: int, rounds: int, page: Path, name: str) -> None:
+def bench(quick: bool, largest: int, rounds: int, parts: str, page: Path, name: str) -> None:
     """Everything: prints the tables and writes docs/performance.md."""
     largest = largest or (10 if quick else 1000)
     sizes = [1, 10] if quick else [1, 10, 100]
@@ -93,7 +94,7 @@ def bench(quick: bool, largest: int, rounds: int, page: Path, name: str) -> None
                     alike.add(made.contender, [made], standing)
                     done.append(alike)
                     _print_creation(done)
-                for row in it.measures(lives, MEASURES, 60 if quick else 300):
+                for row in it.measures(lives, parts.split(","), 60 if quick else 300):
                     _tell(row)
                     rows.append(row)
             load.append(os.getloadavg()[0])
