@@ -17,7 +17,11 @@ from tests.scale.life import Life
 from tests.scale.tenants import Json, Key, Rendered
 
 MEASURES = ("rest", "field", "idle", "busy", "hot", "sick", "restart", "delete")
-_LIFE_RESYNC = 15.0
+_RESYNC = (
+    15.0,
+    60.0,
+)  # seconds; the longer one for hundreds of tenants, who are not looked over four times a minute
+_MANY = 100
 
 
 @dataclass
@@ -59,7 +63,7 @@ class Course:
         """Other tenants, at the provider `url`."""
         names = [f"{prefix}{number:04}" for number in range(count)]
         identity = tenants.manual(url)
-        site = rig.site_settings(self.provider, resync=_LIFE_RESYNC)
+        site = rig.site_settings(self.provider)
         return creation.render(self.rendered, (tenants.wish(it, identity) for it in names), site)
 
     @property
@@ -92,7 +96,8 @@ class Course:
     @contextmanager
     def life(self, size: int) -> Iterator[tuple[Life, Made, Mapping[Key, Json]]]:
         """Our operator with `size` tenants, how they were made, and what stands."""
-        with rig.world(self.name, self.folder / "turn", self.provider, resync=_LIFE_RESYNC) as world:
+        resync = _RESYNC[size > _MANY]
+        with rig.world(self.name, self.folder / "turn", self.provider, resync=resync) as world:
             ours = contenders.Ours(world, self.rendered)
             try:
                 ours.start()
@@ -100,7 +105,7 @@ class Course:
                 bare = ours.rss()
                 group = self.group(size)
                 made = creation.make(world, ours, group)
-                yield Life(world, ours, group, _LIFE_RESYNC, bare), made, creation.standing(world, group)
+                yield Life(world, ours, group, resync, bare), made, creation.standing(world, group)
             finally:
                 ours.end()
 
