@@ -70,7 +70,7 @@ def life(size: int, parts: str, samples: int, name: str) -> None:
 @click.option("--parts", default=",".join(MEASURES), help="Which measures of tenants that stand; default all.")
 @click.option("--page", type=click.Path(path_type=Path), default=report.PAGE, help="Where the page is written.")
 @_name
-def bench(quick: bool, largest: int, rounds: int, parts: str, page: Path, name: str) -> None:
+def bench(*, quick: bool, largest: int, rounds: int, parts: str, page: Path, name: str) -> None:
     """Everything: prints the tables and writes docs/performance.md."""
     largest = largest or (10 if quick else 1000)
     sizes = [1, 10] if quick else [1, 10, 100]
