@@ -92,7 +92,7 @@ images: venv ## the development images, as archives in the cache
 
 .PHONY: clean-test
 clean-test: venv ## end the tests' clusters, should a run have been cut off
-	@for name in e2e api faults scale scalecount; do $(python) -m dev down --name "$$name"; done
+	@for name in e2e api faults nbr r5 scale scalecount; do $(python) -m dev down --name "$$name"; done
 
 .PHONY: clean
 clean: ## remove what make made in this folder (the build cache stays: python -m dev says where)

@@ -65,7 +65,11 @@ def server(player: Player, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         yield server
 
 
-@pytest.fixture(params=["keycloak-admin", "keycloak-dcr"])
+# Each costs minutes of time-outs: the second is part of make test-long.
+_OF_KEYCLOAK = ["keycloak-admin", "keycloak-dcr"] if LONG else ["keycloak-admin"]
+
+
+@pytest.fixture(params=_OF_KEYCLOAK)
 def at_keycloak(request: pytest.FixtureRequest, player: Player, server: Server) -> Iterator[Player]:
     stage, realm = player.stage, Realm(server)
     stage.background.run(realm.__aenter__())

@@ -31,7 +31,7 @@ from vre_operator.engine.target import Desired
 from vre_operator.targets.kubernetes.manifest import SECRET, SESSIONS, check_bounds, manifest
 
 LONG = os.environ.get("VRE_LONG") == "1"
-RENDERS = 100_000 if LONG else 1_500
+RENDERS = 100_000 if LONG else 500
 
 TENANT = Tenant("ocean", "any", "uid", "cluster")
 CANARY = "canary0secret"

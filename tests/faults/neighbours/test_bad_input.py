@@ -17,7 +17,7 @@ from tests.site import Site
 from vre_operator.engine.errors import Conflict
 
 LONG = os.environ.get("VRE_LONG") == "1"
-CROWD = 1000 if LONG else 200
+CROWD = 1000 if LONG else 100
 BYSTANDER = fresh("calm")
 HOLD = "example.org/hold"
 Json = dict[str, Any]
