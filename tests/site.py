@@ -28,6 +28,12 @@ ROOT = Path(__file__).resolve().parents[1]
 SYSTEM = "vre-system"
 ACCOUNT = f"system:serviceaccount:{SYSTEM}:vre-operator"
 Json = dict[str, Any]
+_CRD = "crd/vreenvironments.vre.science"
+# The first for the moment in which there are no conditions yet, which kubectl takes for an error.
+CRD_STANDS = (
+    ("wait", "--for=jsonpath={.status.acceptedNames.kind}=VREEnvironment", _CRD, "--timeout=60s"),
+    ("wait", "--for=condition=Established", _CRD, "--timeout=60s"),
+)
 RELEASED: Json = {
     "apiVersion": "coordination.k8s.io/v1",
     "kind": "Lease",
@@ -168,7 +174,8 @@ def operating(
     (folder / "site.yaml").write_text(yaml.safe_dump(settings))
     site = Site(cluster, Operator(cluster, folder, environment or {}), registry)
     site.kubectl("apply", "--server-side", "-f", str(ROOT / "crds"))
-    site.kubectl("wait", "--for=condition=Established", "crd/vreenvironments.vre.science")
+    for wait in CRD_STANDS:
+        site.kubectl(*wait)
     if site.get("namespace", SYSTEM) is None:
         site.kubectl("create", "namespace", SYSTEM)
     if site.get("-n", SYSTEM, "lease", "vre-operator") is None:

@@ -22,8 +22,7 @@ from tests.scale.audit import Audit
 from tests.scale.issuer import Issuer
 from tests.scale.tenants import Json
 from tests.scale.witness import Witness
-from tests.site import ROOT, SYSTEM, Operator, Site, as_the_chart_has_it
-from vre_operator.api import names
+from tests.site import CRD_STANDS, ROOT, SYSTEM, Operator, Site, as_the_chart_has_it
 from vre_operator.kube.client import Kube
 
 T = TypeVar("T")
@@ -108,7 +107,8 @@ def world(name: str, folder: Path, issuer: Issuer, *, resync: float = 600) -> It
     try:
         cluster.up(node=False, bare=True)
         _kubectl(cluster, "apply", "--server-side", "-f", str(ROOT / "crds"))
-        _kubectl(cluster, "wait", "--for=condition=Established", f"crd/{names.PLURAL}.{names.GROUP}")
+        for wait in CRD_STANDS:
+            _kubectl(cluster, *wait)
         for namespace in (SYSTEM, BENCH):
             _kubectl(cluster, "create", "namespace", namespace)
         _kubectl(cluster, "create", "clusterrolebinding", BENCH, *_EVERYTHING)

@@ -24,7 +24,7 @@ from tests.faults.rig.calls import Call, of_objects, without
 from tests.faults.rig.operator import Process
 from tests.faults.rig.proxy import Proxy
 from tests.faults.rig.recorders import Audit, Recorder
-from tests.site import ACCOUNT, ROOT, SYSTEM, Operator, Site, as_the_chart_has_it
+from tests.site import ACCOUNT, CRD_STANDS, ROOT, SYSTEM, Operator, Site, as_the_chart_has_it
 
 USER = ACCOUNT
 PROVIDER_SECONDS = 3.0
@@ -168,7 +168,8 @@ def equip(cluster: Cluster, folder: Path, door: Proxy, authorities: list[str]) -
     """The CRD, the chart's rights, a kubeconfig that leads through `door`, and the operator's environment."""
     site = Site(cluster, Operator(cluster, folder), Registry("", ""))
     site.kubectl("apply", "--server-side", "-f", str(ROOT / "crds"))
-    site.kubectl("wait", "--for=condition=Established", "crd/vreenvironments.vre.science")
+    for wait in CRD_STANDS:
+        site.kubectl(*wait)
     site.kubectl("apply", "--server-side", "-f", "-", stdin=_GROWING)
     if site.get("namespace", SYSTEM) is None:
         site.kubectl("create", "namespace", SYSTEM)
