@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import sys
@@ -29,6 +30,10 @@ def main() -> None:
     except SettingsError as error:
         log.error("%s", error)
         sys.exit(2)
+    # Answers of the API server are thousands of small containers and hardly ever a cycle: the collector's usual
+    # pace costs a fifth of the CPU.
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
     try:
         asyncio.run(_run(settings))
     except LeaseLost as lost:
