@@ -14,7 +14,7 @@ from vre_operator.engine.plan import Plan, make_plan
 from vre_operator.engine.resources import Resource, Tenant
 from vre_operator.runtime.tenants import TenantKey
 
-KEPT = 32  # a plan takes about 200 KiB
+KEPT = 64  # more than there are workers; a plan takes about 200 KiB
 
 
 class Plans:

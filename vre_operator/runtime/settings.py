@@ -34,7 +34,7 @@ class Settings:
     site: Site
     health_port: int = 8080
     metrics_port: int = 9090
-    workers: int = 8
+    workers: int = 24
     leader_election: bool = True
     watch_silence: float = SILENCE
     provider_timeout: float = TIMEOUT
@@ -50,7 +50,7 @@ class Settings:
             site=load_site(env.get("VRE_SITE_FILE", "")),
             health_port=int(_number("VRE_HEALTH_PORT", 8080)),
             metrics_port=int(_number("VRE_METRICS_PORT", 9090)),
-            workers=int(_number("VRE_WORKERS", 8)),
+            workers=int(_number("VRE_WORKERS", 24)),
             leader_election=env.get("VRE_LEADER_ELECTION", "true") != "false",
             watch_silence=_number("VRE_WATCH_SILENCE_SECONDS", SILENCE),
             provider_timeout=_number("VRE_PROVIDER_TIMEOUT_SECONDS", TIMEOUT),
