@@ -132,13 +132,23 @@ def watching(kubeconfig: Path, file: Path) -> Iterator[Witness]:
             process.stdout.close()
 
 
+_NOT_YET = 429
+
+
 async def _follow(session: aiohttp.ClientSession, server: str, kind: str, out: TextIO) -> None:
     url = server + kind_of(kind).path()
     async with session.get(url, params={"limit": "1"}) as answer:
         answer.raise_for_status()
         version = (await answer.json())["metadata"]["resourceVersion"]
     query = {"watch": "true", "resourceVersion": version, "timeoutSeconds": "86400"}
-    async with session.get(url, params=query) as answer:
+    while True:
+        answer = await session.get(url, params=query)
+        if answer.status != _NOT_YET:
+            break
+        # The store of a kind whose definition is new is being set up.
+        answer.release()
+        await asyncio.sleep(0.2)
+    async with answer:
         answer.raise_for_status()
         _begun.append(kind)
         if len(_begun) == len(KINDS):
