@@ -187,16 +187,16 @@ class Report:
         before = self._condition(Condition.READY)
         ready = summary.verdicts[0]
         key = self._key
-        if ready.reason in _PASSING and not summary.stalled and before and self._kept:
-            if (patience := self._publisher.patience(key)) > 0:
-                return patience
-        elif summary.ready:
-            self._publisher.forget(key)
+        passing = ready.reason in _PASSING and not summary.stalled and before and self._kept
+        if passing and (patience := self._publisher.patience(key)) > 0:
+            return patience
         self._draft["observedGeneration"] = self._obj["metadata"]["generation"]
         self._draft["conditions"] = self._stamped(summary, keep=keep)
         if self.seal and (fresh or not self._same()):
             self._draft["seal"] = self.seal
         await self._write()
+        if summary.ready:
+            self._publisher.forget(key)
         told = before is not None and (before["reason"], before["status"]) == (
             str(ready.reason),
             _word(ready.true),

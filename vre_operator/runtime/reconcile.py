@@ -140,7 +140,7 @@ class Reconciler:
         report.seal = found.digest
         now = time.monotonic()
         self._seals[tenant.key] = (found.digest, now)
-        return known is None or now - known[1] > 0.9 * self.site.resync_seconds
+        return known is not None and now - known[1] > 0.9 * self.site.resync_seconds
 
     async def _prune(
         self, tenant: Tenant, obj: Mapping[str, Any], plan: Plan, report: Report

@@ -175,7 +175,7 @@ async def test_a_seal_is_of_this_wish_this_build_and_this_content(rig: Rig) -> N
     rig.restart(build="1")
     await rig.run()
     assert "observe" in walked, "another build looks for itself"
-    assert rig.cluster.obj["status"]["seal"] != seal
+    assert rig.cluster.obj["status"]["seal"] == seal, "and writes nothing for the sake of its seal alone"
     walked.clear()
     rig.restart(build="1")
     rig.world.stands[rid("hub")] = "spoiled meanwhile"
@@ -223,6 +223,21 @@ async def test_a_new_seal_alone_is_no_write_between_resyncs(rig: Rig) -> None:
     rig.world.outsider += 1
     await rig.run()
     assert rig.cluster.writes == []
+
+
+async def test_a_change_that_is_done_within_a_second_is_told_once() -> None:
+    rig = make_rig()
+    rig.restart(quiet=60)
+    await rig.run()
+    rig.cluster.writes.clear()
+    rig.change(generation=2)
+    rig.world.readiness[rid("hub")] = Readiness(State.PROGRESSING, "Progressing", "0 of 1")
+    await rig.run()
+    assert rig.cluster.writes == []
+    del rig.world.readiness[rid("hub")]
+    await rig.run()
+    assert rig.cluster.writes == ["status"]
+    assert rig.cluster.obj["status"]["observedGeneration"] == 2
 
 
 async def test_what_is_passing_is_not_told_at_every_step() -> None:
