@@ -202,7 +202,8 @@ def _try(tree: Path, damage: Damage) -> str:
         path.write_text(text)
         for cache in tree.glob("vre_operator/**/__pycache__"):
             shutil.rmtree(cache)
-    failed = [line.split()[1] for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
+    told = [line for line in done.stdout.splitlines() if line.startswith(("FAILED tests/", "ERROR tests/"))]
+    failed = [line.partition(" ")[2].partition(" - ")[0] for line in told]
     return failed[0].rpartition("/")[2] if done.returncode == 1 and failed else ""
 
 
