@@ -177,8 +177,12 @@ def state(site: Site) -> Json:
 
 
 def _plain(item: Json) -> Json:
-    metadata = {key: value for key, value in item["metadata"].items() if key not in VOLATILE}
-    return {key: value for key, value in item.items() if key != "status"} | {"metadata": metadata}
+    # What is made again has another uid, which a Job's labels repeat, and a Service another address.
+    again: Json = json.loads(json.dumps(item).replace(item["metadata"]["uid"], "$uid"))
+    metadata = {key: value for key, value in again["metadata"].items() if key not in VOLATILE}
+    if again["kind"] == "Service":
+        again["spec"] = {key: value for key, value in again["spec"].items() if not key.startswith("clusterIP")}
+    return {key: value for key, value in again.items() if key != "status"} | {"metadata": metadata}
 
 
 def _is_data(name: str) -> bool:
