@@ -48,7 +48,7 @@ DAMAGES = (
         "vre_operator/targets/kubernetes/manifest.py",
         "return (owner is not None and owner.uid == tenant.uid) or _marked(tenant, mark_of(obj))",
         "return owner is not None and owner[:2] == tenant.key",
-        "tests/cluster/test_kube_life.py",
+        "tests/cluster/test_kube_target.py",
     ),
     Damage(
         "delete without precondition",
@@ -142,7 +142,7 @@ DAMAGES = (
         "a leader that never doubts itself",
         "two writers",
         "vre_operator/kube/lease.py",
-        "return self._clock() - self._renewed < self._duration * RENEW_DEADLINE / DURATION",
+        "return self._clock() - self._renewed < self._deadline",
         "return self._renewed > 0",
         "tests/cluster/test_kube_lease.py",
     ),
