@@ -56,7 +56,7 @@ DAMAGES = (
         "vre_operator/targets/kubernetes/removal.py",
         '            uid=metadata["uid"],\n',
         "",
-        "tests/faults/test_stale.py",
+        "tests/unit/kube/test_removal.py",
     ),
     Damage(
         "a comparison that ignores a field",
