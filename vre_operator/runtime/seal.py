@@ -38,6 +38,11 @@ class Sealer:
     key: bytes = field(repr=False)
     site: Site
     build: str
+    _settings: Any = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        # Written out once, not for each tenant: a restart makes a thousand seals.
+        object.__setattr__(self, "_settings", self.site.model_dump(mode="json"))
 
     def seal(
         self,
@@ -65,7 +70,7 @@ class Sealer:
             for voucher in known.values():
                 voucher.accept()
 
-        bound = [self.build, self.site.model_dump(mode="json"), tenant.uid, obj["metadata"]["generation"]]
+        bound = [self.build, self._settings, tenant.uid, obj["metadata"]["generation"]]
         text = orjson.dumps([*bound, inventory.dump(), parts], option=orjson.OPT_SORT_KEYS)
         digest = hashlib.blake2b(text, key=self.key, digest_size=12).hexdigest()
         return Voucher(digest, min(rechecks, default=None), accept)
