@@ -51,18 +51,18 @@ static: venv
 	@$(bin)/mypy
 	@$(bin)/lint-imports --no-cache >/tmp/lint-imports.$$$$ 2>&1 || { cat /tmp/lint-imports.$$$$; exit 1; }
 
-# One pytest run, so that its last line tells of every test. What takes minutes is made before it, where
-# progress is seen; a fixture would find it missing and make it, too.
+# One pytest run, so that its last line tells of every test; two processes, since most tests wait for something.
+# What takes minutes is made before it, where progress is seen; a fixture would find it missing and make it, too.
 .PHONY: test
 test: static ## everything that CI runs: check, cluster tests, the journey in a browser
 	@$(python) -m dev.demo prepare
-	@$(bin)/pytest $(tests) $(PYTEST)
+	@$(bin)/pytest -n 2 --dist loadgroup $(tests) $(PYTEST)
 
 # Hours. The table is printed in any case, and the exit code is pytest's.
 .PHONY: test-long
 test-long: venv ## every plan of faults, with a table of what was run and found
 	@mkdir -p artifacts && rm -f artifacts/faults.jsonl
-	@VRE_LONG=1 VRE_FAULT_REPORT=artifacts/faults.jsonl $(bin)/pytest tests/faults $(PYTEST) || failed=$$?; \
+	@VRE_LONG=1 VRE_FAULT_REPORT=artifacts/faults.jsonl $(bin)/pytest -n 3 --dist loadgroup tests/faults $(PYTEST) || failed=$$?; \
 	  $(python) -m tests.faults.report artifacts/faults.jsonl; exit $${failed:-0}
 
 .PHONY: format
@@ -92,7 +92,7 @@ images: venv ## the development images, as archives in the cache
 
 .PHONY: clean-test
 clean-test: venv ## end the tests' clusters, should a run have been cut off
-	@for name in e2e api faults nbr r5 scale scalecount; do $(python) -m dev down --name "$$name"; done
+	@for name in e2e api faults faultsgw0 faultsgw1 faultsgw2 nbr r5 scale scalecount; do $(python) -m dev down --name "$$name"; done
 
 .PHONY: clean
 clean: ## remove what make made in this folder (the build cache stays: python -m dev says where)

@@ -12,17 +12,18 @@ from dev.cluster import Cluster
 from tests.faults.plans import Reference, refer
 from tests.faults.play import Player
 from tests.faults.rig.identity import Strict
-from tests.faults.rig.stage import RESYNC_SECONDS, Stage, stage
+from tests.faults.rig.stage import Stage, stage
 from tests.faults.workloads import CREATE, Workload
 
 LONG = os.environ.get("VRE_LONG") == "1"
-QUIET = 3.0 * RESYNC_SECONDS if LONG else 0.6
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
+"""Of pytest-xdist: each process has a cluster of its own."""
 
 
 @pytest.fixture(scope="session")
 def bare() -> Iterator[Cluster]:
     """A cluster for this test session; one that ran before, named by VRE_FAULT_CLUSTER, is used and left."""
-    cluster = Cluster(os.environ.get("VRE_FAULT_CLUSTER", "faults"))
+    cluster = Cluster(os.environ.get("VRE_FAULT_CLUSTER", f"faults{WORKER}"))
     ours = not cluster.running
     cluster.up(node=False, bare=True)
     yield cluster
@@ -57,4 +58,4 @@ def referee(player: Player) -> Referee:
 @pytest.fixture(scope="session")
 def player(on_stage: Stage) -> Player:
     """With tenants at oidc-provider."""
-    return Player(on_stage, Strict(on_stage.registry), on_stage.issuer, QUIET)
+    return Player(on_stage, Strict(on_stage.registry), on_stage.issuer)

@@ -59,7 +59,7 @@ def every(references: Sequence[Reference], faults: Mapping[str, Fault]) -> list[
     ]
 
 
-def sampled(plans: Sequence[Plan], number: int, seed: int) -> list[Plan]:
+def sampled(plans: Sequence[Plan], number: int, seed: int | str) -> list[Plan]:
     """A fixed sample that goes round all pairs of workload and kind of fault."""
     chance = random.Random(seed)  # noqa: S311 a sample, not a secret
     piles: dict[tuple[str, str], list[Plan]] = {}
@@ -88,16 +88,28 @@ def judge(plan: str, played: Played, reference: Reference) -> list[Violation]:
 
 
 def carry_out(
-    player: Player, plans: Sequence[Plan], referee: Callable[[Workload], Reference], tally: Tally
+    player: Player,
+    plans: Sequence[Plan],
+    referee: Callable[[Workload], Reference],
+    tally: Tally,
+    *,
+    together: int = 1,
+    quiet: float = 0.0,
 ) -> None:
-    """Run the plans and count what O says."""
-    for plan in plans:
-        reference = referee(plan.workload)
-        played = player.play(plan.workload, [hit.placed for hit in plan.hits])
-        violations = judge(str(plan), played, reference)
-        if played.explained and not _may_ask(plan, reference):
-            violations.append(Violation("4", str(plan), f"a person was asked for help: {played.explained}"))
-        tally.add(str(plan), violations, explained=bool(played.explained), reached=played.reached)
+    """Run the plans and count what O says. together: how many stand on before they are looked at once more.
+
+    quiet: for so many seconds.
+    """
+    for start in range(0, len(plans), together):
+        some = plans[start : start + together]
+        references = [referee(plan.workload) for plan in some]
+        done = [player.begin(plan.workload, [hit.placed for hit in plan.hits]) for plan in some]
+        player.settle(quiet)
+        for plan, reference, played in zip(some, references, done, strict=True):
+            violations = judge(str(plan), played, reference)
+            if played.explained and not _may_ask(plan, reference):
+                violations.append(Violation("4", str(plan), f"a person was asked for help: {played.explained}"))
+            tally.add(str(plan), violations, explained=bool(played.explained), reached=played.reached)
     player.bury()
     tally.close()
 

@@ -29,6 +29,9 @@ Placing = Callable[[Tenant], tuple[str, Rule]]
 """Where a rule belongs, and the rule, once the tenant is known."""
 
 _REST = 0.6
+_READS = ("get", "list", "watch")
+# Once, at the first resync: a seal that had grown old (decision 0007).
+_SEALED = "patch vreenvironments $tenant vre"
 _WINDOWS = 3
 # Requests to the provider after which whoever still asks for help means it.
 _TRIES = 5
@@ -83,8 +86,19 @@ class Played:
 
 
 @dataclass(slots=True)
+class Standing:
+    """Who has been played with. born, heard, said: where recorder, audit log and the log were before."""
+
+    tenant: Tenant
+    seen: Evidence
+    born: int
+    heard: int
+    said: int
+
+
+@dataclass(slots=True)
 class Player:
-    """`issuer`: the proxy in front of the provider. quiet: seconds in which nothing may be asked in the end.
+    """`issuer`: the proxy in front of the provider. standing: who has been played with, until `settle`.
 
     dying: tenants on their way out. asked_since: where the issuer's journal was without a call for help.
     """
@@ -92,12 +106,18 @@ class Player:
     stage: Stage
     provider: Provider
     issuer: Proxy
-    quiet: float
+    standing: list[Standing] = field(default_factory=list)
     dying: list[tuple[Tenant, Evidence]] = field(default_factory=list)
     asked_since: int = 0
 
     def play(self, workload: Workload, rules: Sequence[Placing] = ()) -> Played:
-        """One run in a namespace of its own. Whatever is wrong is in the evidence."""
+        """One run from its begin to its end."""
+        played = self.begin(workload, rules)
+        self.settle()
+        return played
+
+    def begin(self, workload: Workload, rules: Sequence[Placing] = ()) -> Played:
+        """One run in a namespace of its own, whose tenant stands on. Whatever is wrong is in the evidence."""
         stage = self.stage
         born = stage.recorder.mark()
         heard = stage.audit.mark()
@@ -105,6 +125,7 @@ class Player:
         tenant = Tenant.new(stage, self.provider)
         played = Played(Evidence())
         seen = played.evidence
+        self.standing.append(Standing(tenant, seen, born, heard, said))
         try:
             if workload.before is not None:
                 tenant.make(**workload.before)
@@ -115,13 +136,21 @@ class Player:
             self._look(tenant, workload, born, played)
         except Hung as hung:
             seen.trouble.append(f"{hung}; conditions: {tenant.reasons()}")
-        finally:
-            self._end(tenant, seen)
-        seen.log = stage.operator.log(said)
-        seen.leaks = self._leaks(tenant, born, heard, seen)
         seen.trouble += stage.deaths
         stage.deaths.clear()
         return played
+
+    def settle(self, quiet: float = 0.0) -> None:
+        """Look for so many seconds whether all who stand stay as they are, and end them."""
+        self._stay(quiet)
+        for one in self.standing:
+            self._end(one.tenant, one.seen)
+        for one in self.standing:
+            self._gone(one.tenant, one.seen)
+        for one in self.standing:
+            one.seen.log = self.stage.operator.log(one.said)
+            one.seen.leaks = self._leaks(one)
+        self.standing.clear()
 
     def _act(
         self,
@@ -138,8 +167,8 @@ class Player:
                 failing.enter_context((stage.door if where == DOOR else self.issuer).failing(rule))
             workload.act(tenant)
             stage.until(lambda: _through(tenant, workload) or self._needs_help(tenant), f"not {workload.until}")
-            if not _through(tenant, workload):
-                played.explained = _asks(tenant)
+            if (asks := _asks(tenant)) and not _through(tenant, workload):
+                played.explained = asks
                 _help(tenant)
                 stage.until(lambda: _through(tenant, workload), f"not {workload.until} after help")
             stage.at_rest(_REST, tenant.owns)
@@ -186,9 +215,26 @@ class Player:
         seen.clients = tenant.clients()
         seen.logs_in = _logs_in(tenant)
 
+    def _stay(self, seconds: float) -> None:
+        """Nobody who stands changes anything any more: a retry may come late. Reading is allowed."""
+        mark, calls = self.stage.audit.mark(), len(self.issuer.journal)
+        time.sleep(seconds)
+        changes = [event for event in self.stage.audit.since(mark, USER) if event["verb"] not in _READS]
+        told = [
+            call
+            for call in self.issuer.journal[calls:]
+            if call.changing and call.method != "DELETE" and not call.path.endswith("/token")
+        ]
+        for one in self.standing:
+            words = [text for event in changes if "$" in (text := one.tenant.plain(spoken(event)))]
+            if _SEALED in words:
+                words.remove(_SEALED)
+            one.seen.restless += [f"{text}, later" for text in words]
+            one.seen.restless += [f"{call}, later, by somebody" for call in told]
+
     def _restless(self, tenant: Tenant) -> list[str]:
         mark, calls = self.stage.audit.mark(), len(self.issuer.journal)
-        time.sleep(self.quiet)
+        time.sleep(_REST)
         # The person's Secret is read again now and then: nothing else could tell that it changed.
         return [
             words
@@ -216,6 +262,8 @@ class Player:
         """
         tenant.delete()
         self.dying.append((tenant, seen))
+
+    def _gone(self, tenant: Tenant, seen: Evidence) -> None:
         if _asks(tenant) == TOKEN_LOST:
             self.stage.until(
                 lambda: tenant.condition()[1] == "DeletionBlocked", "the deletion asks nobody for help"
@@ -238,18 +286,18 @@ class Player:
             tenant.remove()
         self.dying.clear()
 
-    def _leaks(self, tenant: Tenant, born: int, heard: int, seen: Evidence) -> list[str]:
-        changes = self._changes(tenant, born)
+    def _leaks(self, one: Standing) -> list[str]:
+        changes = self._changes(one.tenant, one.born)
         events = [
             change
-            for change in self.stage.recorder.since(born, tenant.namespaces)
+            for change in self.stage.recorder.since(one.born, one.tenant.namespaces)
             if change.name.kind == "Event"
         ]
         objects = [change.object for change in changes if change.name.kind == "Secret"]
         objects += [obj for name, obj in self.stage.recorder.within([SYSTEM]).items() if name.kind == "Secret"]
         secrets = secrets_of(objects)
-        places = {"the log": "\n".join(json.dumps(line) for line in seen.log)}
-        places["the audit log"] = self.stage.audit.text(heard)
+        places = {"the log": "\n".join(json.dumps(line) for line in one.seen.log)}
+        places["the audit log"] = self.stage.audit.text(one.heard)
         for change in (*changes, *events):
             if change.name.kind != "Secret":
                 place = f"the {change.name.kind}s"

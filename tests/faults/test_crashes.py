@@ -11,35 +11,41 @@ from tests.faults.plans import Plan, carry_out, every, sampled
 from tests.faults.play import DOOR, Hit, Player
 from tests.faults.report import Tally
 from tests.faults.rig.faults import KILLS
-from tests.faults.workloads import WORKLOADS
+from tests.faults.rig.stage import RESYNC_SECONDS
+from tests.faults.workloads import WORKLOADS, Workload
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(36_000 if LONG else 600)]
 
-_SHARE = 33
-_PAIRS = 200
+_SHARE = 1
+_PAIRS = 12
+_TOGETHER = 10 if LONG else 2
+_QUIET = 3.0 * RESYNC_SECONDS if LONG else 0.0
 _SEED = 4
 
-
-@pytest.fixture(scope="module")
-def plans(referee: Referee) -> list[Plan]:
-    return every([referee(workload) for workload in WORKLOADS], KILLS)
+every_workload = pytest.mark.parametrize("workload", WORKLOADS, ids=str)
 
 
-def test_killed_once(player: Player, referee: Referee, plans: list[Plan]) -> None:
-    tally = Tally("R1 killed once")
-    carry_out(player, plans if LONG else sampled(plans, _SHARE, _SEED), referee, tally)
+def _plans(referee: Referee, workload: Workload) -> list[Plan]:
+    return every([referee(workload)], KILLS)
+
+
+@every_workload
+def test_killed_once(player: Player, referee: Referee, workload: Workload) -> None:
+    plans, tally = _plans(referee, workload), Tally(f"R1 killed once: {workload}")
+    chosen = plans if LONG else sampled(plans, _SHARE, f"{_SEED} {workload}")
+    carry_out(player, chosen, referee, tally, together=_TOGETHER, quiet=_QUIET)
     assert not tally.failed, tally.verdict()
     assert len(tally.missed) <= tally.plans // 10, tally.missed
 
 
 @pytest.mark.skipif(not LONG, reason="part of make test-long")
-def test_killed_twice(player: Player, referee: Referee, plans: list[Plan]) -> None:
+@every_workload
+def test_killed_twice(player: Player, referee: Referee, workload: Workload) -> None:
     """And again at the first change after the restart."""
-    kinds = itertools.cycle(KILLS.items())
+    kinds, tally = itertools.cycle(KILLS.items()), Tally(f"R1 killed twice: {workload}")
     pairs = [
-        Plan(plan.workload, (*plan.hits, Hit(DOOR, "", 1, *next(kinds))))
-        for plan in sampled(plans, _PAIRS, _SEED)
+        Plan(workload, (*plan.hits, Hit(DOOR, "", 1, *next(kinds))))
+        for plan in sampled(_plans(referee, workload), _PAIRS, _SEED)
     ]
-    tally = Tally("R1 killed twice")
-    carry_out(player, pairs, referee, tally)
+    carry_out(player, pairs, referee, tally, together=_TOGETHER, quiet=_QUIET)
     assert not tally.failed, tally.verdict()

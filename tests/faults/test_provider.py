@@ -9,7 +9,7 @@ import pytest
 from dev.oidc import keycloak
 from dev.oidc.keycloak import Server
 from dev.oidc.realm import Realm
-from tests.faults.conftest import LONG, QUIET
+from tests.faults.conftest import LONG
 from tests.faults.plans import Reference, carry_out, every, refer, sampled
 from tests.faults.play import ISSUER, Player
 from tests.faults.report import Tally
@@ -21,8 +21,8 @@ from tests.faults.workloads import GONE, Workload
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(36_000 if LONG else 600)]
 
 _SEED = 4
-_SHARE = 16
-_SHARE_OF_KEYCLOAK = 3
+_SHARE = 10
+_SHARE_OF_KEYCLOAK = 2
 
 
 def _afresh(tenant: Tenant) -> None:
@@ -74,7 +74,7 @@ def at_keycloak(request: pytest.FixtureRequest, player: Player, server: Server) 
     stage, realm = player.stage, Realm(server)
     stage.background.run(realm.__aenter__())
     provider = Keycloak(stage.background, server, realm, request.param, stage.keycloak.url)
-    yield Player(stage, provider, stage.keycloak, QUIET)
+    yield Player(stage, provider, stage.keycloak)
     stage.background.run(realm.__aexit__(None, None, None))
 
 

@@ -23,7 +23,7 @@ from tests.faults.rig.stage import Stage
 from tests.faults.rig.streams import Valve, through
 from tests.faults.rig.tenant import Tenant
 from tests.faults.watching import lists, watches
-from tests.faults.workloads import AGAIN, WORKLOADS
+from tests.faults.workloads import AGAIN, WORKLOADS, Workload
 from vre_operator.api import names
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(3600 if LONG else 300)]
@@ -95,15 +95,15 @@ def _one_version_old(tenant: Tenant) -> tuple[str, Rule]:
 # --- the programmes ---------------------------------------------------------------------------------------
 
 
-def test_readings_that_are_one_version_old(player: Player, referee: Referee) -> None:
+_AGED = ("delete and make again", "credential", "database grows", "lake off", "hostname")
+
+
+@pytest.mark.parametrize("workload", [one for one in WORKLOADS if LONG or one.name in _AGED], ids=str)
+def test_readings_that_are_one_version_old(player: Player, referee: Referee, workload: Workload) -> None:
     """Whatever a tenant lives through, and above all what is made again under the same name."""
-    tally = Tally("R2 old readings")
-    wanted = ("delete and make again", "credential", "database grows", "lake off", "hostname")
-    for workload in WORKLOADS:
-        if LONG or workload.name in wanted:
-            played = player.play(workload, [_one_version_old])
-            plan = f"{workload}, one version old"
-            tally.add(plan, judge(plan, played, referee(workload)))
+    tally = Tally(f"R2 old readings: {workload}")
+    played = player.play(workload, [_one_version_old])
+    tally.add(f"{workload}, one version old", judge(str(workload), played, referee(workload)))
     player.bury()
     tally.close()
     assert not tally.failed, tally.verdict()

@@ -24,7 +24,7 @@ from tests.faults.wishes import HOSTILE, Json, Leaf, leaves, pattern_of, put
 from tests.site import Site, eventually, operating
 
 LONG = os.environ.get("VRE_LONG") == "1"
-SHARE = 40
+SHARE = 24
 SEED = 20261125
 
 TENANT = "transit"

@@ -132,15 +132,15 @@ class Reconciler:
         return rest if later is None else min(rest, later)
 
     def _seal(self, tenant: Tenant, obj: Mapping[str, Any], report: Report, *, ready: bool) -> bool:
-        """Seal what was just walked over. Tells whether a new seal alone is worth a write: at resyncs only."""
+        """Seal what was just walked over. Whether the seal alone is worth a write: the first is."""
         known = self._seals.pop(tenant.key, None)
         found = self.sealer.seal(tenant, obj, report.inventory, self.targets, walked=True) if ready else None
         if found is None:
             return False
-        report.seal = found.digest
+        first, report.seal = not report.seal, found.digest
         now = time.monotonic()
         self._seals[tenant.key] = (found.digest, now)
-        return known is not None and now - known[1] > 0.9 * self.site.resync_seconds
+        return first or (known is not None and now - known[1] > 0.9 * self.site.resync_seconds)
 
     async def _prune(
         self, tenant: Tenant, obj: Mapping[str, Any], plan: Plan, report: Report

@@ -84,9 +84,17 @@ class Tenant:
         }
         made = self.stage.api.create("VREEnvironment", self.namespace, NAME, spec=base | spec)
         self.uids.append(made["metadata"]["uid"])
+        self.stage.until(lambda: self.vre is not None, "the recorder does not see the VREEnvironment")
 
     def patch(self, **spec: Any) -> None:
-        self.stage.api.patch("VREEnvironment", self.namespace, NAME, {"spec": spec})
+        """Returns when the recorder has heard of it: the state before would pass for the one after."""
+        changed = self.stage.api.patch("VREEnvironment", self.namespace, NAME, {"spec": spec})
+        version = int(changed["metadata"]["resourceVersion"])
+
+        def heard() -> bool:
+            return (vre := self.vre) is None or int(vre["metadata"]["resourceVersion"]) >= version
+
+        self.stage.until(heard, "the recorder does not see the change")
 
     def delete(self) -> None:
         self.stage.api.delete("VREEnvironment", self.namespace, NAME)

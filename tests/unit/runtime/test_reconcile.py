@@ -119,6 +119,19 @@ async def test_a_new_seal_alone_is_no_write_between_resyncs(rig: Rig) -> None:
     assert rig.cluster.writes == []
 
 
+async def test_the_first_seal_is_written_as_soon_as_there_is_one(rig: Rig) -> None:
+    """The last object of a creation may change behind the walk that finds all ready."""
+    rig.world.fault = lambda verb, resource: rig.world.unseen.add(rid("ns"))
+    await rig.run()
+    rig.world.fault = lambda verb, resource: None
+    assert (rig.cluster.ready["status"], "seal" in rig.cluster.obj["status"]) == ("True", False)
+    rig.world.unseen.clear()
+    rig.cluster.writes.clear()
+    await rig.run()
+    await rig.run()
+    assert (rig.cluster.writes, "seal" in rig.cluster.obj["status"]) == (["status"], True)
+
+
 async def test_a_change_that_is_done_within_a_second_is_told_once() -> None:
     rig = make_rig()
     rig.restart(quiet=60)
