@@ -56,13 +56,13 @@ static: venv
 .PHONY: test
 test: static ## everything that CI runs: check, cluster tests, the journey in a browser
 	@$(python) -m dev.demo prepare
-	@$(bin)/pytest -n 2 --dist loadgroup $(tests) $(PYTEST)
+	@$(bin)/pytest -n 2 $(tests) $(PYTEST)
 
 # Hours. The table is printed in any case, and the exit code is pytest's.
 .PHONY: test-long
 test-long: venv ## every plan of faults, with a table of what was run and found
 	@mkdir -p artifacts && rm -f artifacts/faults.jsonl
-	@VRE_LONG=1 VRE_FAULT_REPORT=artifacts/faults.jsonl $(bin)/pytest -n 3 --dist loadgroup tests/faults $(PYTEST) || failed=$$?; \
+	@VRE_LONG=1 VRE_FAULT_REPORT=artifacts/faults.jsonl $(bin)/pytest -n 3 tests/faults $(PYTEST) || failed=$$?; \
 	  $(python) -m tests.faults.report artifacts/faults.jsonl; exit $${failed:-0}
 
 .PHONY: format

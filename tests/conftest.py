@@ -1,22 +1,28 @@
-"""Two processes share the tests: what shares a cluster stays in one of them."""
+"""Several processes share the tests (pytest-xdist): what shares a cluster stays in one of them."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
-# Each of these brings what it needs, or has it once in every process.
-_ALONE = ("test_crashes.py", "test_provider.py", "test_stale.py", "test_renders.py", "test_model.py")
+# Each of their tests brings what it needs, or has it once in every process.
+_ALONE = ("test_crashes", "test_provider", "test_stale", "test_renders", "test_model")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        folder, *rest = item.path.relative_to(Path(__file__).parent).parts
+class ByCluster(LoadScopeScheduling):  # type: ignore[misc]
+    """A folder of tests is a unit, of the faults a module or `neighbours`; some tests are one each.
+
+    Not by --dist=loadgroup, whose marks xdist 3.8 loses with pytest 9.2.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        _, folder, *rest = nodeid.partition("::")[0].split("/")
         if folder != "faults":
-            group = folder
-        elif rest[0] in _ALONE:
-            continue
-        else:
-            group = f"{folder}-{rest[0]}"
-        item.add_marker(pytest.mark.xdist_group(group))
+            return folder
+        module = rest[0].removesuffix(".py")
+        return nodeid if module in _ALONE else module
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByCluster:
+    return ByCluster(config, log)
