@@ -2,7 +2,7 @@
 
 Status is applied whole by server-side apply and only when it differs from what stands there, so a settled
 tenant costs nothing. The answer to each write goes into the cache at once, which would lag behind our own
-writes. What is on its way and needs nobody's attention is told once a second, not at every step.
+writes. What is on its way and needs nobody's attention is told after a second, then ever less often.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ OPERATOR_VERSION = version("vre-operator")
 _CALM = (Reason.READY, Reason.PROGRESSING, Reason.WAITING, Reason.SUSPENDED, Reason.DELETING)
 _PASSING = (Reason.PROGRESSING, Reason.WAITING)
 QUIET_SECONDS = 1.0
+# Doublings of it: a write of a VREEnvironment costs the API server as much as four of its objects.
+_QUIETER = 3
 
 
 class Writer(Protocol):
@@ -66,7 +68,7 @@ class Publisher:
         self.clock = clock
         self._tenants = tenants
         self._quiet = quiet
-        self._told: dict[TenantKey, float] = {}
+        self._told: dict[TenantKey, tuple[float, int]] = {}
 
     def open(self, obj: Object) -> Report:
         return Report(self, obj)
@@ -74,10 +76,12 @@ class Publisher:
     def patience(self, key: TenantKey) -> float:
         """Seconds for which what is passing need not be told yet."""
         now = time.monotonic()
-        return self._told.setdefault(key, now) + self._quiet - now
+        at, times = self._told.setdefault(key, (now, 0))
+        return at + self._quiet * 2 ** min(times, _QUIETER) - now
 
-    def told(self, key: TenantKey) -> None:
-        self._told[key] = time.monotonic()
+    def told(self, key: TenantKey, *, passing: bool) -> None:
+        _, times = self._told.get(key, (0.0, 0))
+        self._told[key] = (time.monotonic(), times + 1 if passing else 0)
 
     def forget(self, key: TenantKey) -> None:
         """Nothing is under way any more."""
@@ -187,14 +191,14 @@ class Report:
         before = self._condition(Condition.READY)
         ready = summary.verdicts[0]
         key = self._key
-        passing = ready.reason in _PASSING and not summary.stalled and before and self._kept
+        passing = ready.reason in _PASSING and not summary.stalled and before is not None and self._kept
         if passing and (patience := self._publisher.patience(key)) > 0:
             return patience
         self._draft["observedGeneration"] = self._obj["metadata"]["generation"]
         self._draft["conditions"] = self._stamped(summary, keep=keep)
         if self.seal and (fresh or not self._same()):
             self._draft["seal"] = self.seal
-        await self._write()
+        await self._write(passing=passing)
         if summary.ready:
             self._publisher.forget(key)
         told = before is not None and (before["reason"], before["status"]) == (
@@ -226,12 +230,12 @@ class Report:
         # The API server writes out what is empty, and drops it.
         return all((self._saved.get(key) or None) == (value or None) for key, value in self._draft.items())
 
-    async def _write(self) -> None:
+    async def _write(self, *, passing: bool = False) -> None:
         self._draft["inventory"] = self.inventory.dump()
         self._draft["hostnames"] = self.hostnames
         if self._same():
             return
-        self._publisher.told(self._key)
+        self._publisher.told(self._key, passing=passing)
         written = await self._publisher.writer.apply(
             {**self._identity(), "status": self._draft}, subresource="status"
         )

@@ -12,6 +12,7 @@ from vre_operator.api import names
 from vre_operator.engine.errors import Unavailable
 from vre_operator.engine.resources import ResourceId, Tenant
 from vre_operator.engine.target import Readiness, State
+from vre_operator.runtime.publish import Publisher
 
 
 @pytest.fixture
@@ -161,6 +162,16 @@ async def test_what_is_passing_is_not_told_at_every_step() -> None:
     await rig.run()
     assert rig.cluster.ready["status"] == "True"
     assert [reason for reason, _ in rig.cluster.events] == ["ImagePullFailed", "Ready"]
+
+
+async def test_what_goes_on_passing_is_told_ever_less_often(rig: Rig) -> None:
+    publisher = Publisher(rig.cluster, rig.cluster, rig.tenants, quiet=1)
+    waits = [round(publisher.patience(KEY))]
+    for _ in range(5):
+        publisher.told(KEY, passing=True)
+        waits.append(round(publisher.patience(KEY)))
+    publisher.told(KEY, passing=False)
+    assert [*waits, round(publisher.patience(KEY))] == [1, 2, 4, 8, 8, 8, 1]
 
 
 async def test_what_failed_is_tried_soon_whenever_others_want_to_be_looked_at(rig: Rig) -> None:
