@@ -84,7 +84,13 @@ _OTHERS: Mapping[str, Any] = {
 # Valid, and not to be taken back: refused on the way back, so not tried here.
 _ONE_WAY = {"storage.homes.size", "database.embedded.size"}
 # What a rule that crosses fields refuses beside FULL.
-_EXCLUDED = ("exposure.tls.certManager", "database.external", "identity.credentialsSecret", "identity.provider")
+_EXCLUDED = (
+    "exposure.tls.certManager",
+    "database.external",
+    "identity.allowAll",
+    "identity.credentialsSecret",
+    "identity.provider",
+)
 _WRONG: Mapping[str, Any] = {"string": 7, "boolean": "yes", "integer": "7", "number": "7", "array": "one"}
 
 

@@ -2,7 +2,7 @@
 
 Status is applied whole by server-side apply and only when it differs from what stands there, so a settled
 tenant costs nothing. The answer to each write goes into the cache at once, which would lag behind our own
-writes. What is on its way and needs nobody's attention is told after a second, then ever less often.
+writes. What is on its way and needs nobody's attention is told after two seconds, then ever less often.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ OPERATOR_VERSION = version("vre-operator")
 # Reasons for not being ready that need nobody's attention.
 _CALM = (Reason.READY, Reason.PROGRESSING, Reason.WAITING, Reason.SUSPENDED, Reason.DELETING)
 _PASSING = (Reason.PROGRESSING, Reason.WAITING)
-QUIET_SECONDS = 1.0
+QUIET_SECONDS = 2.0
 # Doublings of it: a write of a VREEnvironment costs the API server as much as four of its objects.
-_QUIETER = 3
+_QUIETER = 2
 
 
 class Writer(Protocol):

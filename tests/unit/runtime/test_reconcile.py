@@ -171,7 +171,7 @@ async def test_what_goes_on_passing_is_told_ever_less_often(rig: Rig) -> None:
         publisher.told(KEY, passing=True)
         waits.append(round(publisher.patience(KEY)))
     publisher.told(KEY, passing=False)
-    assert [*waits, round(publisher.patience(KEY))] == [1, 2, 4, 8, 8, 8, 1]
+    assert [*waits, round(publisher.patience(KEY))] == [1, 2, 4, 4, 4, 4, 1]
 
 
 async def test_what_failed_is_tried_soon_whenever_others_want_to_be_looked_at(rig: Rig) -> None:
