@@ -77,7 +77,7 @@ class Publisher:
         """Seconds for which what is passing need not be told yet."""
         now = time.monotonic()
         at, times = self._told.setdefault(key, (now, 0))
-        return at + self._quiet * 2 ** min(times, _QUIETER) - now
+        return at + self._quiet * (1 << min(times, _QUIETER)) - now
 
     def told(self, key: TenantKey, *, passing: bool) -> None:
         _, times = self._told.get(key, (0.0, 0))

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from dev.cluster import Cluster
 from dev.oidc.provider import Registry
+from tests.site import GUARD_SECONDS
 from vre_operator.api import names
 from vre_operator.engine.errors import Conflict, NotFound
 from vre_operator.engine.inventory import Entry, Inventory
@@ -26,8 +27,6 @@ Json = dict[str, Any]
 VRE = f"{names.API_VERSION}/{names.KIND}"
 NAMESPACE = "v1/Namespace"
 DATA = ("v1/PersistentVolumeClaim", "v1/Secret")
-# Only against a hang: nothing is said about how long a repair may take.
-GUARD_SECONDS = 60.0
 
 
 class Hung(AssertionError):

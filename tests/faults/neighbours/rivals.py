@@ -17,14 +17,13 @@ from typing import Any, TypeVar
 
 from dev.cluster import Cluster
 from dev.oidc.provider import Registry
-from tests.site import SYSTEM, Operator, Site, as_the_chart_has_it
+from tests.site import GUARD_SECONDS, SYSTEM, Operator, Site, as_the_chart_has_it
 
 T = TypeVar("T")
 Json = dict[str, Any]
 CREDENTIAL = "authentication.kubernetes.io/credential-id"
 WRITES = ("create", "update", "patch", "delete", "deletecollection")
 LEASE_SECONDS = 6
-GUARD_SECONDS = 90.0
 
 
 @dataclass

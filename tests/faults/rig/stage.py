@@ -24,13 +24,11 @@ from tests.faults.rig.calls import Call, of_objects, without
 from tests.faults.rig.operator import Process
 from tests.faults.rig.proxy import Proxy
 from tests.faults.rig.recorders import Audit, Recorder
-from tests.site import ACCOUNT, CRD_STANDS, ROOT, SYSTEM, Operator, Site, as_the_chart_has_it
+from tests.site import ACCOUNT, CRD_STANDS, GUARD_SECONDS, ROOT, SYSTEM, Operator, Site, as_the_chart_has_it
 
 USER = ACCOUNT
 PROVIDER_SECONDS = 3.0
 RESYNC_SECONDS = 10
-# Only against a hang: nothing is said about how long a plan may take.
-GUARD_SECONDS = 75.0
 _LOOK = 0.02
 _SYNCED = 0.4
 _OF_KEYCLOAK = (
