@@ -21,8 +21,8 @@ from typing import Any
 import yaml
 
 from dev.cluster import Cluster
-from dev.oidc.process import free_port
 from dev.oidc.provider import Registry
+from dev.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[1]
 SYSTEM = "vre-system"

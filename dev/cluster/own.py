@@ -17,6 +17,7 @@ from dev.cluster.binaries import binaries
 from dev.cluster.health import api_ready
 from dev.cluster.layout import Layout, module_command
 from dev.cluster.paths import REPOSITORY, clusters_dir
+from dev.ports import free_port
 from dev.progress import Say, step
 
 _READY_SECONDS = 120
@@ -109,7 +110,7 @@ def _lay_out(
             node=node,
             bin=str(programs),
             index=network.free_index({other.index for other in others}) if node else 0,
-            api_port=6443 if node else _free_port(),
+            api_port=6443 if node else free_port(),
             https_port=https_port,
             http_port=http_port,
             bare=bare,
@@ -190,13 +191,6 @@ def _remove(name: str) -> None:
         network.remove(left.interface)
         cgroups.remove(left.cgroup)
     shutil.rmtree(state, ignore_errors=True)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _require_free(port: int, option: str) -> None:

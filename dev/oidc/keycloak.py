@@ -12,8 +12,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dev.oidc.process import cache, free_port, serving
+from dev.oidc.process import cache, serving
 from dev.oidc.tls import write_certificates
+from dev.ports import free_port
 from dev.progress import step
 from dev.system import ensure
 

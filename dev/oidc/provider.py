@@ -16,8 +16,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from dev.oidc.process import cache, free_port, serving
+from dev.oidc.process import cache, serving
 from dev.oidc.tls import write_certificates
+from dev.ports import free_port
 from dev.progress import step
 
 _SOURCE = Path(__file__).parent / "node"

@@ -93,7 +93,7 @@ def check_plan(plan: Plan) -> None:
             assert resource.id.kind in (KINDS | READ_ONLY_KINDS if external else KINDS)
 
 
-def check_object(resource: Resource, obj: Json) -> None:
+def check_object(resource: Resource, obj: Json, sent: str) -> None:
     """And that hostile text is a value in a JSON document; never a name, key, argument, variable or program."""
     metadata = obj["metadata"]
     named_by_a_person = resource.policy is Policy.EXTERNAL
@@ -104,7 +104,6 @@ def check_object(resource: Resource, obj: Json) -> None:
         assert len(text) <= 63
     for key in (*obj.get("data", {}), *obj.get("stringData", {})):
         assert _KEY.fullmatch(key)
-    sent = json.dumps(obj)
     assert len(sent) < _LIMIT
     if resource.id.kind != SECRET:
         assert CANARY not in sent
@@ -132,12 +131,11 @@ def rendered(spec: Json, counts: Counter[str]) -> None:
         return
     counts["rendered"] += 1
     check_plan(plan)
-    made = [(resource, obj) for resource, obj in objects(plan)]
+    made = [(resource, obj, json.dumps(obj)) for resource, obj in objects(plan)]
     assert made
-    again = json.dumps([obj for _, obj in objects(plan_of(spec))])
-    assert json.dumps([obj for _, obj in made]) == again
-    for resource, obj in made:
-        check_object(resource, obj)
+    assert [sent for _, _, sent in made] == [json.dumps(obj) for _, obj in objects(plan_of(spec))]
+    for resource, obj, sent in made:
+        check_object(resource, obj, sent)
 
 
 @pytest.mark.parametrize("part", range(PARTS))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import json
 import os
-import socket
 import tempfile
 import time
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from dev.ports import free_port
 from tests import software
 from tests.hub import provider as providers
 from tests.hub.files import PASSWORD, SECRETS, lay_out
@@ -80,12 +80,6 @@ class Browser:
 
     def is_in(self) -> bool:
         return self.get("/hub/home")[0] == 200
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @pytest.fixture(scope="module")

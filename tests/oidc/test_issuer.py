@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from dev.oidc.process import free_port
 from dev.oidc.provider import Registry
 from dev.oidc.realm import Realm
+from dev.ports import free_port
 from tests.oidc.life import Clock, desired, issuer_body
 from vre_operator.engine.errors import TargetError
 from vre_operator.engine.resources import Tenant

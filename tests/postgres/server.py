@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dev import system
+from dev.ports import free_port
 
 ADMIN_PASSWORD = r"ad:min\'s $(touch pwned) %s"
 
@@ -55,8 +55,7 @@ def running(directory: Path) -> Iterator[Server]:
     if user:
         for path in (directory, password, data):
             shutil.chown(path, user)
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
+    port = free_port()
     initdb: list[str | Path] = [
         bin_directory / "initdb",
         "-D",

@@ -24,11 +24,11 @@ class Asked(NamedTuple):
 class Audit:
     """Requests since the last reading, by user.
 
-    latest: when the last of them was answered, in seconds since 1970; a watch's end is none of them.
+    last: when the last one of each kind was answered, in seconds since 1970; a watch's end is none of them.
     """
 
     log: Path
-    latest: float = 0.0
+    last: dict[Asked, float] = field(default_factory=dict)
     _position: int = field(default=0)
 
     def skip(self) -> None:
@@ -51,7 +51,7 @@ class Audit:
                         found[asked] += 1
                         if asked.verb != "watch":
                             answered = datetime.fromisoformat(event["stageTimestamp"]).timestamp()
-                            self.latest = max(self.latest, answered)
+                            self.last[asked] = max(self.last.get(asked, 0.0), answered)
         return found
 
 

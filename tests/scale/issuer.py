@@ -19,8 +19,9 @@ from pathlib import Path
 
 from aiohttp import web
 
-from dev.oidc.process import free_port, serving
+from dev.oidc.process import serving
 from dev.oidc.tls import write_certificates
+from dev.ports import free_port
 from tests.scale.tenants import discovery
 
 

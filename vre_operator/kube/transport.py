@@ -19,6 +19,7 @@ from vre_operator import telemetry
 from vre_operator.engine.errors import TargetError, Throttled, Unavailable
 from vre_operator.kube.access import Access
 from vre_operator.kube.errors import Fenced, from_response
+from vre_operator.kube.fence import FencedBody, NotSentError
 from vre_operator.kube.kinds import kind_of
 
 Object = dict[str, Any]
@@ -100,18 +101,19 @@ class Transport:
             raise _lost(request, broken) from None
 
     async def _once(self, request: Request) -> Object:
-        outcome = "NoAnswer"
+        outcome = "NoAnswer"  # or held back by the fence
         try:
             async with self._slots:
                 if request.verb in _METHODS and not self.may_write():
-                    outcome = "Fenced"
-                    raise Fenced(f"{request}: not sent, for this process does not lead any more")
+                    raise _fenced(request)
                 async with self._send(request, _TIMEOUT) as answer:
                     outcome = str(answer.status)
                     await _check(answer, request)
                     answered: Object = orjson.loads(await answer.read())
                     return answered
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as broken:
+            if isinstance(broken.__cause__, NotSentError):
+                raise _fenced(request) from None
             raise _lost(request, broken) from None
         finally:
             telemetry.api_call(request.verb, outcome).inc()
@@ -134,8 +136,8 @@ class Transport:
             headers["Authorization"] = f"Bearer {token}"
         data = None
         if request.body is not None:
-            headers["Content-Type"] = _CONTENT.get(request.verb, "application/json")
-            data = encoded(request)
+            content_type = _CONTENT.get(request.verb, "application/json")
+            data = FencedBody(encoded(request), content_type, self.may_write)
         self.sent += 1
         return self._session.request(
             _METHODS.get(request.verb, "GET"),
@@ -154,6 +156,10 @@ def encoded(request: Request) -> bytes:
     if request.verb != "apply" or (plain.isascii() and b"\x7f" not in plain):
         return plain
     return _NOT_YAML.sub(lambda found: f"\\u{ord(found[0]):04x}", plain.decode()).encode()
+
+
+def _fenced(request: Request) -> Fenced:
+    return Fenced(f"{request}: not sent, for this process does not lead any more")
 
 
 def _lost(request: Request, broken: Exception) -> Unavailable:

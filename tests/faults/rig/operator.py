@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dev.oidc.process import free_port
+from dev.ports import free_port
 
 
 @dataclass

@@ -20,8 +20,8 @@ from aiohttp import web
 from multidict import CIMultiDict
 from yarl import URL
 
-from dev.oidc.process import free_port
 from dev.oidc.tls import write_certificates
+from dev.ports import free_port
 from tests.faults.rig.background import Background
 from tests.faults.rig.calls import Call, Namer, by_path
 

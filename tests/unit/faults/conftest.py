@@ -14,8 +14,8 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from dev.oidc.process import free_port
 from dev.oidc.tls import write_certificates
+from dev.ports import free_port
 from tests.faults.rig.background import Background
 from tests.faults.rig.proxy import Proxy
 
@@ -59,7 +59,7 @@ class Behind:
         connector = aiohttp.TCPConnector(ssl=tls, force_close=True)
         async with aiohttp.ClientSession(self.proxy.url, connector=connector) as session:
             yield session
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.2)  # TLS connections end some turns of the loop later
 
     async def post(self, body: str = "", path: str = "/things") -> tuple[int, dict[str, int]]:
         async with self.caller() as session, session.post(path, data=body) as answer:

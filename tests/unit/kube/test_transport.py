@@ -16,8 +16,9 @@ from aiohttp import web
 from vre_operator.engine.errors import Forbidden, Invalid, Throttled, Unavailable
 from vre_operator.kube.access import Access, Token
 from vre_operator.kube.client import Kube
-from vre_operator.kube.errors import from_response
+from vre_operator.kube.errors import Fenced, from_response
 from vre_operator.kube.reflector import Reflector
+from vre_operator.kube.transport import Request, Transport
 
 CONFIG = "v1/ConfigMap"
 OBJECT = {
@@ -257,3 +258,22 @@ def test_a_rotated_token_is_read_again(tmp_path: Path) -> None:
     assert token() == "one"
     now[0] += 61
     assert token() == "two"
+
+
+@pytest.mark.parametrize("verb", ["create", "update", "apply", "patch", "delete"])
+async def test_a_write_is_not_sent_when_the_lease_is_lost_while_the_connection_is_made(verb: str) -> None:
+    heard = bytearray()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.extend(await reader.read(1 << 16))
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        transport = Transport(Access(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"))
+        asked = iter([True])  # when it is begun, and never again
+        transport.may_write = lambda: next(asked, False)
+        with pytest.raises(Fenced, match="does not lead any more"):
+            await transport.call(Request(verb, "v1/Secret", "a", "b", body={"kind": "Secret"}, repeat=True))
+        await transport.close()
+    assert bytes(heard) == b""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 from aiohttp import web
 
-from dev.oidc.process import free_port
+from dev.ports import free_port
 from tests.unit.oidc.idp import LOOPBACK, Clock, Idp
 from vre_operator.engine.errors import Invalid, Throttled
 from vre_operator.targets.oidc.http import IssuerHttp, Unanswered
@@ -78,6 +79,17 @@ async def test_nothing_is_sent_twice(idp: Idp, method: str) -> None:
         await idp.http().request(method, f"{idp.url}/x")
     assert failure.value.sent
     assert len(idp.seen) == 1
+
+
+@pytest.mark.parametrize("what", [{"form": {"a": "b"}}, {"body": {"a": "b"}}])
+async def test_a_change_is_not_sent_when_the_lease_is_lost_while_the_connection_is_made(
+    idp: Idp, what: dict[str, Any]
+) -> None:
+    asked = iter([True])  # when it is begun, and never again
+    with pytest.raises(Unanswered, match="does not lead any more") as failure:
+        await idp.http(may_write=lambda: next(asked, False)).request("POST", f"{idp.url}/x", **what)
+    assert not failure.value.sent
+    assert idp.seen == []
 
 
 async def test_a_closed_port_was_never_asked() -> None:

@@ -9,7 +9,7 @@ import pytest
 from aiohttp import ClientSession
 from prometheus_client.parser import text_string_to_metric_families
 
-from dev.oidc.process import free_port
+from dev.ports import free_port
 from vre_operator.api.site import Site
 from vre_operator.kube.access import Access
 from vre_operator.kube.client import Kube

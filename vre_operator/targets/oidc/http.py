@@ -11,11 +11,13 @@ import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlencode
 
 import aiohttp
 
 from vre_operator import telemetry
 from vre_operator.engine.errors import TargetError, Throttled, Unavailable
+from vre_operator.kube.fence import FencedBody, NotSentError
 from vre_operator.targets.oidc.guard import GuardedResolver, check_url, networks, origin, refused
 
 TIMEOUT = 20.0
@@ -115,13 +117,14 @@ class IssuerHttp:
         if self._last and self._clock() < self._closed_until:
             raise self._held(self._last)
         if method != "GET" and not self._may_write():
-            raise Unanswered(f"{method} not sent, for this process does not lead any more", sent=False)
+            raise self._fenced(method)
         headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
         if bearer or basic:
             headers["Authorization"] = f"Bearer {bearer}" if bearer else f"Basic {basic}"
         try:
+            data = self._body(form, body)
             answer = await self._exchange(
-                method, url, data=form, json=body, params=query, headers=headers, allow_redirects=False
+                method, url, data=data, params=query, headers=headers, allow_redirects=False
             )
         except (Unanswered, Throttled) as failure:
             telemetry.PROVIDER_CALLS.labels(method, type(failure).__name__).inc()
@@ -130,6 +133,17 @@ class IssuerHttp:
         telemetry.PROVIDER_CALLS.labels(method, str(answer.status)).inc()
         self._failures, self._last = 0, None
         return answer
+
+    @staticmethod
+    def _fenced(method: str) -> Unanswered:
+        return Unanswered(f"{method} not sent, for this process does not lead any more", sent=False)
+
+    def _body(self, form: Mapping[str, str] | None, body: Mapping[str, Any] | None) -> FencedBody | None:
+        if form is not None:
+            return FencedBody(urlencode(form).encode(), "application/x-www-form-urlencoded", self._may_write)
+        if body is not None:
+            return FencedBody(json.dumps(body).encode(), "application/json", self._may_write)
+        return None
 
     async def _exchange(self, method: str, url: str, **arguments: Any) -> Answer:
         host = self._origin[1]
@@ -152,6 +166,10 @@ class IssuerHttp:
         except TimeoutError:
             raise Unanswered(f"{host} did not answer within {self.timeout:.0f} s", sent=True) from None
         except (aiohttp.ClientError, OSError) as error:
+            if isinstance(error.__cause__, NotSentError):
+                raise Unanswered(
+                    f"{method} not sent, for this process does not lead any more", sent=False
+                ) from None
             kind = str(error) if isinstance(error, _Broken) else type(error).__name__
             raise Unanswered(f"{host} broke off the exchange ({kind})", sent=True) from None
 
