@@ -147,6 +147,14 @@ DAMAGES = (
         "tests/cluster/test_kube_lease.py",
     ),
     Damage(
+        "a fence that is asked only when a request is begun",
+        "two writers",
+        "vre_operator/kube/fence.py",
+        "        if not self._may_send():\n            raise NotSentError\n",
+        "",
+        "tests/unit/kube/test_transport.py",
+    ),
+    Damage(
         "the provider's words in a condition",
         "secret leak",
         "vre_operator/targets/oidc/registrar.py",

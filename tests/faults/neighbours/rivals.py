@@ -95,7 +95,8 @@ class Arena:
             rival.revive()
         leader = self.leader()
         other = self.other(leader)
-        wait(lambda: any(event["objectRef"]["resource"] == "leases" for event in self.of(other, since)))
+        wait(lambda: not other.alive or any(_asks_for_it(event) for event in self.of(other, since)))
+        assert other.alive, f"{other.name} ended: {other.operator.log[-1:]}"
         return leader
 
     def events(self) -> list[Json]:
@@ -165,6 +166,10 @@ def client_of(registry: Registry, tenant: str) -> tuple[str, str]:
     with urllib.request.build_opener(urllib.request.ProxyHandler({}), tls).open(request) as answer:
         made = json.load(answer)
     return made["client_id"], made["client_secret"]
+
+
+def _asks_for_it(event: Json) -> bool:
+    return bool(event["objectRef"]["resource"] == "leases")
 
 
 def credential(event: Json) -> str:
