@@ -51,12 +51,13 @@ static: venv
 	@$(bin)/mypy
 	@$(bin)/lint-imports --no-cache >/tmp/lint-imports.$$$$ 2>&1 || { cat /tmp/lint-imports.$$$$; exit 1; }
 
-# One pytest run, so that its last line tells of every test; two processes, since most tests wait for something.
-# What takes minutes is made before it, where progress is seen; a fixture would find it missing and make it, too.
+# One pytest run, so that its last line tells of every test. What takes minutes is made before it, where
+# progress is seen; a fixture would find it missing and make it, too. PYTEST="-n 2" takes half the time where
+# nothing else runs; CI goes one after the other.
 .PHONY: test
 test: static ## everything that CI runs: check, cluster tests, the journey in a browser
 	@$(python) -m dev.demo prepare
-	@$(bin)/pytest -n 2 $(tests) $(PYTEST)
+	@$(bin)/pytest $(tests) $(PYTEST)
 
 # Hours. The table is printed in any case, and the exit code is pytest's.
 .PHONY: test-long

@@ -32,7 +32,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.timeout(1800))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def installation(request: pytest.FixtureRequest) -> Iterator[Installation]:
     """The operator and Keycloak on a cluster; progress is shown although tests are silent."""
     reused = os.environ.get("VRE_E2E_REUSE", "")
@@ -49,7 +49,7 @@ def installation(request: pytest.FixtureRequest) -> Iterator[Installation]:
             cluster.down()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def working(installation: Installation) -> Installation:
     """A tenant `working`, of notebooks only: tests change it, and leave it Ready."""
     kubectl = installation.kubectl
@@ -58,9 +58,9 @@ def working(installation: Installation) -> Installation:
     return installation
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def started(installation: Installation) -> Iterator[Browser]:
-    """A browser that finds and trusts the cluster."""
+    """A browser that finds and trusts the cluster. It keeps an event loop in this thread until it ends."""
     cluster = installation.cluster
     with browser(cluster.ca_file, keycloak.DOMAIN, cluster.node_ip) as running:
         yield running
