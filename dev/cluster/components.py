@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from dev.cluster import nginx
+from dev.cluster import config, nginx
 from dev.cluster.layout import Layout, module_command
 from dev.system import find
 
@@ -78,8 +78,7 @@ def _api_server(layout: Layout) -> Component:
         service_account_signing_key_file=pki / "service-account.key",
         audit_policy_file=layout.config / "audit-policy.yaml",
         audit_log_path=layout.audit_log,
-        # Whoever reads on from where it was must find the same file: never rotated.
-        audit_log_maxsize=_AUDIT_MEGABYTES,
+        audit_log_maxsize=config.AUDIT_MEGABYTES,
     )
     if not layout.node:
         # A loopback address is no valid endpoint of the Service `kubernetes`.
@@ -106,8 +105,6 @@ def _controller_manager(layout: Layout) -> Component:
         flags["controllers"] = ",".join(_LIFE_AND_DEATH)
     return Component("kube-controller-manager", _program(layout, "kube-controller-manager", **flags))
 
-
-_AUDIT_MEGABYTES = 1_000_000
 
 # What gives a namespace its account, and what ends objects.
 _LIFE_AND_DEATH = (

@@ -16,6 +16,8 @@ AUDIT_POLICY = {
     "omitStages": ["RequestReceived"],
     "rules": [{"level": "Metadata"}],
 }
+AUDIT_MEGABYTES = 1_000_000
+"""Never rotated: whoever reads on from where it was must find the same file."""
 
 
 def write_all(layout: Layout, pause_image: str) -> None:

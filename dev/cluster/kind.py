@@ -116,8 +116,7 @@ def _settings(made: Layout) -> dict[str, object]:
         "extraArgs": {
             "audit-policy-file": "/etc/vre/config/audit-policy.yaml",
             "audit-log-path": "/etc/vre/log/audit.log",
-            # Never rotated, as in components.py.
-            "audit-log-maxsize": "1000000",
+            "audit-log-maxsize": str(config.AUDIT_MEGABYTES),
         },
         "extraVolumes": [{"name": "vre", "hostPath": "/etc/vre", "mountPath": "/etc/vre", "readOnly": False}],
     }

@@ -101,10 +101,11 @@ class Transport:
             raise _lost(request, broken) from None
 
     async def _once(self, request: Request) -> Object:
-        outcome = "NoAnswer"  # or held back by the fence
+        outcome = "NoAnswer"
         try:
             async with self._slots:
                 if request.verb in _METHODS and not self.may_write():
+                    outcome = "Fenced"
                     raise _fenced(request)
                 async with self._send(request, _TIMEOUT) as answer:
                     outcome = str(answer.status)
@@ -113,6 +114,7 @@ class Transport:
                     return answered
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as broken:
             if isinstance(broken.__cause__, NotSentError):
+                outcome = "Fenced"
                 raise _fenced(request) from None
             raise _lost(request, broken) from None
         finally:

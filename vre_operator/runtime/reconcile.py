@@ -132,7 +132,7 @@ class Reconciler:
         return rest if later is None else min(rest, later)
 
     def _seal(self, tenant: Tenant, obj: Mapping[str, Any], report: Report, *, ready: bool) -> bool:
-        """Seal what was just walked over. Whether the seal alone is worth a write: the first is."""
+        """Seal what was just walked over. Whether it alone is worth a write: the first, and at resyncs."""
         known = self._seals.pop(tenant.key, None)
         found = self.sealer.seal(tenant, obj, report.inventory, self.targets, walked=True) if ready else None
         if found is None:

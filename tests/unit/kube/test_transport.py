@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from vre_operator import telemetry
 from vre_operator.engine.errors import Forbidden, Invalid, Throttled, Unavailable
 from vre_operator.kube.access import Access, Token
 from vre_operator.kube.client import Kube
@@ -273,7 +274,10 @@ async def test_a_write_is_not_sent_when_the_lease_is_lost_while_the_connection_i
         transport = Transport(Access(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"))
         asked = iter([True])  # when it is begun, and never again
         transport.may_write = lambda: next(asked, False)
+        held_back = telemetry.api_call(verb, "Fenced")
+        before = held_back._value.get()
         with pytest.raises(Fenced, match="does not lead any more"):
             await transport.call(Request(verb, "v1/Secret", "a", "b", body={"kind": "Secret"}, repeat=True))
+        assert held_back._value.get() == before + 1
         await transport.close()
     assert bytes(heard) == b""

@@ -167,9 +167,7 @@ class IssuerHttp:
             raise Unanswered(f"{host} did not answer within {self.timeout:.0f} s", sent=True) from None
         except (aiohttp.ClientError, OSError) as error:
             if isinstance(error.__cause__, NotSentError):
-                raise Unanswered(
-                    f"{method} not sent, for this process does not lead any more", sent=False
-                ) from None
+                raise self._fenced(method) from None
             kind = str(error) if isinstance(error, _Broken) else type(error).__name__
             raise Unanswered(f"{host} broke off the exchange ({kind})", sent=True) from None
 
