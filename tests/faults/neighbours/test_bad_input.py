@@ -123,6 +123,8 @@ async def test_a_crowd_that_comes_and_goes_at_once(site: Site, bystander: str, p
     await until(lambda: left(person, crowd), lambda found: found == 0, 1800)
     for tenant in crowd:
         await person.delete(NAMESPACE, "", tenant)
+    # The cluster ends thousands of namespaces one after the other, and those of the next test behind them.
+    await until(lambda: ending(person, crowd), lambda found: found == 0, 1800)
     clients = [uri for client in person.registry.clients() for uri in client["redirect_uris"]]
     assert not [uri for uri in clients if any(f"//{tenant}." in uri for tenant in crowd)]
 
@@ -141,6 +143,12 @@ async def left(person: Person, crowd: list[str]) -> int:
     await asyncio.sleep(0.5)
     wanted = set(crowd)
     return sum(obj["metadata"]["namespace"] in wanted for obj in await person.kube.list(VRE))
+
+
+async def ending(person: Person, crowd: list[str]) -> int:
+    await asyncio.sleep(2.0)
+    wanted = {namespace for tenant in crowd for namespace in namespaces(tenant)}
+    return sum(obj["metadata"]["name"] in wanted for obj in await person.kube.list(NAMESPACE))
 
 
 async def test_a_tenant_that_is_edited_all_the_time_holds_up_nobody(
