@@ -59,11 +59,12 @@ test: static ## everything that CI runs: check, cluster tests, the journey in a 
 	@$(python) -m dev.demo prepare
 	@$(bin)/pytest $(tests) $(PYTEST)
 
-# Hours. The table is printed in any case, and the exit code is pytest's.
+# Hours. The table is printed in any case, and the exit code is pytest's. Native tracebacks: pytest's own parse
+# the source, which Python 3.11 now and then answers with a SystemError that ends the whole run.
 .PHONY: test-long
 test-long: venv ## every plan of faults, with a table of what was run and found
 	@mkdir -p artifacts && rm -f artifacts/faults.jsonl
-	@VRE_LONG=1 VRE_FAULT_REPORT=artifacts/faults.jsonl $(bin)/pytest -n 3 tests/faults $(PYTEST) || failed=$$?; \
+	@VRE_LONG=1 VRE_FAULT_REPORT=artifacts/faults.jsonl $(bin)/pytest -n 3 --tb=native tests/faults $(PYTEST) || failed=$$?; \
 	  $(python) -m tests.faults.report artifacts/faults.jsonl; exit $${failed:-0}
 
 .PHONY: format

@@ -79,7 +79,7 @@ _OTHERS: Mapping[str, Any] = {
     "notebooks.resources.cpuLimit": 4,
     "notebooks.resources.memoryGuarantee": "1Gi",
     "notebooks.resources.memoryLimit": "3Gi",
-    "exposure.ingressClass": "nginx",
+    "exposure.ingressClass": "traefik",
 }
 # Valid, and not to be taken back: refused on the way back, so not tried here.
 _ONE_WAY = {"storage.homes.size", "database.embedded.size"}
@@ -156,8 +156,15 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 
 def _ground(site: Site) -> None:
-    """The tenant's own certificate."""
+    """The tenant's own certificate, and a class beside the site's."""
     site.kubectl("create", "namespace", TENANT)
+    other = {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "IngressClass",
+        "metadata": {"name": _OTHERS["exposure.ingressClass"]},
+        "spec": {"controller": "example.org/other"},
+    }
+    site.kubectl("apply", "-f", "-", stdin=other)
     certificate = {
         "apiVersion": "v1",
         "kind": "Secret",

@@ -125,6 +125,17 @@ async def test_a_service_port_with_another_number_is_put_back(tenant: str, perso
     await person.settled(tenant)
 
 
+async def test_a_deployment_that_was_made_to_roll_is_put_back(tenant: str, person: Person) -> None:
+    """The settings that the API server gives a rolling update forbid every other strategy."""
+    what = ResourceId("kubernetes", "apps/v1/Deployment", tenant, "hub")
+    before = essence(await live(person, what))
+    await person.patch(
+        what.kind, tenant, what.name, {"op": "replace", "path": "/spec/strategy/type", "value": "RollingUpdate"}
+    )
+    await restored(person, what, before)
+    await person.settled(tenant)
+
+
 def strip(obj: Json) -> None:
     """Of all labels and annotations that we gave it, but for our mark."""
     for pointer in spoil.owned(obj):

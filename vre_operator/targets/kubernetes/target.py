@@ -117,8 +117,9 @@ class KubernetesTarget:
         try:
             live = await self._write(tenant, resource, wanted)
         except Invalid as refusal:
-            if resource.id.kind == SERVICE and "Duplicate value" in refusal.message:
-                live = await self._take_ports(tenant, resource, wanted)
+            says, part = _IN_THE_WAY.get(resource.id.kind, ("", ""))
+            if says and says in refusal.message:
+                live = await self._take_whole(tenant, resource, wanted, part)
             elif refusal.reason == Reason.IMMUTABLE_FIELD and resource.recreate:
                 return await self._replace(tenant, resource)
             else:
@@ -247,15 +248,14 @@ class KubernetesTarget:
         """Conflict when there is one already."""
         return await self._kube.apply(_guarded(_with_generated(wanted, resource, {}), resourceVersion=ABSENT))
 
-    async def _take_ports(self, tenant: Tenant, resource: Resource, wanted: Object) -> Object:
-        """A port to which somebody gave another number stands beside ours, and has its name: an apply alone is
-        refused for ever."""
+    async def _take_whole(self, tenant: Tenant, resource: Resource, wanted: Object, part: str) -> Object:
+        """What somebody put beside ours in that part of the spec goes: an apply alone is refused for ever."""
         live = await self._kube.get(resource.id.kind, resource.id.namespace, resource.id.name)
         _allow(tenant, resource, Owner.of(live["metadata"]), mark_of(live))
         uid = live["metadata"]["uid"]
         only_ours = [
             {"op": "test", "path": "/metadata/uid", "value": uid},
-            {"op": "replace", "path": "/spec/ports", "value": wanted["spec"]["ports"]},
+            {"op": "replace", "path": f"/spec/{part}", "value": wanted["spec"][part]},
         ]
         await self._kube.patch_json(resource.id.kind, resource.id.namespace, resource.id.name, only_ours)
         return await self._kube.apply(_guarded(wanted, uid=uid))
@@ -274,7 +274,13 @@ class KubernetesTarget:
         return Observation(Presence.DRIFTED, _progressing(f"{resource.id.short} is being replaced"))
 
 
-SERVICE = "v1/Service"
+# By kind: what the API server says when ours cannot stand beside what somebody else put there, and where.
+_IN_THE_WAY = {
+    # a port with another number has the name of ours
+    "v1/Service": ("Duplicate value", "ports"),
+    # the settings of a rolling update stay when the type is ours again
+    "apps/v1/Deployment": ("may not be specified when strategy", "strategy"),
+}
 _WITH_DATA = (SECRET, "v1/ConfigMap")
 
 
