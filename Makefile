@@ -64,7 +64,7 @@ test: static ## everything that CI runs: check, cluster tests, the journey in a 
 .PHONY: test-long
 test-long: venv ## every plan of faults, with a table of what was run and found
 	@mkdir -p artifacts && rm -f artifacts/faults.jsonl
-	@VRE_LONG=1 VRE_FAULT_REPORT=artifacts/faults.jsonl $(bin)/pytest -n 3 --tb=native --timeout 1800 tests/faults $(PYTEST) || failed=$$?; \
+	@VRE_LONG=1 VRE_FAULT_REPORT=artifacts/faults.jsonl $(bin)/pytest -n 4 --tb=native --timeout 1800 tests/faults $(PYTEST) || failed=$$?; \
 	  $(python) -m tests.faults.report artifacts/faults.jsonl; exit $${failed:-0}
 
 .PHONY: format
@@ -94,7 +94,7 @@ images: venv ## the development images, as archives in the cache
 
 .PHONY: clean-test
 clean-test: venv ## end the tests' clusters, should a run have been cut off
-	@for name in e2e api faults faultsgw0 faultsgw1 faultsgw2 nbr r5 scale scalecount; do $(python) -m dev down --name "$$name"; done
+	@for name in e2e api faults faultsgw0 faultsgw1 faultsgw2 faultsgw3 nbr r5 scale scalecount; do $(python) -m dev down --name "$$name"; done
 
 .PHONY: clean
 clean: ## remove what make made in this folder (the build cache stays: python -m dev says where)
