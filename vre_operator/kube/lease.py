@@ -77,7 +77,7 @@ class Lease:
                 async with asyncio.timeout(self._retry()):
                     renewed = await self._renew()
             except (TargetError, TimeoutError) as error:
-                log.warning("lease not renewed: %s", error or "no answer in time")
+                log.warning("lease not renewed: %s", str(error) or "no answer in time")
             else:
                 if not renewed:
                     raise LeaseLost("the lease was taken over")

@@ -187,6 +187,9 @@ def equip(cluster: Cluster, folder: Path, door: Proxy, authorities: list[str]) -
         "POD_NAMESPACE": SYSTEM,
         # Restarted in the same pod, as the kubelet does it: the lease need not run out first.
         "POD_NAME": "vre-operator-0",
+        # Of several rigs on one machine each may stand still for seconds, and a leader that does so ends, as it
+        # should: that is the subject of test_two_operators.py alone.
+        "VRE_LEASE_SECONDS": "60",
         "VRE_SITE_FILE": str(folder / "site.yaml"),
         "VRE_PROVIDER_TIMEOUT_SECONDS": str(PROVIDER_SECONDS),
         "VRE_LOG_LEVEL": "debug",
