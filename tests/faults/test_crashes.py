@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(36_000 if LONG else 600)]
 
 _SHARE = 1
 _PAIRS = 12
-_TOGETHER = 30 if LONG else 2
+_TOGETHER = 15 if LONG else 2
 _QUIET = 3.0 * RESYNC_SECONDS if LONG else 0.0
 _SEED = 4
 

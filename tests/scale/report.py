@@ -120,7 +120,9 @@ def bar_cells(rows: Sequence[Row]) -> list[tuple[str, ...]]:
 
 
 def write(page: Path, rounds: Sequence[Round], rows: Sequence[Row], load: Sequence[float]) -> None:
-    """The page, from nothing but what was measured. load: the machine's load average at times of the run."""
+    """The page, from nothing but what was measured; causes, which a person found, stand behind a mark and stay.
+
+    load: the machine's load average at times of the run."""
     void = [it for it in rounds if it.void]
     counted = f"{len(rounds) - len(void)} rounds counted, {len(void)} void"
     parts = [
@@ -134,7 +136,9 @@ def write(page: Path, rounds: Sequence[Round], rows: Sequence[Row], load: Sequen
         _markdown(("figure", "bar", "seen", "reached"), bar_cells(rows)),
         _LIMITS,
     ]
-    page.write_text("\n".join(parts).rstrip() + "\n")
+    causes = page.read_text().partition(BY_HAND)[2].strip() if page.exists() else ""
+    kept = f"\n{BY_HAND}\n\n{causes}\n" if causes else ""
+    page.write_text("\n".join(parts).rstrip() + "\n" + kept)
 
 
 def _machine(load: Sequence[float]) -> str:
@@ -160,6 +164,8 @@ def _markdown(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = [columns, ["---"] * len(columns), *rows]
     return "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines) + "\n"
 
+
+BY_HAND = "<!-- By hand from here on; `make bench` keeps it. -->"
 
 _INTRODUCTION = """\
 # Performance
