@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections import Counter
 from pathlib import Path
 from typing import Any, cast
 
+import aiohttp
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from dev.cluster import binaries
-from tests.scale import compare, drift, report
+from tests.scale import compare, drift, report, witness
 from tests.scale.audit import Asked, Audit, writes
 from tests.scale.creation import Made, waiting
 from tests.scale.drift import DELETED, EDITED, STRIPPED, Spoil
@@ -188,3 +192,30 @@ def test_the_contender_and_the_cluster_do_not_rebuild_each_other() -> None:
     assert everything == {
         str(path.parent.relative_to(binaries.SOURCE)) for path in binaries.SOURCE.rglob("go.mod")
     }
+
+
+async def test_a_witness_that_is_sent_away_goes_on_from_where_it_was() -> None:
+    """With a thousand tenants it reads too slowly for the API server, which ends its watch."""
+    asked: list[str] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        if "watch" not in request.query:
+            return web.json_response({"metadata": {"resourceVersion": "7"}})
+        asked.append(request.query["resourceVersion"])
+        if len(asked) == 3:
+            return web.Response(status=410)
+        version = int(asked[-1]) + 1
+        head = (
+            '{"type":"ADDED","object":{"kind":"Pod","apiVersion":"v1","metadata":{"name":"it","namespace":"a",'
+        )
+        return web.Response(text=f'{head}"uid":"u","resourceVersion":"{version}"}}}}}}\n')
+
+    application = web.Application()
+    application.router.add_get("/{path:.*}", answer)
+    out = io.StringIO()
+    async with TestServer(application) as server, aiohttp.ClientSession() as session:
+        # What was forgotten meanwhile is a gap, and ends it.
+        with pytest.raises(aiohttp.ClientResponseError, match="410"):
+            await witness._follow(session, str(server.make_url("")).rstrip("/"), "v1/Pod", out)
+    assert asked == ["7", "8", "9"]
+    assert [line.split("\t")[6] for line in out.getvalue().splitlines()] == ["8", "9"]
