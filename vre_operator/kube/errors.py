@@ -34,6 +34,9 @@ _DENIED = re.compile(
     r"|admission webhook \"[^\"]*\" denied the request)"
 )
 _ADMISSION = "An admission rule of this cluster says so"
+# A Service that gets no address is told as an error of the server's own.
+_FULL = re.compile(r"failed to allocate a serviceIP: [\w ]+")
+_NO_ADDRESSES = "This cluster has no address left for Services: its admin can add a ServiceCIDR"
 _LIMIT = 300
 
 
@@ -84,10 +87,17 @@ def from_response(
         detail = _details(kind, body)
         immutable = _IMMUTABLE.search(message)
         return Invalid(f"{what}: {detail}", reason=Reason.IMMUTABLE_FIELD if immutable else Reason.REJECTED)
+    return _failed(what, code, message, retry_after)
+
+
+def _failed(what: str, code: int, message: str, retry_after: float | None) -> TargetError:
+    """The server's own errors, and what it only calls that."""
     if message.startswith(_MISTYPED):
         undeclared = _UNDECLARED.search(message)
         return Invalid(f"{what}: {undeclared[1] + ': no such field' if undeclared else 'a wrong type'}")
-    return Unavailable(f"{what}: the API server answered {code}", retry_after=retry_after)
+    full = _FULL.search(message)
+    cause = full[0] if full else f"the API server answered {code}"
+    return Unavailable(f"{what}: {cause}", remedy=_NO_ADDRESSES if full else "", retry_after=retry_after)
 
 
 def _missing_namespace(message: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from vre_operator.api.conditions import Reason
-from vre_operator.engine.errors import Conflict, Invalid
+from vre_operator.engine.errors import Conflict, Invalid, Unavailable
 from vre_operator.kube.errors import from_response
 
 _UID = {"field": "metadata.uid", "message": "Invalid value: field is immutable"}
@@ -44,3 +44,16 @@ def test_an_admission_rule_is_named_whatever_its_code(who: str, code: int) -> No
         error = from_response(code, body, what="apply it", kind=kind, namespace="n")
         assert isinstance(error, Invalid)
         assert error.text == f"apply it: {words}. An admission rule of this cluster says so"
+
+
+def test_a_cluster_without_addresses_says_so_and_other_errors_of_a_server_say_nothing() -> None:
+    """Seen with a thousand tenants: "the API server answered 500" helps nobody."""
+    full = "Internal error occurred: failed to allocate a serviceIP: range is full"
+    error = from_response(500, {"message": full}, what="apply Service a/hub", kind="v1/Service")
+    assert isinstance(error, Unavailable)
+    assert error.text.startswith(
+        "apply Service a/hub: failed to allocate a serviceIP: range is full. This cluster"
+    )
+    assert not error.terminal
+    other = from_response(500, {"message": "etcd: hunter2"}, what="apply it", kind="v1/Service")
+    assert other.text == "apply it: the API server answered 500"
