@@ -297,7 +297,7 @@ class Player:
         objects += [obj for name, obj in self.stage.recorder.within([SYSTEM]).items() if name.kind == "Secret"]
         secrets = secrets_of(objects)
         places = {"the log": "\n".join(json.dumps(line) for line in one.seen.log)}
-        places["the audit log"] = self.stage.audit.text(one.heard, USER)
+        places["the audit log"] = self.stage.audit.text(one.heard)
         for change in (*changes, *events):
             if change.name.kind != "Secret":
                 place = f"the {change.name.kind}s"
