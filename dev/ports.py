@@ -21,7 +21,7 @@ def free_port() -> int:
     """
     while True:
         port = random.SystemRandom().choice(_BELOW_CLIENTS)
-        if _reserved(port) and _silent(port):
+        if _silent(port) and _reserved(port):
             return port
 
 

@@ -194,6 +194,7 @@ class Audit:
                     yield event
 
     def text(self, mark: int) -> str:
+        """All of the log since `mark`, as it stands there."""
         with self._path.open("rb") as log:
             log.seek(mark)
             return log.read().decode(errors="replace")
