@@ -165,7 +165,7 @@ def as_the_chart_has_it(site: Site) -> Json:
     rights = [item for item in rendered if item and item["kind"] in kinds]
     site.kubectl("apply", "-f", "-", stdin={"apiVersion": "v1", "kind": "List", "items": rights})
     config: Json = yaml.safe_load(site.cluster.kubeconfig.read_text())
-    token = site.kubectl("-n", SYSTEM, "create", "token", "vre-operator", "--duration=2h").strip()
+    token = site.kubectl("-n", SYSTEM, "create", "token", "vre-operator", "--duration=24h").strip()
     for user in config["users"]:
         user["user"] = {"token": token}
     return config

@@ -30,7 +30,7 @@ class Name(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """`type`: ADDED, MODIFIED or DELETED."""
+    """`type`: ADDED, MODIFIED or DELETED; GAP, without an object, where changes of a kind may lack."""
 
     type: str
     name: Name
@@ -39,6 +39,10 @@ class Change:
     @property
     def uid(self) -> str:
         return str(self.object["metadata"]["uid"])
+
+
+class _Expired(Exception):
+    """The API server no longer knows what came after that resource version."""
 
 
 class Recorder:
@@ -70,8 +74,13 @@ class Recorder:
             raise RuntimeError("a recorder ended") from self._failure
 
     def since(self, mark: int, namespaces: Iterable[str] = ()) -> list[Change]:
-        """The changes after `mark`, of these namespaces (the namespaces themselves included) or of all."""
+        """The changes after `mark`, of these namespaces (the namespaces themselves included) or of all.
+
+        Raises RuntimeError when one may lack: the machine stood still for longer than the API server remembers.
+        """
         self.check()
+        if any(change.type == "GAP" for change in self.history[mark:]):
+            raise RuntimeError("the API server forgot changes before the recorder saw them")
         wanted = set(namespaces)
         return [
             change
@@ -95,7 +104,7 @@ class Recorder:
         for change in self.history[:mark]:
             if change.type == "DELETED":
                 there.pop(change.name, None)
-            else:
+            elif change.type != "GAP":
                 there[change.name] = change.object
         return there
 
@@ -109,6 +118,7 @@ class Recorder:
     async def _start(self) -> None:
         self._initial = {}
         versions = await asyncio.gather(*(self._list(kind) for kind in KINDS))
+        self.history.clear()
         self._initial = dict(self.objects)
         for kind, version in zip(KINDS, versions, strict=True):
             self._tasks.append(asyncio.create_task(self._guarded(kind, version)))
@@ -126,8 +136,14 @@ class Recorder:
             return await self._list(kind)
         if answer.status != 200:
             raise RuntimeError(f"{kind}: {listed}")
-        for item in listed["items"] or ():
-            self.objects[_name(kind, item)] = item
+        there = {_name(kind, item): item for item in listed["items"] or ()}
+        for name in [name for name in self.objects if name.kind == kind]:
+            if _uid(there.get(name)) != _uid(self.objects[name]):
+                self._note("DELETED", name, self.objects[name])
+        for name, item in there.items():
+            known = self.objects.get(name)
+            if known is None or known["metadata"]["resourceVersion"] != item["metadata"]["resourceVersion"]:
+                self._note("MODIFIED" if known else "ADDED", name, item)
         return str(listed["metadata"]["resourceVersion"])
 
     async def _guarded(self, kind: str, version: str) -> None:
@@ -138,31 +154,46 @@ class Recorder:
 
     async def _watch(self, kind: str, version: str) -> None:
         while True:
-            query = {"watch": "true", "resourceVersion": version, "allowWatchBookmarks": "true"}
-            timeout = aiohttp.ClientTimeout(total=None)
-            async with self._api.session.get(collection(kind), params=query, timeout=timeout) as answer:
-                rest = b""
-                async for piece in answer.content.iter_any():
-                    *lines, rest = (rest + piece).split(b"\n")
-                    for line in lines:
-                        version = self._take(kind, json.loads(line))
+            try:
+                version = await self._follow(kind, version)
+            except _Expired:
+                self.history.append(Change("GAP", Name(kind, "", ""), {}))
+                version = await self._list(kind)
+
+    async def _follow(self, kind: str, version: str) -> str:
+        """Until the API server ends the watch; where the next one begins. Raises _Expired."""
+        query = {"watch": "true", "resourceVersion": version, "allowWatchBookmarks": "true"}
+        timeout = aiohttp.ClientTimeout(total=None)
+        async with self._api.session.get(collection(kind), params=query, timeout=timeout) as answer:
+            rest = b""
+            async for piece in answer.content.iter_any():
+                *lines, rest = (rest + piece).split(b"\n")
+                for line in lines:
+                    version = self._take(kind, json.loads(line))
+        return version
 
     def _take(self, kind: str, event: Json) -> str:
         obj = event["object"]
         if event["type"] == "ERROR":
-            raise RuntimeError(f"{kind}: {obj}")
+            raise _Expired if obj["code"] == 410 else RuntimeError(f"{kind}: {obj}")
         if event["type"] != "BOOKMARK":
-            name = _name(kind, obj)
-            self.history.append(Change(event["type"], name, obj))
-            if event["type"] == "DELETED":
-                self.objects.pop(name, None)
-            else:
-                self.objects[name] = obj
+            self._note(event["type"], _name(kind, obj), obj)
         return str(obj["metadata"]["resourceVersion"])
+
+    def _note(self, change: str, name: Name, obj: Json) -> None:
+        self.history.append(Change(change, name, obj))
+        if change == "DELETED":
+            self.objects.pop(name, None)
+        else:
+            self.objects[name] = obj
 
 
 def _name(kind: str, obj: Json) -> Name:
     return Name(kind, obj["metadata"].get("namespace", ""), obj["metadata"]["name"])
+
+
+def _uid(obj: Json | None) -> str:
+    return str(obj["metadata"]["uid"]) if obj else ""
 
 
 def counted(changes: Iterable[Change], what: str) -> Counter[Name]:
