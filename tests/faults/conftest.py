@@ -20,6 +20,30 @@ WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
 """Of pytest-xdist: each process has a cluster of its own."""
 
 
+_LONGEST = (
+    "test_keycloak[keycloak-admin]",
+    "test_keycloak[keycloak-dcr]",
+    "test_killed_once[delete, delete]",
+    "test_killed_once[delete, retain]",
+    "test_killed_once[create]",
+    "test_killed_once[notebooks off]",
+    "test_killed_once[notebooks on]",
+)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With VRE_LONG=1 the longest come first: begun late, one of them alone decides when the whole run ends."""
+    if not LONG:
+        return
+    by_name = {item.name: item for item in items}
+    longest = [by_name[name] for name in _LONGEST if name in by_name]
+    # pytest-xdist hands out two at a time: what waits behind a long one must be short.
+    short = [item for item in items if item.name.startswith("test_every_admitted_wish_is_rendered")]
+    first = [item for pair in zip(longest, short, strict=False) for item in pair] if short else longest
+    items[:] = first + [item for item in items if item not in first]
+
+
 @pytest.fixture(scope="session")
 def bare() -> Iterator[Cluster]:
     """A cluster for this test session; one that ran before, named by VRE_FAULT_CLUSTER, is used and left."""
