@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
+from xdist.workermanage import WorkerController
 
 # Each of their tests brings what it needs, or has it once in every process.
 _ALONE = ("test_crashes", "test_provider", "test_stale", "test_renders", "test_model")
@@ -22,6 +23,13 @@ class ByCluster(LoadScopeScheduling):  # type: ignore[misc]
             return folder
         module = rest[0].removesuffix(".py")
         return nodeid if module in _ALONE else module
+
+    def _assign_work_unit(self, node: WorkerController) -> None:
+        """Who has nothing gets what takes longest; who has something, and keeps what is behind it waiting, the
+        shortest."""
+        if self._pending_of(self.assigned_work.get(node, {})):
+            self.workqueue.move_to_end(next(reversed(self.workqueue)), last=False)
+        super()._assign_work_unit(node)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByCluster:

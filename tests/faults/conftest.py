@@ -25,23 +25,27 @@ _LONGEST = (
     "test_keycloak[keycloak-dcr]",
     "test_killed_once[delete, delete]",
     "test_killed_once[delete, retain]",
+    "test_killed_once[delete and make again]",
     "test_killed_once[create]",
     "test_killed_once[notebooks off]",
     "test_killed_once[notebooks on]",
 )
 
 
+_SHORTEST = ("test_renders", "test_model")
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """With VRE_LONG=1 the longest come first: begun late, one of them alone decides when the whole run ends."""
-    if not LONG:
-        return
-    by_name = {item.name: item for item in items}
-    longest = [by_name[name] for name in _LONGEST if name in by_name]
-    # pytest-xdist hands out two at a time: what waits behind a long one must be short.
-    short = [item for item in items if item.name.startswith("test_every_admitted_wish_is_rendered")]
-    first = [item for pair in zip(longest, short, strict=False) for item in pair] if short else longest
-    items[:] = first + [item for item in items if item not in first]
+    if LONG:
+        items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> int:
+    if item.name in _LONGEST:
+        return _LONGEST.index(item.name)
+    return len(_LONGEST) + (item.path.stem in _SHORTEST)
 
 
 @pytest.fixture(scope="session")
