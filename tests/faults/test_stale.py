@@ -95,7 +95,7 @@ def _one_version_old(tenant: Tenant) -> tuple[str, Rule]:
 # --- the programmes ---------------------------------------------------------------------------------------
 
 
-_AGED = ("delete and make again", "credential", "database grows", "lake off", "hostname")
+_AGED = ("delete, retain", "delete and make again", "credential", "database grows", "lake off", "hostname")
 
 
 @pytest.mark.parametrize("workload", [one for one in WORKLOADS if LONG or one.name in _AGED], ids=str)

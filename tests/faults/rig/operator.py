@@ -29,6 +29,10 @@ class Process:
     extra: Mapping[str, str] = field(default_factory=dict)
     starts: int = 0
     kills: int = 0
+    # Kept over all lives: each is reserved until this process ends, and there are hundreds of lives.
+    ports: Mapping[str, str] = field(
+        default_factory=lambda: {name: str(free_port()) for name in ("VRE_HEALTH_PORT", "VRE_METRICS_PORT")}
+    )
     _zygote: subprocess.Popen[str] | None = None
     _handle: int = field(default=-1)
 
@@ -60,8 +64,7 @@ class Process:
         assert not self.alive
         self._forget()
         self.starts += 1
-        ports = {"VRE_HEALTH_PORT": str(free_port()), "VRE_METRICS_PORT": str(free_port())}
-        environment = {**os.environ, **ports, **self.environment, **self.extra}
+        environment = {**os.environ, **self.ports, **self.environment, **self.extra}
         order = {"environment": environment, "log": str(self.log_file)}
         self._zygote.stdin.write(json.dumps(order) + "\n")
         self._zygote.stdin.flush()
@@ -71,12 +74,12 @@ class Process:
         """kill -9, and wait until nothing of it runs any more."""
         self.kills += 1
         signal.pidfd_send_signal(self._handle, signal.SIGKILL)
-        select.select([self._handle], [], [], 10)
+        self._ended(10)
 
     def stop(self, seconds: float = 20) -> None:
         """As Kubernetes ends a pod."""
         signal.pidfd_send_signal(self._handle, signal.SIGTERM)
-        assert select.select([self._handle], [], [], seconds)[0], "the operator does not end"
+        assert self._ended(seconds), "the operator does not end"
 
     def pause(self) -> None:
         signal.pidfd_send_signal(self._handle, signal.SIGSTOP)
@@ -86,7 +89,7 @@ class Process:
 
     @property
     def alive(self) -> bool:
-        return self._handle >= 0 and not select.select([self._handle], [], [], 0)[0]
+        return self._handle >= 0 and not self._ended(0)
 
     def log(self, since: int = 0) -> list[dict[str, Any]]:
         """The lines after byte `since`; one that is no JSON (the interpreter's own words) as a message."""
@@ -105,6 +108,12 @@ class Process:
             assert self.alive, self.log(since)[-3:]
             assert time.monotonic() < end, f"the log has no {message!r}"
             time.sleep(0.01)
+
+    def _ended(self, seconds: float) -> bool:
+        """Within so many seconds. Not by select(), which knows no file beyond the 1,024th."""
+        waiting = select.poll()
+        waiting.register(self._handle, select.POLLIN)
+        return bool(waiting.poll(seconds * 1000))
 
     def _forget(self) -> None:
         if self._handle >= 0:

@@ -34,3 +34,20 @@ async def test_a_delete_names_the_uid_that_was_read() -> None:
     service = ResourceId(KUBERNETES, "v1/Service", "atlas", "hub")
     assert await Removal(kube, cache).delete(TENANT, service, Policy.DELETE, False)
     assert [options.get("uid") for options in asked] == ["seen"]
+
+
+async def test_what_is_let_go_is_let_go_also_when_the_reading_is_older_than_what_was_written() -> None:
+    """A namespace before our labels: nothing in it tells that we hold any of it."""
+    sent: list[dict[str, Any]] = []
+
+    async def get(*_: str) -> dict[str, Any]:
+        metadata = {"name": "atlas", "uid": "seen", "resourceVersion": "1"}
+        return {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
+
+    async def apply(body: dict[str, Any]) -> None:
+        sent.append(body)
+
+    kube = cast(Kube, SimpleNamespace(get=get, apply=apply))
+    namespace = ResourceId(KUBERNETES, "v1/Namespace", "", "atlas")
+    assert await Removal(kube, cast(Cache, None)).delete(TENANT, namespace, Policy.RELEASE, False)
+    assert [body["metadata"] for body in sent] == [{"name": "atlas", "uid": "seen"}]

@@ -65,11 +65,13 @@ class Removal:
         return gone
 
     async def _release(self, live: Object) -> bool:
-        """An apply of nothing gives back every field that was ours alone."""
+        """An apply of nothing gives back every field that was ours alone.
+
+        Also where the reading shows none of ours: it may be older than what we wrote.
+        """
         metadata = live["metadata"]
-        if any(entry["manager"] == names.FIELD_MANAGER for entry in metadata.get("managedFields") or ()):
-            kept = {key: metadata[key] for key in ("name", "namespace", "uid") if key in metadata}
-            await self._kube.apply({"apiVersion": live["apiVersion"], "kind": live["kind"], "metadata": kept})
+        kept = {key: metadata[key] for key in ("name", "namespace", "uid") if key in metadata}
+        await self._kube.apply({"apiVersion": live["apiVersion"], "kind": live["kind"], "metadata": kept})
         return True
 
     async def _holds_data(self, tenant: Tenant, resource: ResourceId) -> bool:
