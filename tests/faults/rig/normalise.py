@@ -18,6 +18,7 @@ import yaml
 
 from tests.faults.rig.api import Json
 from tests.faults.rig.recorders import Name
+from vre_operator.api.conditions import Reason
 
 State = dict[str, dict[str, Any]]
 """Object -> field -> value."""
@@ -75,13 +76,17 @@ def normalised(objects: Mapping[Name, Json], words: Mapping[str, str], masked: I
     return state
 
 
+# The operator keeps beside a client why it is in trouble: a word for everybody.
+_REASONS = frozenset(map(str, Reason))
+
+
 def secrets_of(secrets: Iterable[Json]) -> set[str]:
     """Every value in these Secrets that must be nowhere else."""
     return {
         value
         for secret in secrets
         for path, value in _tokens(_opened("Secret", secret))
-        if path.rpartition(".")[2] not in _NOT_SECRET
+        if path.rpartition(".")[2] not in _NOT_SECRET and value not in _REASONS
     }
 
 

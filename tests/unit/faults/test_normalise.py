@@ -86,3 +86,9 @@ def test_every_mask_has_a_reason_and_there_are_no_more_than_allowed(
 def test_secrets_are_known_by_their_look() -> None:
     secrets = [obj for name, obj in _run("t1", "u1", "a" * 24).items() if name.kind == "Secret"]
     assert secrets_of(secrets) == {"a" * 24}
+
+
+def test_a_reason_that_is_kept_beside_a_client_is_no_secret() -> None:
+    state = json.dumps({"problem": ["RegistrationTokenLost", "see there"], "rat": "b" * 24})
+    secret = {"data": {"state.json": base64.b64encode(state.encode()).decode()}}
+    assert secrets_of([secret]) == {"b" * 24}
