@@ -26,6 +26,8 @@ State = dict[str, dict[str, Any]]
 _FILE = Path(__file__).with_name("masked.yaml")
 # Random, whoever made it: no word, no address, no number.
 _TOKEN = re.compile(r"[A-Za-z0-9_+/=-]{20,}|eyJ[A-Za-z0-9_.-]{20,}")
+# The operator keeps beside a client why it is in trouble: a word for everybody.
+_REASONS = frozenset(map(str, Reason))
 _NOT_SECRET = ("client_id", "nonce", "uid", "cluster_id", "registration_uri")
 
 
@@ -74,10 +76,6 @@ def normalised(objects: Mapping[Name, Json], words: Mapping[str, str], masked: I
             if not any(mask.covers(name.kind, path) for mask in masked)
         }
     return state
-
-
-# The operator keeps beside a client why it is in trouble: a word for everybody.
-_REASONS = frozenset(map(str, Reason))
 
 
 def secrets_of(secrets: Iterable[Json]) -> set[str]:

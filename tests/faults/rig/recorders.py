@@ -79,13 +79,11 @@ class Recorder:
         Raises RuntimeError when one may lack: the machine stood still for longer than the API server remembers.
         """
         self.check()
-        if any(change.type == "GAP" for change in self.history[mark:]):
+        changes, wanted = self.history[mark:], set(namespaces)
+        if any(change.type == "GAP" for change in changes):
             raise RuntimeError("the API server forgot changes before the recorder saw them")
-        wanted = set(namespaces)
         return [
-            change
-            for change in self.history[mark:]
-            if not wanted or (change.name.namespace or change.name.name) in wanted
+            change for change in changes if not wanted or (change.name.namespace or change.name.name) in wanted
         ]
 
     def within(self, namespaces: Iterable[str]) -> dict[Name, Json]:
@@ -102,10 +100,7 @@ class Recorder:
         """What there was at `mark`."""
         there = dict(self._initial)
         for change in self.history[:mark]:
-            if change.type == "DELETED":
-                there.pop(change.name, None)
-            elif change.type != "GAP":
-                there[change.name] = change.object
+            _happen(there, change)
         return there
 
     def before(self, name: Name) -> Json | None:
@@ -139,11 +134,11 @@ class Recorder:
         there = {_name(kind, item): item for item in listed["items"] or ()}
         for name in [name for name in self.objects if name.kind == kind]:
             if _uid(there.get(name)) != _uid(self.objects[name]):
-                self._note("DELETED", name, self.objects[name])
+                self._note(Change("DELETED", name, self.objects[name]))
         for name, item in there.items():
             known = self.objects.get(name)
             if known is None or known["metadata"]["resourceVersion"] != item["metadata"]["resourceVersion"]:
-                self._note("MODIFIED" if known else "ADDED", name, item)
+                self._note(Change("MODIFIED" if known else "ADDED", name, item))
         return str(listed["metadata"]["resourceVersion"])
 
     async def _guarded(self, kind: str, version: str) -> None:
@@ -157,7 +152,7 @@ class Recorder:
             try:
                 version = await self._follow(kind, version)
             except _Expired:
-                self.history.append(Change("GAP", Name(kind, "", ""), {}))
+                self._note(Change("GAP", Name(kind, "", ""), {}))
                 version = await self._list(kind)
 
     async def _follow(self, kind: str, version: str) -> str:
@@ -177,15 +172,19 @@ class Recorder:
         if event["type"] == "ERROR":
             raise _Expired if obj["code"] == 410 else RuntimeError(f"{kind}: {obj}")
         if event["type"] != "BOOKMARK":
-            self._note(event["type"], _name(kind, obj), obj)
+            self._note(Change(event["type"], _name(kind, obj), obj))
         return str(obj["metadata"]["resourceVersion"])
 
-    def _note(self, change: str, name: Name, obj: Json) -> None:
-        self.history.append(Change(change, name, obj))
-        if change == "DELETED":
-            self.objects.pop(name, None)
-        else:
-            self.objects[name] = obj
+    def _note(self, change: Change) -> None:
+        self.history.append(change)
+        _happen(self.objects, change)
+
+
+def _happen(there: dict[Name, Json], change: Change) -> None:
+    if change.type == "DELETED":
+        there.pop(change.name, None)
+    elif change.type != "GAP":
+        there[change.name] = change.object
 
 
 def _name(kind: str, obj: Json) -> Name:

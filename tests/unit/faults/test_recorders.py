@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any, cast
@@ -17,6 +16,7 @@ from aiohttp import web
 from tests.faults.rig.api import Api
 from tests.faults.rig.background import Background
 from tests.faults.rig.recorders import Name, Recorder
+from tests.site import eventually
 
 
 def _namespace(name: str, version: int, uid: str = "") -> dict[str, Any]:
@@ -78,20 +78,13 @@ def _recording(server: _Forgetful) -> Iterator[tuple[Background, Recorder]]:
         background.run(runner.cleanup())
 
 
-def _until(holds: Callable[[], object]) -> None:
-    end = time.monotonic() + 20
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.01)
-
-
 def test_it_reads_afresh_what_it_missed() -> None:
     server = _Forgetful()
     with _recording(server) as (background, recorder):
         mark = recorder.mark()
         server.there = [_namespace("same", 1), _namespace("changed", 7), _namespace("new-uid", 8, "another")]
         background.loop.call_soon_threadsafe(server.forget.set)
-        _until(lambda: len(recorder.history) == 5)
+        eventually(lambda: len(recorder.history) == 5)
         assert [(change.type, change.name.name) for change in recorder.history[mark:]] == [
             ("GAP", ""),
             ("DELETED", "gone"),
@@ -109,7 +102,7 @@ def test_who_asks_about_that_time_is_told_that_changes_may_lack() -> None:
         mark = recorder.mark()
         assert recorder.since(mark) == []
         background.loop.call_soon_threadsafe(server.forget.set)
-        _until(lambda: recorder.history)
+        eventually(lambda: recorder.history)
         with pytest.raises(RuntimeError, match="forgot"):
             recorder.since(mark)
         assert recorder.since(recorder.mark()) == []
