@@ -127,6 +127,9 @@ def _component(
 ) -> Verdict:
     worst = min(members, key=_significance)
     if worst.ready:
+        # What works now and needs somebody before its next change.
+        if warned := next((outcome for outcome in members if outcome.reason), None):
+            return Verdict(condition, True, warned.reason, describe(warned))
         return Verdict(condition, True, Reason.READY, f"{len(members)} of {len(members)} resources are ready")
     if worst.result is Result.BLOCKED and worst.blocked_by is not None:
         return Verdict(condition, False, Reason.WAITING, f"{worst.message} ({owner[worst.blocked_by]})")

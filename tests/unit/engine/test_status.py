@@ -55,6 +55,16 @@ def test_progress_is_reconciling_not_stalled() -> None:
     assert by_type["Reconciling"].message == "1 of 1 resources on their way"
 
 
+def test_what_works_and_needs_somebody_before_its_next_change_says_so() -> None:
+    lost = outcome("c", Result.READY, reason="RegistrationTokenLost", message="token lost. Ask the admin.")
+    summary, by_type = fold(outcome("a", Result.READY), lost)
+    assert summary.ready
+    assert by_type["HubReady"] == Verdict(
+        Condition.HUB, True, "RegistrationTokenLost", "ConfigMap c in atlas: token lost. Ask the admin."
+    )
+    assert not by_type["Stalled"].true
+
+
 def test_suspended_is_not_ready_when_all_is_done() -> None:
     _, by_type = fold(outcome("a", Result.READY), suspended=True)
     assert (by_type["Ready"].true, by_type["Ready"].reason) == (False, Reason.SUSPENDED)
