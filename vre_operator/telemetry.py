@@ -31,8 +31,8 @@ APPLIES = Histogram(
 PRUNED = Counter("vre_pruned", "Resources removed because nobody wants them any more", registry=REGISTRY)
 PROVIDER_CALLS = Counter(
     "vre_provider_requests",
-    "Requests to identity providers, by method and by status code, Unanswered or Throttled",
-    ("method", "outcome"),
+    "Requests to other systems (oidc, rucio), by method and by status code, Unanswered or Throttled",
+    ("system", "method", "outcome"),
     registry=REGISTRY,
 )
 API_CALLS = Counter(
