@@ -71,6 +71,18 @@ def _notebooks(name: str, notebooks: Mapping[str, Any], path: str, says: str, se
     return _bad(name, {"notebooks": notebooks}, f"notebooks.{path}", says, server)
 
 
+def _lake(name: str, lake: Mapping[str, Any], path: str, says: str, server: str = "") -> Bad:
+    return _bad(name, {"dataLake": {"enabled": True, **lake}}, f"dataLake.{path}", says, server)
+
+
+def _rse(**fields: Any) -> Mapping[str, Any]:
+    return {"rses": [{"name": "SITE-DISK", **fields}]}
+
+
+def _protocol(**fields: Any) -> Mapping[str, Any]:
+    return {"scheme": "davs", "hostname": "eos.example.org", "port": 443, "prefix": "/eos/", **fields}
+
+
 def _image(**fields: str) -> Mapping[str, Any]:
     return {"images": [{"name": "base", "image": "quay.io/jupyter/base-notebook:latest", **fields}]}
 
@@ -217,6 +229,92 @@ BAD: tuple[Bad, ...] = (
     _bad(
         "one hostname for two", {"dataLake": {"hostname": "vre.example.org"}}, "dataLake.hostname", "of its own"
     ),
+    _lake("RSE in lower case", _rse(name="site-disk"), "rses[0].name", "upper-case"),
+    _lake("RSE with a dash at the end", _rse(name="SITE-"), "rses[0].name", "single - or _ between"),
+    _lake(
+        "RSEs of one name", {"rses": [{"name": "A"}, {"name": "A"}]}, "rses[1]", "a different name", "Duplicate"
+    ),
+    _lake("RSE of no type", _rse(type="Disk"), "rses[0].type", "DISK", "DISK"),
+    _lake(
+        "attribute with a slash",
+        _rse(attributes=[{"name": "a/b", "value": "c"}]),
+        "rses[0].attributes[0].name",
+        "letters, digits",
+    ),
+    _lake(
+        "attribute without value",
+        _rse(attributes=[{"name": "a"}]),
+        "rses[0].attributes[0].value",
+        "add it",
+        "Required",
+    ),
+    _lake(
+        "protocol that Rucio has no class for",
+        _rse(protocols=[_protocol(implementation="gsiftp.Default")]),
+        "rses[0].protocols[0].implementation",
+        "gfal.Default",
+        "gfal.Default",
+    ),
+    _lake(
+        "scheme that Rucio forgot",
+        _rse(protocols=[_protocol(scheme="srm")]),
+        "rses[0].protocols[0].scheme",
+        "davs",
+        "davs",
+    ),
+    _lake(
+        "davs by webdav",
+        _rse(protocols=[_protocol(implementation="webdav.Default")]),
+        "rses[0].protocols[0].implementation",
+        "gfal.Default with davs",
+    ),
+    _lake(
+        "storage by URL",
+        _rse(protocols=[_protocol(hostname="davs://eos.example.org")]),
+        "rses[0].protocols[0].hostname",
+        "without scheme",
+    ),
+    _lake(
+        "prefix without slash",
+        _rse(protocols=[_protocol(prefix="eos/")]),
+        "rses[0].protocols[0].prefix",
+        "with a slash",
+    ),
+    _lake(
+        "priority below zero",
+        _rse(protocols=[_protocol(lan={"read": -1})]),
+        "rses[0].protocols[0].lan.read",
+        "minimum 0",
+        "greater than or equal to 0",
+    ),
+    _lake(
+        "one way twice",
+        _rse(protocols=[_protocol(), _protocol(prefix="/other/")]),
+        "rses[0].protocols[1]",
+        "scheme or hostname or port",
+        "Duplicate",
+    ),
+    _lake("account too long", {"accounts": [{"name": "a" * 26}]}, "accounts[0].name", "maxLength 25", "25"),
+    _lake("account with a dot", {"accounts": [{"name": "a.b"}]}, "accounts[0].name", "lower-case"),
+    _lake(
+        "scope with a colon",
+        {"accounts": [{"name": "a", "scopes": ["survey:2026"]}]},
+        "accounts[0].scopes[0]",
+        "survey.2026",
+    ),
+    _lake(
+        "quota without unit",
+        {"accounts": [{"name": "a", "quotas": [{"rseExpression": "*", "size": "much"}]}]},
+        "accounts[0].quotas[0].size",
+        "10Gi",
+    ),
+    _lake(
+        "password of an account",
+        {"accounts": [{"name": "a", "identities": [{"type": "USERPASS", "identity": "x"}]}]},
+        "accounts[0].identities[0].type",
+        "OIDC",
+        "OIDC",
+    ),
     _bad("two certificates", {"exposure": {"tls": _TLS}}, "exposure.tls.certManager", "not both"),
     _bad(
         "unknown issuer kind",
@@ -331,6 +429,10 @@ FINE: tuple[tuple[str, Mapping[str, Any]], ...] = (
     (
         "guarantee equals limit",
         {"spec": {"notebooks": {"resources": {"memoryGuarantee": "2048Mi", "cpuGuarantee": 2}}}},
+    ),
+    (
+        "a lake with storage",
+        {"spec": {"dataLake": {"enabled": True, **_rse(protocols=[_protocol(), _protocol(port=8443)])}}},
     ),
     ("size with fraction", {"spec": {"storage": {"homes": {"size": "0.5Gi"}}}}),
     ("size in bytes", {"spec": {"storage": {"homes": {"size": "10737418240"}}}}),

@@ -91,8 +91,8 @@ class Installation:
         """The chart's values for this cluster."""
         refs = images.refs()
         repository, _, tag = refs["operator"].rpartition(":")
-        names = {"rucioServer": "rucio-server"}
-        services = ("hub", "proxy", "notebook", "rucioServer", "postgres")
+        names = {"rucioServer": "rucio-server", "rucioDaemons": "rucio-daemons"}
+        services = ("hub", "proxy", "notebook", "rucioServer", "rucioDaemons", "postgres")
         return {
             "image": {"repository": repository, "tag": tag},
             "site": {

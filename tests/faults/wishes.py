@@ -116,8 +116,12 @@ def _values(node: Mapping[str, Any]) -> st.SearchStrategy[Any]:
                 optional={name: fields[name] for name in fields if name not in required},
             )
         case "array":
-            key = (lambda item: item["name"]) if "x-kubernetes-list-map-keys" in node else None
-            return st.lists(_values(node["items"]), max_size=4, unique_by=key or (lambda item: item))
+            keys = node.get("x-kubernetes-list-map-keys", ())
+            return st.lists(
+                _values(node["items"]),
+                max_size=4,
+                unique_by=lambda item: tuple(item[key] for key in keys) if keys else item,
+            )
         case "boolean":
             return st.booleans()
         case "integer":
@@ -176,6 +180,10 @@ def _mended(spec: Json) -> Json:
         identity["issuer"] = identity["issuer"].partition("/realms/")[0].rstrip("/")[:400] + "/realms/vre"
     if "scopes" in identity:
         identity["scopes"] = ["openid", *(scope for scope in identity["scopes"] if scope != "openid")]
+    for rse in spec.get("dataLake", {}).get("rses", ()):
+        for protocol in rse.get("protocols", ()):
+            if protocol["scheme"] not in ("https", "http"):
+                protocol.pop("implementation", None)
     tls = spec.get("exposure", {}).get("tls", {})
     if "secret" in tls:
         tls.pop("certManager", None)

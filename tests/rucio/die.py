@@ -9,7 +9,7 @@ import sys
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
-program, last = sys.argv[1], int(sys.argv[2])
+program, last, *arguments = sys.argv[1], int(sys.argv[2]), *sys.argv[3:]
 seen = 0
 
 
@@ -22,6 +22,6 @@ def step(*_):
 
 for moment in ("before_cursor_execute", "commit"):
     event.listen(Engine, moment, step)
-sys.argv = [program]
+sys.argv = [program, *arguments]
 runpy.run_path(program, run_name="__main__")
 print("steps:", seen)

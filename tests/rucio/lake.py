@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from dev.ports import free_port
 from tests import software
 from tests.postgres.server import Server
 from tests.unit.components.scenarios import QUICKSTART, environment
@@ -33,8 +37,8 @@ class Lake:
             command, env=self.environment, capture_output=True, text=True, check=False, timeout=100
         )
 
-    def make_schema(self) -> subprocess.CompletedProcess[str]:
-        return self.python(str(self.scripts / "schema.py"))
+    def make_schema(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return self.python(str(self.scripts / "schema.py"), *arguments)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -73,3 +77,31 @@ def login(server: str, username: str, password: str) -> int:
             return status
     except urllib.error.HTTPError as error:
         return error.code
+
+
+@contextmanager
+def serving(lake: Lake) -> Iterator[str]:
+    """Rucio's REST API as the image serves it; its URL. The log is server.log in the lake's directory."""
+    address = f"127.0.0.1:{free_port()}"
+    command = [str(lake.bin / "gunicorn"), f"--bind={address}", "--workers=2", "--threads=4"]
+    environment = lake.environment | {"HOME": str(lake.directory)}
+    log = lake.directory / "server.log"
+    with software.process([*command, "rucio.web.rest.main:application"], log, env=environment):
+        url = f"http://{address}"
+        wait_until(lambda: pinged(url))
+        yield url
+
+
+def pinged(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{address}/ping", timeout=30) as answer:  # noqa: S310
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
+def wait_until(true: Callable[[], bool], seconds: float = 90) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "too late"
+        time.sleep(0.5)

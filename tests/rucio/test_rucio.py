@@ -5,13 +5,10 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
-import time
-import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -19,7 +16,7 @@ import pytest
 
 from tests import software
 from tests.postgres.server import Server, programs, running
-from tests.rucio.lake import ROOT_PASSWORD, Lake, login, new_lake
+from tests.rucio.lake import ROOT_PASSWORD, Lake, login, new_lake, pinged, serving, wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
@@ -93,13 +90,44 @@ def test_schema_of_another_version_is_left_alone(server: Server, directory: Path
     server.sql("UPDATE alembic_version SET version_num = 'a62db546a1f1'", database=database)
     older = lake.make_schema()
     assert older.returncode == 1
-    assert "alembic upgrade head" in older.stderr
+    assert "schemaUpgrade to Automatic" in older.stderr
 
     server.sql("DELETE FROM alembic_version", database=database)
     unknown = lake.make_schema()
     assert unknown.returncode == 1
     assert "alembic stamp" in unknown.stderr
     assert server.sql("SELECT count(*) FROM alembic_version", database=database) == "0"
+
+
+def test_an_older_schema_is_upgraded_as_a_whole_or_not_at_all(server: Server, directory: Path) -> None:
+    """Killed at any statement of it, the old version could go on with what is there; again upgrades it."""
+    lake = new_lake(server, directory, "older")
+    assert lake.make_schema().returncode == 0
+    wanted = state(server, lake)
+    program = str(lake.scripts / "schema.py")
+
+    def downgraded() -> list[str]:
+        down = "from alembic import command; from alembic.config import Config; "
+        code = f"{down}command.downgrade(Config({str(lake.files / 'alembic.ini')!r}), '-3')"
+        assert lake.python("-c", code).returncode == 0
+        return state(server, lake)
+
+    before = downgraded()
+    assert before != wanted
+    assert lake.make_schema().returncode == 1
+    assert state(server, lake) == before, "not unasked"
+    made = lake.python(DIE, program, "-1", "--upgrade")
+    assert made.returncode == 0, made.stderr
+    assert state(server, lake) == wanted
+    steps = int(made.stdout.rsplit("steps:", 1)[1])
+    for point in sorted({*range(0, steps, max(1, steps // 8)), steps - 1}):
+        assert downgraded() == before
+        killed = lake.python(DIE, program, str(point), "--upgrade")
+        assert killed.returncode == -signal.SIGKILL, (point, killed.stderr)
+        assert state(server, lake) in (before, wanted), point
+        again = lake.make_schema("--upgrade")
+        assert again.returncode == 0, (point, again.stderr)
+        assert state(server, lake) == wanted, point
 
 
 def test_readiness_follows_the_database(directory: Path) -> None:
@@ -110,15 +138,7 @@ def test_readiness_follows_the_database(directory: Path) -> None:
         assert lake.make_schema().returncode == 0
         port = database.port
 
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        address = f"http://127.0.0.1:{free.getsockname()[1]}"
-    command = [str(lake.bin / "gunicorn"), f"--bind={address.removeprefix('http://')}", "--workers=2"]
-    log = directory / "server.log"
-    with software.process(
-        [*command, "--threads=4", "rucio.web.rest.main:application"],
-        log,
-        env=lake.environment | {"HOME": str(directory)},
-    ):
+    with serving(lake) as address:
         with restarted(home, port):
             wait_until(lambda: readiness(lake, address) == "")
             assert login(address, "root", ROOT_PASSWORD) == 200
@@ -129,7 +149,7 @@ def test_readiness_follows_the_database(directory: Path) -> None:
         with restarted(home, port):
             wait_until(lambda: readiness(lake, address) == "")
     assert "refused" in readiness(lake, address)
-    assert ROOT_PASSWORD not in log.read_text()
+    assert ROOT_PASSWORD not in (directory / "server.log").read_text()
 
 
 def restarted(home: Path, port: int) -> AbstractContextManager[object]:
@@ -149,15 +169,3 @@ def readiness(lake: Lake, address: str) -> str:
     done = subprocess.run(probe, capture_output=True, text=True, check=False, timeout=30)
     assert (done.returncode == 0) == (done.stderr == "")
     return done.stderr
-
-
-def pinged(address: str) -> bool:
-    with urllib.request.urlopen(f"{address}/ping", timeout=30) as answer:  # noqa: S310
-        return bool(answer.status == 200)
-
-
-def wait_until(true: Callable[[], bool], seconds: float = 90) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "too late"
-        time.sleep(0.5)

@@ -14,6 +14,7 @@ from decimal import Decimal
 from typing import Any
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic.alias_generators import to_camel
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 BROKEN = "broken-rule"
@@ -110,22 +111,22 @@ def immutable_field(field: str, remedy: str) -> Rule:
     )
 
 
-@dataclass(frozen=True, slots=True)
 class Unique:
-    """A list without duplicates: of scalars, or of objects that differ in the field `key`.
+    """A list without duplicates: of scalars, or of objects that differ in one of the fields `keys`.
 
     The API server takes it as a set or a map, so that several appliers can each own their items.
     """
 
-    key: str = ""
+    def __init__(self, *keys: str) -> None:
+        self.keys = keys
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         def validate(items: tuple[Any, ...]) -> tuple[Any, ...]:
-            keys = [getattr(item, self.key) if self.key else item for item in items]
+            names = [self._name(item) for item in items]
             refuse(
-                Broken(f"[{index}]", f'Duplicate value "{key}"', f"give each a different {self.key or 'value'}")
-                for index, key in enumerate(keys)
-                if key in keys[:index]
+                Broken(f"[{index}]", f'Duplicate value "{name}"', f"give each a different {self._what}")
+                for index, name in enumerate(names)
+                if name in names[:index]
             )
             return items
 
@@ -133,11 +134,21 @@ class Unique:
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         kind = (
-            {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": [self.key]}
-            if self.key
+            {
+                "x-kubernetes-list-type": "map",
+                "x-kubernetes-list-map-keys": [to_camel(key) for key in self.keys],
+            }
+            if self.keys
             else {"x-kubernetes-list-type": "set"}
         )
         return handler(schema) | kind
+
+    @property
+    def _what(self) -> str:
+        return " or ".join(map(to_camel, self.keys)) or "value"
+
+    def _name(self, item: Any) -> str:
+        return ", ".join(str(getattr(item, key)) for key in self.keys) if self.keys else str(item)
 
 
 _UNITS: Mapping[str, int] = {

@@ -18,6 +18,8 @@ class Images(Model):
     """The notebook offered when a tenant lists none."""
     rucio_server: str = "docker.io/rucio/rucio-server:release-41.0.0"
     """Rucio's server; also runs the schema Job."""
+    rucio_daemons: str = "docker.io/rucio/rucio-daemons:release-41.0.0"
+    """Rucio's daemons, of the same version as the server."""
     postgres: str = "docker.io/library/postgres:17"
     """PostgreSQL; also runs the Jobs that make roles and databases."""
 
@@ -36,6 +38,8 @@ class Site(Model):
     ingress_namespace: ObjectName | None = None
     """Namespace of the ingress controller; traffic to the tenants' front doors is let in from there only.
     From everywhere when absent (a controller on the host network cannot be selected)."""
+    operator_namespace: ObjectName = "vre-system"
+    """Namespace of the operator, which the tenants' services let in. The Helm chart fills it in."""
     cluster_domain: str = "cluster.local"
     """DNS domain of the cluster."""
     ca_bundle: str = ""

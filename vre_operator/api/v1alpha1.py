@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict
 
 from vre_operator.api.base import Hostname, Model, ObjectName, Quantity
+from vre_operator.api.data_lake import DataLake
 from vre_operator.api.identity import Identity, ProviderKind
 from vre_operator.api.notebooks import Culling, Image, NotebookResources, Notebooks
 from vre_operator.api.references import SecretName
@@ -59,16 +60,6 @@ class Storage(Model):
 
     homes: Homes = Homes()
     """People's home directories: one volume each, kept when a person goes."""
-
-
-class DataLake(Model):
-    """The Rucio data lake."""
-
-    enabled: bool = False
-    """Deploy a Rucio server with a database of its own."""
-    hostname: Hostname | None = None
-    """Hostname at which Rucio answers the world, another one than spec.hostname. Only people's notebooks
-    reach it when absent."""
 
 
 class EmbeddedDatabase(Model):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from vre_operator.api.data_lake import DaemonGroup
 from vre_operator.api.v1alpha1 import EmbeddedDatabase
 from vre_operator.components.context import Environment, kube, oidc
 from vre_operator.engine.resources import ResourceId
@@ -18,6 +19,17 @@ DATABASE_PORT = 5432
 
 # How KubeSpawner marks the pods that it makes.
 SESSION_LABELS = {"component": "singleuser-server"}
+
+
+def rucio_daemons(env: Environment) -> tuple[str, ...]:
+    """The workloads of Rucio's daemons."""
+    lake = env.spec.data_lake
+    return tuple(rucio_daemon(group) for group in lake.daemons.groups) if lake.enabled else ()
+
+
+def rucio_daemon(group: DaemonGroup) -> str:
+    """The workload of a group of daemons."""
+    return f"{RUCIO}-{group.value.lower()}"
 
 
 def tenant_namespace(env: Environment) -> ResourceId:

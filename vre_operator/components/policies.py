@@ -97,6 +97,15 @@ def sessions(env: Environment) -> Peer:
     return _namespace(env.notebooks) | {"podSelector": {"matchLabels": ids.SESSION_LABELS}}
 
 
+def _anywhere() -> list[Peer]:
+    """But metadata."""
+    return [
+        {"ipBlock": {"cidr": "0.0.0.0/0", "except": list(METADATA_V4)}},
+        {"ipBlock": {"cidr": "::/0", "except": list(METADATA_V6)}},
+        {"namespaceSelector": {}},  # pods too: not every engine counts them as addresses
+    ]
+
+
 def _namespace(name: str) -> Peer:
     return {"namespaceSelector": {"matchLabels": {NAMESPACE_NAME_LABEL: name}}}
 
@@ -104,6 +113,11 @@ def _namespace(name: str) -> Peer:
 def front_door(env: Environment) -> list[Peer]:
     """The ingress controller, for `accept`: everybody where the site cannot say which pods it is."""
     return [_namespace(env.site.ingress_namespace)] if env.site.ingress_namespace else []
+
+
+def operator(env: Environment) -> Peer:
+    """The operator, which keeps what is declared in a tenant's services."""
+    return _namespace(env.site.operator_namespace)
 
 
 def dns() -> Rule:
@@ -134,12 +148,7 @@ def issuer(env: Environment) -> list[Rule]:
     own: traffic to the site's ingress namespace is open on all.
     """
     port = urlsplit(env.spec.identity.issuer).port or 443
-    anywhere: list[Peer] = [
-        {"ipBlock": {"cidr": "0.0.0.0/0", "except": list(METADATA_V4)}},
-        {"ipBlock": {"cidr": "::/0", "except": list(METADATA_V6)}},
-        {"namespaceSelector": {}},  # pods too: not every engine counts them as addresses
-    ]
-    rules = [reach(anywhere, *sorted({443, port}))]
+    rules = [reach(_anywhere(), *sorted({443, port}))]
     return rules + ([{"to": front_door(env)}] if env.site.ingress_namespace else [])
 
 
@@ -153,6 +162,14 @@ def internet() -> Rule:
     }
 
 
+def storage() -> Rule:
+    """Egress to storage anywhere but to metadata: an RSE may be a grid site's, or stand beside the cluster."""
+    return {
+        "to": _anywhere(),
+        "ports": [_tcp(443), {"protocol": "TCP", "port": 1024, "endPort": 65535}],
+    }
+
+
 def database(env: Environment) -> Rule:
     """Egress to the tenant's database server.
 
@@ -162,10 +179,6 @@ def database(env: Environment) -> Rule:
     if env.spec.database.external is None:
         return reach([pods(env, ids.DATABASE)], ids.DATABASE_PORT)
     return {
-        "to": [
-            {"ipBlock": {"cidr": "0.0.0.0/0", "except": list(METADATA_V4)}},
-            {"ipBlock": {"cidr": "::/0", "except": list(METADATA_V6)}},
-            {"namespaceSelector": {}},
-        ],
+        "to": _anywhere(),
         "ports": [{"protocol": "TCP", "port": 1024, "endPort": 65535}],
     }

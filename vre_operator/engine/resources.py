@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 KUBERNETES = "kubernetes"
 OIDC = "oidc"
+RUCIO = "rucio"
 
 
 class ResourceId(NamedTuple):
@@ -87,12 +88,14 @@ class Resource:
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """Who a pass works for. `cluster_id` is the uid of the kube-system namespace."""
+    """Who a pass works for. cluster_id: the uid of the kube-system namespace. left: the targets in which
+    nothing is wanted any more."""
 
     namespace: str
     name: str
     uid: str
     cluster_id: str
+    left: frozenset[str] = frozenset()
 
     @property
     def key(self) -> tuple[str, str]:

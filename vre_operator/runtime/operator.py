@@ -32,6 +32,8 @@ from vre_operator.runtime.tenants import TenantKey, Tenants, key_of
 from vre_operator.targets.kubernetes import KubernetesTarget
 from vre_operator.targets.oidc import KubernetesStateStore, OidcTarget
 from vre_operator.targets.oidc.http import IssuerHttp
+from vre_operator.targets.rucio import RucioTarget
+from vre_operator.targets.rucio.http import RucioHttp
 
 log = logging.getLogger(__name__)
 
@@ -84,6 +86,7 @@ class Operator:
             KubernetesStateStore(kube, settings.namespace),
             http=partial(IssuerHttp, timeout=settings.provider_timeout, may_write=self._may_write),
         )
+        self._rucio = RucioTarget(http=partial(RucioHttp, may_write=self._may_write))
         self._lease = Lease(
             aside, settings.namespace, LEASE, settings.identity, duration=settings.lease_seconds
         )
@@ -110,7 +113,9 @@ class Operator:
 
     def prepare(self, key: bytes) -> Reconciler:
         """Be ready for passes. key: of the seals."""
-        targets: Mapping[str, Target] = {target.name: target for target in (self._kubernetes, self._oidc)}
+        targets: Mapping[str, Target] = {
+            target.name: target for target in (self._kubernetes, self._oidc, self._rucio)
+        }
         sealer = Sealer(key, self.settings.site, build())
         self._reconciler = Reconciler(
             self.tenants, targets, self._publisher, sealer, self._cluster_id, Backoff()
@@ -209,6 +214,7 @@ class Operator:
             return
         if self._reconciler:
             self._reconciler.forget(key)
+        self._rucio.forget(key)
         self._queue.forget(key)
         # Whatever it held is free now: those that were refused get another look.
         for other in (key, *self.tenants.rivals(obj)):

@@ -10,7 +10,7 @@ import logging
 import random
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from vre_operator import telemetry
@@ -159,7 +159,8 @@ class Reconciler:
                 f"{names.ALLOW_PRUNE_ANNOTATION}={generation} --overwrite",
                 stalled=True,
             )
-        result = await prune(tenant, doomed, self.targets, data=False)
+        left = frozenset(self.targets) - {resource.id.target for resource in plan.resources}
+        result = await prune(replace(tenant, left=left), doomed, self.targets, data=False)
         telemetry.PRUNED.inc(len(result.gone))
         report.inventory = report.inventory.without(result.gone)
         report.note_pruned(result.gone)
@@ -168,15 +169,16 @@ class Reconciler:
             message = f"{resource.short} can't be removed: {error.text}"
             return status.whole(error.reason, message, stalled=False)
         if result.pending:
-            left = ", ".join(resource.short for resource in result.pending[:3])
-            return status.whole(Reason.PROGRESSING, f"removing {left}", stalled=False)
+            pending = ", ".join(resource.short for resource in result.pending[:3])
+            return status.whole(Reason.PROGRESSING, f"removing {pending}", stalled=False)
         return None
 
     async def _tear_down(self, tenant: Tenant, obj: Mapping[str, Any], report: Report) -> float | None:
         if not report.has_finalizer:
             return None
         data = (obj.get("spec") or {}).get("deletionPolicy") == DeletionPolicy.DELETE
-        result = await prune(tenant, report.inventory.stale(None), self.targets, data=data)
+        gone = replace(tenant, left=frozenset(self.targets))
+        result = await prune(gone, report.inventory.stale(None), self.targets, data=data)
         report.inventory = report.inventory.without(result.gone)
         left = removable(report.inventory.stale(None), data=data)
         if not left:

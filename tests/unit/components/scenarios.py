@@ -31,7 +31,54 @@ FULL: dict[str, Any] = QUICKSTART | {
         },
         "maxSessions": 20,
     },
-    "dataLake": {"enabled": True, "hostname": "rucio.ocean.example.org"},
+    "dataLake": {
+        "enabled": True,
+        "hostname": "rucio.ocean.example.org",
+        "rses": [
+            {
+                "name": "OCEAN-DISK",
+                "attributes": [{"name": "country", "value": "FR"}, {"name": "greedyDeletion", "value": "true"}],
+                "protocols": [
+                    {"scheme": "davs", "hostname": "disk.example.org", "port": 443, "prefix": "/ocean/"}
+                ],
+                "limits": {"minFreeSpace": "1Ti", "maxSpaceAvailable": "100Ti"},
+            },
+            {
+                "name": "OCEAN-TAPE",
+                "type": "TAPE",
+                "availability": {"delete": False},
+                "protocols": [
+                    {
+                        "scheme": "root",
+                        "hostname": "tape.example.org",
+                        "port": 1094,
+                        "prefix": "/tape/",
+                        "implementation": "xrootd.Default",
+                        "lan": {"read": 2},
+                        "wan": {"read": 2, "thirdPartyWrite": 1},
+                        "extended": [{"name": "space_token", "value": "OCEAN"}],
+                    }
+                ],
+                "unmanaged": ["Attributes", "Limits"],
+            },
+        ],
+        "distances": {
+            "default": 2,
+            "links": [{"source": "OCEAN-TAPE", "destination": "OCEAN-DISK", "distance": 0}],
+        },
+        "accounts": [
+            {
+                "name": "production",
+                "email": "production@example.org",
+                "admin": True,
+                "attributes": [{"name": "team", "value": "ocean"}],
+                "identities": [{"type": "OIDC", "identity": f"SUB=robot, ISS={ISSUER}"}],
+                "quotas": [{"rseExpression": "country=FR", "size": "10Ti"}],
+                "scopes": ["ocean", "ocean.test"],
+            }
+        ],
+        "options": [{"section": "conveyor", "option": "use_preparer", "value": "true"}],
+    },
     "database": {"embedded": {"size": "50Gi", "storageClass": "safe"}},
     "exposure": {
         "ingressClass": "traefik",

@@ -38,11 +38,16 @@ METADATA, METADATA_V6 = Address("169.254.169.254"), Address("fd00:ec2::254")
 OFFICE = Address("10.1.2.3")
 PUBLIC, PUBLIC_V6 = Address("93.184.216.34"), Address("2a00:1450:4001::1")
 
+RULES, DELETION = map(service, ids.rucio_daemons(QUICKSTART))
+OPERATOR = Pod("vre-system", {workloads.NAME_LABEL: "vre-operator"}, "10.244.0.14")
+
 TENANT = {
     "hub": HUB,
     "proxy": PROXY,
     "rucio": RUCIO,
     "rucio-schema": SCHEMA,
+    "rucio-rules": RULES,
+    "rucio-deletion": DELETION,
     "database-setup": SETUP,
     "session": SESSION,
     "image-check": CHECK,
@@ -63,6 +68,11 @@ NEEDED: list[tuple[str, End, End, int]] = [
     ("the hub finishes a login at a provider in the cluster", HUB, IN_CLUSTER_ISSUER, 443),
     ("the hub keeps its state", HUB, DATABASE, 5432),
     ("rucio keeps its catalogue", RUCIO, DATABASE, 5432),
+    ("rules are made true", RULES, DATABASE, 5432),
+    ("files are found that nobody needs", DELETION, DATABASE, 5432),
+    ("files are deleted at a grid site", DELETION, PUBLIC, 1094),
+    ("files are deleted at storage in the site's own networks", DELETION, OFFICE, 443),
+    ("the operator keeps what is declared in rucio", OPERATOR, RUCIO, 80),
     ("rucio's schema is made", SCHEMA, DATABASE, 5432),
     ("roles are made", SETUP, DATABASE, 5432),
     ("notebooks use the data lake", SESSION, RUCIO, 80),
@@ -85,6 +95,10 @@ REFUSED: list[tuple[str, End, End, int]] = [
     ("a notebook and the API server", SESSION, API_SERVER, 6443),
     ("a notebook and the site's own networks", SESSION, OFFICE, 443),
     ("a notebook and the node's agent", SESSION, API_SERVER, 10250),
+    ("daemons that only count and the world", RULES, PUBLIC, 443),
+    ("daemons that delete and a node's credentials", DELETION, METADATA, 443),
+    ("a notebook and the daemons", SESSION, RULES, 8080),
+    ("the operator and the database", OPERATOR, DATABASE, 5432),
     ("a stray pod beside the services and the database", STRAY, DATABASE, 5432),
     ("a stray pod beside the services and the world", STRAY, PUBLIC, 443),
     ("the world and the hub", BROWSER, HUB, 8081),

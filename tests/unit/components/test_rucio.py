@@ -13,7 +13,7 @@ from tests.unit.components.printing import YamlSnapshots, to_yaml
 from tests.unit.components.scenarios import QUICKSTART, environment, scenario
 from vre_operator.components import ids, rucio
 from vre_operator.components.context import Environment
-from vre_operator.components.rucio.component import SCRIPTS
+from vre_operator.components.rucio.pods import SCRIPTS
 from vre_operator.engine.refs import Ref, all_needs, encode, resolve
 from vre_operator.engine.resources import Policy, Resource
 
@@ -71,8 +71,11 @@ def test_server_waits_for_schema_and_schema_for_database() -> None:
     assert schema.id in all_needs(server)
     assert ids.database_ready(env, ids.RUCIO) in all_needs(schema)
     walls = {each.id for each in rucio.render(env) if each.id.kind.endswith("NetworkPolicy")}
-    assert len(walls) == 2
-    assert walls <= all_needs(server) & all_needs(schema)
+    daemons = [named(env, "Deployment", name) for name in ids.rucio_daemons(env)]
+    assert len(walls) == 2 + len(daemons)
+    for pods in (server, schema, *daemons):
+        assert walls <= all_needs(pods)
+        assert pods is schema or schema.id in all_needs(pods)
 
 
 def test_another_image_or_database_makes_another_schema_job() -> None:

@@ -23,7 +23,8 @@ class Killed(BaseException):
 class World:
     """name -> digest of what stands there; `log` counts what was done.
 
-    unseen: changed since it was looked at. outsider: how often others changed what is theirs.
+    unseen: changed since it was looked at. outsider: how often others changed what is theirs. left: what each
+    deletion was told of targets that hold nothing that is wanted.
     """
 
     name: str = "kubernetes"
@@ -35,6 +36,7 @@ class World:
     unseen: set[ResourceId] = field(default_factory=set)
     outsider: int = 0
     slow_to_go: set[ResourceId] = field(default_factory=set)
+    left: list[frozenset[str]] = field(default_factory=list)
     log: list[tuple[str, ResourceId]] = field(default_factory=list)
     fault: Callable[[str, ResourceId], None] = lambda verb, resource: None
 
@@ -64,6 +66,7 @@ class World:
 
     async def delete(self, tenant: Tenant, resource: ResourceId, policy: Policy, data: bool) -> bool:
         self.fault("before delete", resource)
+        self.left.append(tenant.left)
         if resource in self.stands:
             self.log.append(("delete", resource))
         if resource in self.slow_to_go:

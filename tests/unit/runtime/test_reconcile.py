@@ -201,6 +201,18 @@ async def test_what_the_plan_drops_goes_and_data_stays(rig: Rig) -> None:
     assert sorted(rig.inventory()) == ["extra", "hub", "ns", "volume"]
 
 
+async def test_a_target_is_told_when_nothing_of_it_is_wanted_any_more(rig: Rig) -> None:
+    """To take an account out of a Rucio that goes as a whole would only hold that up."""
+    await rig.run()
+    rig.plan = rig.plan[:3]
+    rig.change(generation=2)
+    await rig.run()
+    assert rig.world.left == [frozenset()]
+    rig.change(deletionTimestamp="2026-01-02T00:00:00Z")
+    await rig.run()
+    assert set(rig.world.left[1:]) == {frozenset({rig.world.name})}
+
+
 async def test_a_prune_of_more_than_half_waits_for_a_word(rig: Rig) -> None:
     await rig.run()
     rig.plan = [res("other", component="tenancy")]

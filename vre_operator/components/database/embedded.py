@@ -84,7 +84,8 @@ def _walls(env: Environment, component: str) -> Resource:
     if env.spec.notebooks.enabled:
         consumers.append(policies.pods(env, ids.HUB))
     if env.spec.data_lake.enabled:
-        consumers += [policies.pods(env, ids.RUCIO), policies.pods(env, ids.RUCIO_SCHEMA)]
+        users = (ids.RUCIO, ids.RUCIO_SCHEMA, *ids.rucio_daemons(env))
+        consumers += [policies.pods(env, user) for user in users]
     return policies.policy(
         env,
         component,

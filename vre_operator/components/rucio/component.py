@@ -7,26 +7,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from vre_operator.api.data_lake import SchemaUpgrade
 from vre_operator.components import ids, policies, workloads
 from vre_operator.components.context import Environment, kube
 from vre_operator.components.naming import database_job_name
-from vre_operator.components.package import data_file
 from vre_operator.components.policies import accept
-from vre_operator.components.rucio import config
-from vre_operator.components.workloads import Body, User, config_volume, mount, selector
+from vre_operator.components.rucio import config, daemons, declared
+from vre_operator.components.rucio.pods import (
+    CAPABILITIES,
+    NOBODY,
+    QUIET,
+    ROOT_USER,
+    SCRIPT_DIRECTORY,
+    SCRIPTS,
+    Files,
+)
+from vre_operator.components.workloads import Body, mount, selector
 from vre_operator.engine.refs import digest
 from vre_operator.engine.resources import Generator, Policy, Resource, ResourceId
 
 COMPONENT = "dataLake"
-
-SCRIPTS = {name: data_file("vre_operator.components.rucio", name) for name in ("ready.py", "schema.py")}
-SCRIPT_DIRECTORY = "/etc/vre/rucio"
-
-# The official image starts as root: it writes its web server's configuration and drops to `apache`.
-ROOT_USER = User(uid=0, gid=0)
-CAPABILITIES = ("CHOWN", "DAC_OVERRIDE", "KILL", "NET_BIND_SERVICE", "SETGID", "SETUID")
-# The schema Job runs one program of the image and can be anybody.
-NOBODY = User(uid=65534, gid=65534)
 
 # Path instead of request line: tokens and codes travel in queries. The image's default logs the token header.
 LOG_FORMAT = "%h %t %m %U %>s %b %D %{X-Rucio-RequestId}i"
@@ -58,16 +58,20 @@ def render(env: Environment) -> Iterable[Resource]:
     scripts = Resource(
         id=kube("v1/ConfigMap", env.namespace, "rucio-scripts"), component=COMPONENT, body={"data": SCRIPTS}
     )
-    walls = list(_walls(env))
+    files = Files(configuration.id, scripts.id)
+    walls = [*_walls(env), *daemons.walls(env, COMPONENT)]
     needs = {configuration.id, scripts.id} | {wall.id for wall in walls}
-    schema = _schema(env, configuration.id, scripts.id, needs)
+    schema = _schema(env, files, needs)
     yield from (root, configuration, scripts, *walls, schema)
     yield workloads.service(env, COMPONENT, ids.RUCIO, {"http": (80, 80)})
-    yield _server(env, configuration.id, scripts.id, needs | {schema.id})
+    server = _server(env, files, needs | {schema.id})
+    yield server
+    yield from daemons.render(env, COMPONENT, files, needs | {schema.id})
+    yield from declared.render(env, COMPONENT, root.id, server.id)
 
 
 def _walls(env: Environment) -> Iterator[Resource]:
-    ingress = [accept([policies.sessions(env)], 80)]
+    ingress = [accept([policies.sessions(env), policies.operator(env)], 80)]
     if env.spec.data_lake.hostname:
         ingress.append(accept(policies.front_door(env), 80))
     database = policies.database(env)
@@ -79,30 +83,20 @@ def _walls(env: Environment) -> Iterator[Resource]:
     )
 
 
-def _volumes(configuration: ResourceId, scripts: ResourceId) -> list[Body]:
-    # Readable for all in the pod: the image's WSGI processes run as a user whose number is the image's.
-    etc = {"name": "etc", "secret": {"secretName": configuration.name, "defaultMode": 0o444}}
-    return [etc, config_volume("scripts", scripts)]
-
-
-MOUNTS = [mount("etc", config.DIRECTORY), mount("scripts", SCRIPT_DIRECTORY)]
-
-
-def _schema(
-    env: Environment, configuration: ResourceId, scripts: ResourceId, needs: set[ResourceId]
-) -> Resource:
+def _schema(env: Environment, files: Files, needs: set[ResourceId]) -> Resource:
     """Another image, script or database: another Job."""
     image = env.site.images.rucio_server
     basis = {"image": image, "script": SCRIPTS["schema.py"], "database": database_job_name(env, ids.RUCIO)}
+    upgrade = ["--upgrade"] if env.spec.data_lake.schema_upgrade is SchemaUpgrade.AUTOMATIC else []
     container = workloads.container(
         env,
         "schema",
         image,
         cpu=("100m", "1"),
         memory=("256Mi", "512Mi"),
-        command=["python3", f"{SCRIPT_DIRECTORY}/schema.py"],
-        environment={"PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1", "HOME": "/tmp"},  # noqa: S108
-        mounts=[*MOUNTS, mount("tmp", "/tmp", writable=True)],  # noqa: S108
+        command=["python3", f"{SCRIPT_DIRECTORY}/schema.py", *upgrade],
+        environment=QUIET,
+        mounts=[*files.mounts, mount("tmp", "/tmp", writable=True)],  # noqa: S108
     )
     template = workloads.pod(
         env,
@@ -110,7 +104,7 @@ def _schema(
         ids.RUCIO_SCHEMA,
         [container],
         user=NOBODY,
-        volumes=[*_volumes(configuration, scripts), workloads.scratch("tmp", "64Mi")],
+        volumes=[*files.volumes, workloads.scratch("tmp", "64Mi")],
     )
     return workloads.job(
         env,
@@ -122,9 +116,7 @@ def _schema(
     )
 
 
-def _server(
-    env: Environment, configuration: ResourceId, scripts: ResourceId, needs: set[ResourceId]
-) -> Resource:
+def _server(env: Environment, files: Files, needs: set[ResourceId]) -> Resource:
     ping: Body = {"httpGet": {"path": "/ping", "port": 80}, "timeoutSeconds": 10}
     container = workloads.container(
         env,
@@ -138,7 +130,7 @@ def _server(
             "RUCIO_WSGI_DAEMON_THREADS": str(config.THREADS),
         },
         ports={"http": 80},
-        mounts=MOUNTS,
+        mounts=files.mounts,
         read_only=False,
         capabilities=CAPABILITIES,
         # The application loads with the first request, on a busy node in most of a minute.
@@ -158,8 +150,8 @@ def _server(
         ids.RUCIO,
         [container],
         user=ROOT_USER,
-        volumes=_volumes(configuration, scripts),
-        config=[configuration],
+        volumes=files.volumes,
+        config=[files.configuration],
     )
     return workloads.deployment(
         env, COMPONENT, ids.RUCIO, template, rolling=True, needs=needs, origin="spec.dataLake"

@@ -5,12 +5,14 @@ Runs in the server's image (Python 3.9 and later), from its own functions: tools
 when it runs twice, and rucio-init leaves a database whose version nobody knows.
 
 Tables and version come in one transaction, so there is never a half-made schema of ours to repair; each later
-step is one commit of Rucio's own and is skipped when its result is there. A database of another version, or
-one that somebody else made, is left as it is.
+step is one commit of Rucio's own and is skipped when its result is there. A database of an older version is
+upgraded when `--upgrade` is given, in one transaction, too; any other, or one that somebody else made, is left
+as it is.
 """
 
 import sys
 
+from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -22,7 +24,9 @@ from sqlalchemy import func, inspect, select
 
 
 def build_schema(connection, script):
-    """All tables, and the version that they are; nothing when that is there already."""
+    """All tables, and the version that they are; nothing when that is there already.
+
+    Whether what is there is an older version, to be upgraded."""
     context = MigrationContext.configure(connection)
     wanted, found = script.get_current_head(), context.get_current_heads()
     if found == (wanted,):
@@ -30,9 +34,12 @@ def build_schema(connection, script):
     elif found:
         known = {revision.revision for revision in script.walk_revisions()}
         if known.issuperset(found):
+            if "--upgrade" in sys.argv:
+                print(f"schema: {', '.join(found)}, to become {wanted}")
+                return True
             sys.exit(
-                f"The database has Rucio's schema {', '.join(found)} and this image needs {wanted}. Stop the "
-                "server, back the database up and run `alembic upgrade head` with this image."
+                f"The database has Rucio's schema {', '.join(found)} and this image needs {wanted}. Back the "
+                "database up and set spec.dataLake.schemaUpgrade to Automatic, or go back to the former image."
             )
         sys.exit(
             f"The database has Rucio's schema {', '.join(found)}, which this image does not know: it was made "
@@ -47,6 +54,7 @@ def build_schema(connection, script):
         models.register_models(connection)
         context.stamp(script, "head")
         print(f"schema: made {wanted}")
+    return False
 
 
 def count(engine, column, value):
@@ -55,9 +63,12 @@ def count(engine, column, value):
 
 
 def main():
-    engine = get_engine()
+    engine, alembic = get_engine(), Config(config_get("alembic", "cfg"))
     with engine.begin() as connection:
-        build_schema(connection, ScriptDirectory.from_config(Config(config_get("alembic", "cfg"))))
+        older = build_schema(connection, ScriptDirectory.from_config(alembic))
+    if older:
+        command.upgrade(alembic, "head")
+        print("schema: upgraded")
     if not count(engine, models.VO.vo, "def"):
         create_base_vo()
         print("virtual organisation: made")

@@ -1,0 +1,142 @@
+"""A data lake in pods: what is declared is in its Rucio, the daemons live, and what is wrong is told."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from dev.demo import tenant
+from dev.demo.installation import Installation, variant
+from dev.progress import note
+
+NAMESPACE = "lake"
+
+DISK = {
+    "name": "LAKE-DISK",
+    "attributes": [{"name": "country", "value": "FR"}],
+    "protocols": [{"scheme": "davs", "hostname": "disk.example.org", "port": 443, "prefix": "/lake/"}],
+}
+TAPE = {"name": "LAKE-TAPE", "type": "TAPE"}
+WORKER = {"name": "worker", "scopes": ["lake"], "quotas": [{"rseExpression": "*", "size": "1Ti"}]}
+
+# In a daemon's own container, with Rucio's library on its database.
+LOOK = """
+import json
+from rucio.core.account import list_accounts
+from rucio.core.distance import export_distances
+from rucio.core.rse import get_rse_protocols, list_rse_attributes, list_rses
+from rucio.db.sqla.constants import DatabaseOperationType
+from rucio.db.sqla.session import db_session
+with db_session(DatabaseOperationType.READ) as session:
+    rses = {one["rse"]: list_rse_attributes(one["id"], session=session) for one in list_rses(session=session)}
+    accounts = sorted(str(one["account"]) for one in list_accounts(session=session))
+    pairs = sum(map(len, export_distances("def", session=session).values()))
+print(json.dumps({"rses": rses, "accounts": accounts, "distances": pairs}))
+"""
+
+
+@pytest.fixture(scope="module")
+def lake(installation: Installation) -> Installation:
+    wish = {"enabled": True, "rses": [DISK, TAPE], "accounts": [WORKER]}
+    installation.create_tenant(
+        variant(NAMESPACE, notebooks={"enabled": False}, dataLake=wish, deletionPolicy="Delete")
+    )
+    tenant.wait_ready(installation.kubectl, NAMESPACE, NAMESPACE, seconds=600, say=note)
+    return installation
+
+
+def inside(installation: Installation) -> dict[str, Any]:
+    """What Rucio's database holds."""
+    told = installation.kubectl(
+        "exec",
+        "deployment/rucio-rules",
+        "--container",
+        "judge-cleaner",
+        "--",
+        "python3",
+        "-c",
+        LOOK,
+        namespace=NAMESPACE,
+    )
+    seen: dict[str, Any] = json.loads(told.splitlines()[-1])
+    return seen
+
+
+def change(installation: Installation, **wish: Any) -> None:
+    installation.kubectl.patch(tenant.KIND, NAMESPACE, {"spec": wish}, NAMESPACE)
+
+
+def test_what_is_declared_is_there(lake: Installation) -> None:
+    seen = inside(lake)
+    assert seen["rses"]["LAKE-DISK"] == {"LAKE-DISK": True, "country": "FR"}
+    assert "LAKE-TAPE" in seen["rses"]
+    assert seen["accounts"] == ["root", "worker"]
+    assert seen["distances"] == 2
+
+
+def test_the_daemons_live(lake: Installation) -> None:
+    """A Deployment is available when each of its containers gave a sign of life."""
+    for name, programs in (("rucio-rules", 8), ("rucio-deletion", 1)):
+        found = lake.kubectl.get("deployment", name, NAMESPACE)
+        assert found is not None
+        assert found["status"]["availableReplicas"] == 1
+        assert len(found["spec"]["template"]["spec"]["containers"]) == programs
+    pods = lake.kubectl.list("pods", NAMESPACE)
+    restarts = {
+        pod["metadata"]["name"]: one["restartCount"]
+        for pod in pods
+        for one in pod["status"]["containerStatuses"]
+    }
+    assert not any(restarts.values()), restarts
+
+
+def test_a_second_rse_comes_by_apply(lake: Installation) -> None:
+    change(lake, dataLake={"rses": [DISK, TAPE, {"name": "LAKE-LYON"}]})
+    tenant.wait_ready(lake.kubectl, NAMESPACE, NAMESPACE, seconds=60, say=note)
+    seen = inside(lake)
+    assert "LAKE-LYON" in seen["rses"]
+    assert seen["distances"] == 6
+
+
+def test_what_rucio_refuses_is_told_and_mended(lake: Installation) -> None:
+    thief = {"name": "thief", "scopes": ["lake"]}
+    change(lake, dataLake={"accounts": [WORKER, thief]})
+
+    def told(current: Mapping[str, Any]) -> bool:
+        return "already exists" in current.get("DataLakeReady", {}).get("message", "")
+
+    found = tenant.wait(lake.kubectl, NAMESPACE, NAMESPACE, told, seconds=60, say=note)
+    condition = tenant.conditions(found)["DataLakeReady"]
+    assert condition["reason"] == "Rejected"
+    assert "Scope 'lake'" in condition["message"]
+    assert "Account thief" in condition["message"]
+    server = lake.kubectl.get("deployment", "rucio", NAMESPACE)
+    assert server is not None
+    assert server["status"]["availableReplicas"] == 1
+    change(lake, dataLake={"accounts": []})
+    tenant.wait_ready(lake.kubectl, NAMESPACE, NAMESPACE, seconds=60, say=note)
+    assert inside(lake)["accounts"] == ["root"], "suspended, both of them"
+
+
+def test_suspended_and_back(lake: Installation) -> None:
+    change(lake, suspend=True)
+    tenant.wait(
+        lake.kubectl,
+        NAMESPACE,
+        NAMESPACE,
+        lambda current: current.get("Ready", {}).get("reason") == "Suspended",
+        seconds=120,
+        say=note,
+    )
+    change(lake, suspend=False, dataLake={"accounts": [WORKER]})
+    tenant.wait_ready(lake.kubectl, NAMESPACE, NAMESPACE, seconds=300, say=note)
+    assert inside(lake)["accounts"] == ["root", "worker"]
+
+
+def test_the_end(lake: Installation) -> None:
+    lake.kubectl.delete(tenant.KIND, NAMESPACE, NAMESPACE)
+    assert lake.kubectl.get(tenant.KIND, NAMESPACE, NAMESPACE) is None
+    assert lake.kubectl.list("deployments,jobs,persistentvolumeclaims", NAMESPACE) == []

@@ -1,0 +1,139 @@
+"""A wish for a lake, a target that keeps it, and a way to Rucio that counts and fails on command."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.rucio.lake import ROOT_PASSWORD
+from tests.unit.components.scenarios import QUICKSTART, TENANT, environment
+from vre_operator.components import rucio
+from vre_operator.engine.errors import TargetError
+from vre_operator.engine.executor import Outcome, Walk
+from vre_operator.engine.plan import make_plan
+from vre_operator.engine.resources import Policy, Resource, ResourceId
+from vre_operator.engine.target import Observation, Presence
+from vre_operator.targets.rucio import RucioTarget
+from vre_operator.targets.rucio.http import Login, RucioHttp
+from vre_operator.targets.web import Answer, Unanswered
+
+Lake = Mapping[str, Any]
+
+
+class Killed(BaseException):
+    """The process died here."""
+
+
+@dataclass
+class Wire:
+    """What went to Rucio. at: the number of the change that `how` hits: "before" it, or "after" its effect."""
+
+    reads: int = 0
+    changes: list[str] = field(default_factory=list)
+    at: int = 0
+    how: str = ""
+    death: type[BaseException] = Killed
+
+    def make(self, login: Login, *, clock: Callable[[], float]) -> RucioHttp:
+        return _Http(self, login, clock=clock)
+
+
+class _Http(RucioHttp):
+    def __init__(self, wire: Wire, login: Login, *, clock: Callable[[], float]) -> None:
+        super().__init__(login, clock=clock)
+        self._wire = wire
+
+    async def send(self, method: str, url: str, **arguments: Any) -> Answer:
+        if method == "GET":
+            self._wire.reads += 1
+            return await super().send(method, url, **arguments)
+        self._wire.changes.append(f"{method} {url.split('/', 3)[-1]}")
+        hit = self._wire.how if len(self._wire.changes) == self._wire.at else ""
+        if hit == "before":
+            raise self._wire.death("hit")
+        answer = await super().send(method, url, **arguments)
+        if hit == "after":
+            raise self._wire.death("hit")
+        if hit == "lost":
+            raise Unanswered("the answer was lost", sent=True)
+        return answer
+
+
+class Person(RucioHttp):
+    """Who works in Rucio by hand."""
+
+    async def ask(self, method: str, *path: str, **arguments: Any) -> Any:
+        """Whatever is answered."""
+        return (await self._request(method, path, **arguments)).data
+
+
+class _Kubernetes:
+    """Everything of the cluster is as wanted; secrets hold what the real Rucio was made with."""
+
+    name = "kubernetes"
+
+    def observe(self, tenant: object, desired: object) -> Observation:
+        del tenant, desired
+        return Observation(Presence.SYNCED, outputs={"username": "root", "password": ROOT_PASSWORD})
+
+
+class Keeper:
+    """An operator's process, as far as a lake goes. `clock` can be set forward."""
+
+    def __init__(self, url: str, wire: Wire | None = None) -> None:
+        self.wire = wire or Wire()
+        self.ahead = 0.0
+        self.target = RucioTarget(clock=lambda: time.monotonic() + self.ahead, http=self.wire.make)
+        self._url = url
+
+    def resources(self, lake: Lake, **spec: Any) -> list[Resource]:
+        """Those of the rucio target, and what they need."""
+        wish = QUICKSTART | {"dataLake": {"enabled": True, **lake}} | spec
+        rendered = list(rucio.render(environment(wish)))
+        mine = [one for one in rendered if one.id.target == "rucio"]
+        known = {need for one in mine for need in one.needs} | {_secret(rendered)}
+        rest = [Resource(one, "dataLake") for one in known if one.target == "kubernetes"]
+        return [*rest, *(self._here(one) for one in mine)]
+
+    async def walk(self, lake: Lake, **spec: Any) -> dict[str, Outcome]:
+        """One pass: outcomes by "Kind name"."""
+        targets: Any = {"kubernetes": _Kubernetes(), "rucio": self.target}
+        plan = make_plan(self.resources(lake, **spec))
+        outcomes = await Walk(TENANT, plan, targets).run()
+        return {f"{one.kind} {one.name}": outcome for one, outcome in outcomes.items() if one.target == "rucio"}
+
+    async def keep(self, lake: Lake, passes: int = 6, **spec: Any) -> dict[str, Outcome]:
+        """Passes until nothing is on its way."""
+        for _ in range(passes):
+            outcomes = await self.walk(lake, **spec)
+            if all(
+                outcome.result in ("Ready", "Failed") and not outcome.change for outcome in outcomes.values()
+            ):
+                break
+        return outcomes
+
+    async def remove(self, kind: str, name: str, policy: Policy = Policy.DELETE) -> bool | TargetError:
+        try:
+            return await self.target.delete(TENANT, ResourceId("rucio", kind, "", name), policy, False)
+        except TargetError as error:
+            return error
+
+    def look_again(self) -> None:
+        """As much later as a settled lake is left alone."""
+        self.ahead += 1000.0
+
+    def person(self) -> Person:
+        """Somebody who works in Rucio by hand."""
+        return Person(Login(self._url, "root", "root", ROOT_PASSWORD), clock=time.monotonic)
+
+    def _here(self, resource: Resource) -> Resource:
+        if resource.id.kind != "Server":
+            return resource
+        body = {**resource.body, "url": self._url}
+        return Resource(resource.id, resource.component, body, resource.needs, resource.policy)
+
+
+def _secret(rendered: list[Resource]) -> ResourceId:
+    return next(one.id for one in rendered if one.id.name == "rucio-root")

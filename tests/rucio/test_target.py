@@ -1,0 +1,338 @@
+"""The lake as declared state, in a real Rucio on a real PostgreSQL."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.postgres.server import Server, running
+from tests.rucio.declared import Keeper, Killed, Wire
+from tests.rucio.lake import ROOT_PASSWORD, new_lake, serving
+from vre_operator.engine.executor import Outcome
+from vre_operator.engine.resources import Policy
+from vre_operator.targets.rucio.http import RucioHttp
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+
+DAVS: Mapping[str, Any] = {"scheme": "davs", "hostname": "disk.example.org", "port": 443, "prefix": "/data/"}
+
+
+@dataclass(frozen=True)
+class Rucio:
+    url: str
+    database: Server
+
+
+@pytest.fixture(scope="module")
+def rucio() -> Iterator[Rucio]:
+    with tempfile.TemporaryDirectory(prefix="vre-rucio-") as name:
+        directory = Path(name)
+        # Its parents are closed to the user postgres in pytest's own.
+        directory.chmod(0o755)
+        home = directory / "postgres"
+        home.mkdir()
+        with running(home) as database:
+            lake = new_lake(database, directory, "lake")
+            assert lake.make_schema().returncode == 0
+            with serving(lake) as url:
+                yield Rucio(url, database)
+        assert ROOT_PASSWORD not in (directory / "server.log").read_text()
+
+
+@pytest.fixture
+def keeper(rucio: Rucio) -> Keeper:
+    return Keeper(rucio.url)
+
+
+def storage(name: str, **fields: Any) -> dict[str, Any]:
+    attributes = [{"name": "country", "value": "FR"}, {"name": "greedyDeletion", "value": "true"}]
+    limits = {"minFreeSpace": "1Ti", "maxSpaceAvailable": "10Ti"}
+    return {"name": name, "attributes": attributes, "protocols": [DAVS], "limits": limits, **fields}
+
+
+def account(name: str, **fields: Any) -> dict[str, Any]:
+    return {
+        "name": name,
+        "email": "a@example.org",
+        "admin": True,
+        "attributes": [{"name": "team", "value": "7"}],
+        "identities": [
+            {"type": "OIDC", "identity": f"SUB={name}, ISS=https://sso.example.org/"},
+            {"type": "X509", "identity": f"/C=CH/CN={name}", "email": "b@example.org"},
+        ],
+        "quotas": [{"rseExpression": "*", "size": "1Ti"}],
+        "scopes": [name, f"{name}.test"],
+        **fields,
+    }
+
+
+def lake(prefix: str) -> dict[str, Any]:
+    """Two RSEs, an account and an option, of names that no other test uses."""
+    upper = prefix.upper()
+    return {
+        "rses": [storage(f"{upper}-A"), storage(f"{upper}-B", type="TAPE", limits={})],
+        "accounts": [account(prefix)],
+        "options": [{"section": prefix, "option": "text", "value": "50% / $x"}],
+    }
+
+
+def unready(outcomes: Mapping[str, Outcome]) -> dict[str, str]:
+    return {name: f"{one.result}: {one.message}" for name, one in outcomes.items() if not one.ready}
+
+
+async def test_a_lake_is_made_and_then_left_alone(keeper: Keeper) -> None:
+    wish = lake("made")
+    assert unready(await keeper.keep(wish)) == {}
+    seen = await keeper.person().get("export")
+    first = seen["rses"]["MADE-A"]
+    assert first["attributes"] == {"MADE-A": True, "country": "FR", "greedyDeletion": True}
+    assert first["MinFreeSpace"] == 1 << 40
+    assert [one["prefix"] for one in first["protocols"]] == ["/data/"]
+    assert (first["rse_type"], seen["rses"]["MADE-B"]["rse_type"]) == ("DISK", "TAPE")
+    assert seen["distances"]["MADE-A"]["MADE-B"]["distance"] == 1
+    assert seen["distances"]["MADE-B"]["MADE-A"]["distance"] == 1
+
+    changes, reads = list(keeper.wire.changes), keeper.wire.reads
+    await keeper.walk(wish)
+    assert (keeper.wire.changes, keeper.wire.reads) == (changes, reads), "a settled lake costs no request"
+    keeper.look_again()
+    await keeper.walk(wish)
+    assert keeper.wire.changes == changes
+    # Another process finds it as it is.
+    other = Keeper(keeper._url)
+    await other.walk(wish)
+    assert other.wire.changes == []
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (("POST", "rses", "DRIFT-A", "attr", "country", {"value": "DE"}), "attributes.country"),
+        (("DELETE", "rses", "DRIFT-A", "attr", "country", None), "attributes.country"),
+        (("POST", "rses", "DRIFT-A", "attr", "rogue", {"value": "x"}), "attributes.rogue"),
+        (("PUT", "rses", "DRIFT-A", {"availability_write": False}), "availability_write"),
+        (("PUT", "rses", "DRIFT-A", {"rse_type": "TAPE"}), "rse_type"),
+        (("PUT", "rses", "DRIFT-A", "limits", {"name": "MinFreeSpace", "value": 1}), "limits.MinFreeSpace"),
+        (("DELETE", "rses", "DRIFT-A", "limits", {"name": "MaxSpaceAvailable"}), "limits.MaxSpaceAvailable"),
+        (("PUT", "rses", "DRIFT-B", "limits", {"name": "MaxSpaceAvailable", "value": 1}), "limits.MaxSpace"),
+        (
+            ("PUT", "rses", "DRIFT-A", "protocols", "davs", "disk.example.org", "443", {"prefix": "/x/"}),
+            "protocols.davs",
+        ),
+        (("DELETE", "rses", "DRIFT-A", "protocols", "davs", None), "protocols.davs"),
+        (
+            (
+                "POST",
+                "rses",
+                "DRIFT-A",
+                "protocols",
+                "root",
+                {"hostname": "x", "port": 1, "prefix": "/", "impl": "x"},
+            ),
+            "protocols.root",
+        ),
+        (("DELETE", "rses", "DRIFT-A", None), "created"),
+        (("DELETE", "rses", "DRIFT-A", "distances", "DRIFT-B", None), "DRIFT-A to DRIFT-B"),
+        (("PUT", "rses", "DRIFT-A", "distances", "DRIFT-B", {"distance": 9}), "DRIFT-A to DRIFT-B"),
+        (("PUT", "accounts", "drift", {"status": "SUSPENDED"}), "status"),
+        (("DELETE", "accounts", "drift", None), "status"),
+        (("PUT", "accounts", "drift", {"email": "x@example.org"}), "email"),
+        (("DELETE", "accounts", "drift", "attr", "team", None), "attributes.team"),
+        (("POST", "accounts", "drift", "attr", "rogue", {"key": "rogue", "value": "1"}), "attributes.rogue"),
+        (
+            ("DELETE", "accounts", "drift", "identities", {"identity": "/C=CH/CN=drift", "authtype": "X509"}),
+            "identities./C=CH/CN=drift",
+        ),
+        (("POST", "accounts", "drift", "limits", "global", "*", {"bytes": 1}), "quotas.*"),
+        (("DELETE", "accounts", "drift", "limits", "global", "*", None), "quotas.*"),
+        (("POST", "accounts", "drift", "limits", "global", "DRIFT-A", {"bytes": 1}), "quotas.DRIFT-A"),
+        (("POST", "config", {"drift": {"text": "other"}}), "value"),
+        (("DELETE", "config", "drift", "text", None), "created"),
+    ],
+    ids=lambda value: " ".join(map(str, value[:-1])) if isinstance(value, tuple) else "",
+)
+async def test_what_somebody_changed_by_hand_is_taken_back(
+    keeper: Keeper, change: tuple[Any, ...], told: str
+) -> None:
+    wish = lake("drift")
+    await keeper.keep(wish)
+    before = await state(keeper, "drift")
+    method, *path, body = change
+    await keeper.person().change(method, *path, body=body)
+    assert await state(keeper, "drift") != before
+    keeper.look_again()
+    outcomes = await keeper.walk(wish)
+    assert told in " ".join(outcome.change for outcome in outcomes.values())
+    after = await keeper.keep(wish)
+    assert unready(after) == {}
+    assert await state(keeper, "drift") == before
+
+
+async def state(keeper: Keeper, prefix: str) -> dict[str, Any]:
+    """What Rucio has of what `lake(prefix)` declares."""
+    person, upper = keeper.person(), prefix.upper()
+    export = await person.get("export")
+    rses = {name: rse for name, rse in export["rses"].items() if name.startswith(f"{upper}-")}
+    for name, rse in rses.items():
+        rse["limits"] = await person.get("rses", name, "limits")
+        for volatile in ("id", "updated_at", "created_at"):
+            rse.pop(volatile, None)
+    pairs = {
+        (source, destination): one["distance"]
+        for source, row in export["distances"].items()
+        for destination, one in row.items()
+        if source.startswith(f"{upper}-")
+    }
+    return {
+        "rses": rses,
+        "distances": dict(sorted(pairs.items())),
+        "account": await _account(person, prefix),
+    } | {"options": (await person.get("config")).get(prefix)}
+
+
+async def _account(person: RucioHttp, name: str) -> dict[str, Any]:
+    found = await person.get("accounts", name)
+    kept = {key: found[key] for key in ("status", "email", "account_type")}
+    if found["status"] != "ACTIVE":
+        return kept
+    limits = await person.get("accounts", name, "limits", "global")
+    return kept | {
+        "attributes": sorted(
+            (one["key"], str(one["value"])) for one in await person.get("accounts", name, "attr", "")
+        ),
+        "identities": sorted(one["identity"] for one in await person.get("accounts", name, "identities")),
+        "limits": {expression: one["limit"] for expression, one in limits.items()},
+        "scopes": sorted(await person.get("scopes", name, "scopes")),
+    }
+
+
+async def test_what_is_left_to_people_is_left(keeper: Keeper) -> None:
+    aspects = ["Attributes", "Protocols", "Limits", "Settings"]
+    wish = {"rses": [storage("FREE-A", unmanaged=aspects)]}
+    await keeper.keep(wish)
+    made = (await keeper.person().get("export"))["rses"]["FREE-A"]
+    assert made["attributes"]["country"] == "FR", "set once"
+    person = keeper.person()
+    await person.change("POST", "rses", "FREE-A", "attr", "country", body={"value": "DE"})
+    await person.change("PUT", "rses", "FREE-A", body={"availability_read": False})
+    await person.change("DELETE", "rses", "FREE-A", "protocols", "davs")
+    await person.change("DELETE", "rses", "FREE-A", "limits", body={"name": "MinFreeSpace"})
+    changes = list(keeper.wire.changes)
+    keeper.look_again()
+    assert (await keeper.walk(wish))["Rse FREE-A"].ready
+    assert keeper.wire.changes == changes
+
+
+async def test_links_and_their_end(keeper: Keeper) -> None:
+    rses = [storage(f"LINK-{letter}") for letter in "ABC"]
+    one_way = [{"source": "LINK-A", "destination": "LINK-B", "distance": 3}]
+    await keeper.keep({"rses": rses, "distances": {"default": 0, "links": one_way}})
+    assert await links(keeper) == {("A", "B"): 3}
+    await keeper.keep({"rses": rses, "distances": {"default": 2}})
+    assert await links(keeper) == {(a, b): 2 for a in "ABC" for b in "ABC" if a != b}
+    await keeper.keep({"rses": rses[:2], "distances": {"default": 0}})
+    # A pair with an RSE that is not declared any more is nobody's business.
+    assert await links(keeper) == {(a, b): 2 for a in "ABC" for b in "ABC" if a != b and "C" in a + b}
+    unknown = [{"source": "LINK-A", "destination": "NOWHERE", "distance": 3}]
+    outcomes = await keeper.keep({"rses": rses, "distances": {"links": unknown}})
+    assert "NOWHERE" in outcomes["Distances distances"].message
+    assert outcomes["Rse LINK-A"].ready
+
+
+async def links(keeper: Keeper) -> dict[tuple[str, str], int]:
+    export = await keeper.person().get("export")
+    return {
+        (source[-1], destination[-1]): one["distance"]
+        for source, row in export["distances"].items()
+        for destination, one in row.items()
+        if source.startswith("LINK-")
+    }
+
+
+async def test_one_that_rucio_refuses_holds_up_no_other(keeper: Keeper) -> None:
+    stranger = account("stranger", scopes=["taken"], quotas=[])
+    wish = {"accounts": [stranger, account("robber", scopes=["taken"], quotas=[]), account("third")]}
+    await keeper.keep({"accounts": [stranger]})
+    outcomes = await keeper.keep(wish)
+    assert outcomes["Account robber"].message == "Rucio refuses (Duplicate): Scope 'taken' already exists!"
+    assert outcomes["Account robber"].terminal
+    assert outcomes["Account stranger"].ready
+    assert outcomes["Account third"].ready
+
+
+async def test_what_is_taken_out_of_the_list(keeper: Keeper) -> None:
+    wish = lake("out")
+    await keeper.keep(wish)
+    assert await keeper.remove("Account", "out") is True
+    assert await keeper.remove("Option", "out/text") is True
+    assert await keeper.remove("Rse", "OUT-A", Policy.RELEASE) is True
+    left = await state(keeper, "out")
+    assert left["account"]["status"] == "SUSPENDED"
+    assert left["options"] is None
+    assert sorted(left["rses"]) == ["OUT-A", "OUT-B"]
+    assert await keeper.remove("Option", "out/text") is True, "again"
+    # What is declared again comes back.
+    keeper.look_again()
+    outcomes = await keeper.keep(wish)
+    assert unready(outcomes) == {}
+    assert (await state(keeper, "out"))["account"]["scopes"] == ["out", "out.test"]
+
+
+async def test_an_rse_with_replicas_passes_for_empty_until_it_is_counted(keeper: Keeper) -> None:
+    """Why the operator removes no RSE (docs/decisions/0011): should Rucio learn to count, this fails."""
+    await keeper.keep(lake("held"))
+    replica = {"scope": "held", "name": "file", "bytes": 1, "adler32": "00000001"}
+    await keeper.person().change("POST", "replicas", body={"rse": "HELD-A", "files": [replica]})
+    await keeper.person().change("DELETE", "rses", "HELD-A")
+    assert "HELD-A" not in (await state(keeper, "held"))["rses"]
+
+
+async def test_a_token_that_rucio_forgot_is_got_anew(keeper: Keeper, rucio: Rucio) -> None:
+    await keeper.keep({"options": [{"section": "token", "option": "a", "value": "1"}]})
+    rucio.database.sql("DELETE FROM tokens", database="lake")
+    outcomes = await keeper.keep({"options": [{"section": "token", "option": "a", "value": "2"}]})
+    assert outcomes["Option token/a"].ready
+
+
+async def test_a_suspended_tenant_asks_nobody(keeper: Keeper) -> None:
+    outcomes = await keeper.walk(lake("asleep"), suspend=True)
+    assert unready(outcomes) == {}
+    assert (keeper.wire.reads, keeper.wire.changes) == (0, [])
+
+
+async def test_a_wrong_password_is_told_without_it(rucio: Rucio, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.rucio.declared.ROOT_PASSWORD", "canary")
+    outcomes = await Keeper(rucio.url).walk({"rses": [storage("SHUT-A")]})
+    told = outcomes["Rse SHUT-A"]
+    assert told.reason == "CredentialsRefused"
+    assert "account root" in told.message
+    assert "canary" not in told.message
+
+
+@pytest.mark.parametrize("how", ["before", "after", "lost"])
+async def test_cut_off_at_every_change(rucio: Rucio, how: str) -> None:
+    whole = Keeper(rucio.url)
+    await whole.keep(lake(f"cut{how}"))
+    wanted = await state(whole, f"cut{how}")
+    number = len(whole.wire.changes)
+    for at in range(1, number + 1):
+        prefix = f"cut{how}{at}"
+        broken = Keeper(rucio.url, Wire(at=at, how=how))
+        try:
+            await broken.walk(lake(prefix))
+            await broken.walk(lake(prefix))
+        except* Killed:
+            pass
+        survivor = broken if how == "lost" else Keeper(rucio.url)
+        survivor.look_again()
+        outcomes = await survivor.keep(lake(prefix), passes=12)
+        assert unready(outcomes) == {}, at
+        found = repr(await state(survivor, prefix))
+        assert found.replace(prefix.upper(), f"CUT{how.upper()}").replace(prefix, f"cut{how}") == repr(
+            wanted
+        ), at

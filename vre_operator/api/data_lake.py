@@ -1,0 +1,343 @@
+"""spec.dataLake: the Rucio data lake, and what is declared in it.
+
+Names, lengths and protocols as Rucio 41 takes them: contracts/rucio.md section 6. What Rucio would accept and
+then fail on at every transfer (an implementation that does not exist, a priority below zero) is refused here.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+from vre_operator.api.base import Hostname, Model, Quantity
+from vre_operator.api.rules import Rule, Unique, matches
+
+RSE_NAME = r"^[A-Z0-9]+([_-][A-Z0-9]+)*$"
+ACCOUNT = r"^[-a-z0-9_]+$"
+SCOPE = r"^[-a-zA-Z_.0-9]+$"
+HOST = r"^[a-zA-Z0-9]([-a-zA-Z0-9.]*[a-zA-Z0-9])?$"
+
+RseName = Annotated[
+    str,
+    Field(max_length=100),
+    matches(
+        RSE_NAME,
+        "is no RSE name",
+        "use upper-case letters and digits with single - or _ between, as in CERN-DISK",
+    ),
+]
+AccountName = Annotated[
+    str,
+    Field(min_length=1, max_length=25),
+    matches(
+        ACCOUNT, "is no Rucio account", "use at most 25 lower-case letters, digits, - and _, as in production"
+    ),
+]
+ScopeName = Annotated[
+    str,
+    Field(min_length=1, max_length=25),
+    matches(SCOPE, "is no Rucio scope", "use at most 25 letters, digits, - . and _, as in survey.2026"),
+]
+Key = Annotated[
+    str,
+    Field(min_length=1, max_length=30),
+    matches(r"^[-a-zA-Z0-9_.]+$", "is no name of an attribute", "use at most 30 letters, digits, - . and _"),
+]
+
+
+class Attribute(Model):
+    """A name and a value, both as text."""
+
+    name: Key
+    """Name of the attribute, such as country or greedyDeletion."""
+    value: Annotated[str, Field(max_length=250)]
+    """Its value. Rucio reads true and false as such, and whole numbers as numbers where it wants one."""
+
+
+class Scheme(StrEnum):
+    """What Rucio 41 speaks to storage."""
+
+    DAVS = "davs"
+    HTTPS = "https"
+    HTTP = "http"
+    ROOT = "root"
+    FILE = "file"
+    STORM = "storm"
+    MAGNET = "magnet"
+
+
+class Implementation(StrEnum):
+    """Rucio's classes for storage, without `rucio.rse.protocols.`."""
+
+    GFAL = "gfal.Default"
+    GFAL_NO_RENAME = "gfal.NoRename"
+    WEBDAV = "webdav.Default"
+    WEBDAV_NO_RENAME = "webdav.NoRename"
+    XROOTD = "xrootd.Default"
+    POSIX = "posix.Default"
+    SYMLINK = "posix.Symlink"
+    STORM = "storm.Default"
+    BITTORRENT = "bittorrent.Default"
+
+
+Priority = Annotated[int, Field(ge=0, le=100)]
+
+
+class Access(Model):
+    """Who may use a protocol for what: a priority each, the lowest first; absent means never."""
+
+    read: Priority | None = None
+    """Priority for reading."""
+    write: Priority | None = None
+    """Priority for writing."""
+    delete: Priority | None = None
+    """Priority for deleting."""
+
+
+class WideAccess(Access):
+    """The same from outside, and for copies from storage to storage."""
+
+    third_party_read: Priority | None = None
+    """Priority as the source of a copy from storage to storage."""
+    third_party_write: Priority | None = None
+    """Priority as the destination of a copy from storage to storage."""
+
+
+class Protocol(Model):
+    """A way to an RSE's storage."""
+
+    cel_rules = (
+        Rule(
+            "!(self.implementation in ['webdav.Default', 'webdav.NoRename'])"
+            " || self.scheme in ['https', 'http']",
+            "does not speak this scheme",
+            "use scheme https with webdav, or implementation gfal.Default with davs",
+            lambda self: (
+                not self.implementation.startswith("webdav.") or self.scheme in (Scheme.HTTPS, Scheme.HTTP)
+            ),
+            path=".implementation",
+        ),
+    )
+
+    scheme: Scheme
+    """davs, https, http, root, file, storm or magnet."""
+    hostname: Annotated[
+        str,
+        Field(max_length=200),
+        matches(HOST, "is no host", "give the storage's DNS name without scheme, port and path"),
+    ]
+    """DNS name of the storage; localhost for scheme file."""
+    port: Annotated[int, Field(ge=0, le=65535)]
+    """Its port; 0 for scheme file."""
+    prefix: Annotated[
+        str,
+        Field(max_length=500),
+        matches(r"^/[^\s]*$", "is no absolute path", "begin the prefix with a slash, as in /eos/survey/"),
+    ]
+    """Path below which this RSE keeps its files."""
+    implementation: Implementation = Implementation.GFAL
+    """Rucio's class for it."""
+    lan: Access = Access(read=1, write=1, delete=1)
+    """From inside the site."""
+    wan: WideAccess = WideAccess(read=1, write=1, delete=1, third_party_read=1, third_party_write=1)
+    """From anywhere else."""
+    extended: Annotated[tuple[Attribute, ...], Field(max_length=20), Unique("name")] = ()
+    """Extended attributes that the implementation asks for."""
+
+
+class RseType(StrEnum):
+    DISK = "DISK"
+    TAPE = "TAPE"
+
+
+class Availability(Model):
+    """What may be done with an RSE at present."""
+
+    read: bool = True
+    """Files may be read."""
+    write: bool = True
+    """Files may be written."""
+    delete: bool = True
+    """Files may be deleted."""
+
+
+class RseLimits(Model):
+    """Bounds of an RSE's space."""
+
+    min_free_space: Quantity | None = None
+    """Replicas that nobody asks for are deleted when less than this is free."""
+    max_space_available: Quantity | None = None
+    """No rule places files here beyond this."""
+
+
+class Aspect(StrEnum):
+    """Parts of an RSE that can be left to people."""
+
+    SETTINGS = "Settings"
+    ATTRIBUTES = "Attributes"
+    PROTOCOLS = "Protocols"
+    LIMITS = "Limits"
+
+
+class Rse(Model):
+    """A Rucio storage element: a place for files, and the ways to it."""
+
+    name: RseName
+    """Name of the RSE. Rucio never forgets it: one that was deleted comes back by the same name."""
+    type: RseType = RseType.DISK
+    """DISK or TAPE."""
+    deterministic: bool = True
+    """Whether paths follow from names; otherwise each file's path is kept in the database."""
+    volatile: bool = False
+    """Whether files may vanish by themselves, as in a cache."""
+    availability: Availability = Availability()
+    """What may be done with it at present."""
+    attributes: Annotated[tuple[Attribute, ...], Field(max_length=50), Unique("name")] = ()
+    """Attributes, for RSE expressions (country=FR) and for Rucio's behaviour (greedyDeletion, fts)."""
+    protocols: Annotated[tuple[Protocol, ...], Field(max_length=10), Unique("scheme", "hostname", "port")] = ()
+    """Ways to its storage, each with another scheme, hostname or port."""
+    limits: RseLimits = RseLimits()
+    """Bounds of its space."""
+    unmanaged: Annotated[tuple[Aspect, ...], Field(max_length=4), Unique()] = ()
+    """What the operator sets when it makes the RSE, and then leaves to people: Settings, Attributes,
+    Protocols, Limits."""
+
+
+class Distance(Model):
+    """How far one RSE is from another, for transfers in that direction."""
+
+    source: RseName
+    """RSE from which files are copied."""
+    destination: RseName
+    """RSE to which they are copied."""
+    distance: Annotated[int, Field(ge=0, le=1000)]
+    """Nearer sources are taken first; 0 means no transfers this way."""
+
+
+class Distances(Model):
+    """Which RSEs copy files to which."""
+
+    default: Annotated[int, Field(ge=0, le=1000)] = 1
+    """Distance between any two RSEs of the list; 0 means that only the links below exist."""
+    links: Annotated[tuple[Distance, ...], Field(max_length=1000), Unique("source", "destination")] = ()
+    """Exceptions."""
+
+
+class Option(Model):
+    """An option of Rucio's configuration table."""
+
+    section: Annotated[str, Field(min_length=1, max_length=100)]
+    """Section of the configuration, such as conveyor."""
+    option: Annotated[str, Field(min_length=1, max_length=100)]
+    """Name of the option."""
+    value: Annotated[str, Field(max_length=1000)]
+    """Its value. Services see a change within 15 minutes."""
+
+
+class AccountType(StrEnum):
+    USER = "User"
+    GROUP = "Group"
+    SERVICE = "Service"
+
+
+class IdentityType(StrEnum):
+    OIDC = "OIDC"
+    X509 = "X509"
+
+
+class AccountIdentity(Model):
+    """How somebody proves to be an account."""
+
+    type: IdentityType
+    """OIDC or X509."""
+    identity: Annotated[str, Field(min_length=1, max_length=500)]
+    """For OIDC `SUB=<sub>, ISS=<issuer>`, for X509 the subject with slashes."""
+    email: Annotated[str, Field(max_length=250)] = ""
+    """E-mail address of whoever it is; the account's when empty."""
+
+
+class Quota(Model):
+    """How much an account may place somewhere by rules."""
+
+    rse_expression: Annotated[str, Field(min_length=1, max_length=250)]
+    """The RSEs concerned, as a Rucio RSE expression: a name, tier=1, or *."""
+    size: Quantity
+    """Bytes in all."""
+
+
+class Account(Model):
+    """A Rucio account of a service or a group. People's accounts come from the identity provider."""
+
+    name: AccountName
+    """Name of the account."""
+    type: AccountType = AccountType.SERVICE
+    """Service, Group or User."""
+    email: Annotated[str, Field(max_length=250)] = ""
+    """E-mail address for notices."""
+    admin: bool = False
+    """May do nearly everything in this Rucio."""
+    attributes: Annotated[tuple[Attribute, ...], Field(max_length=20), Unique("name")] = ()
+    """Attributes, for permissions and policies."""
+    identities: Annotated[tuple[AccountIdentity, ...], Field(max_length=20), Unique("type", "identity")] = ()
+    """Who may act as this account."""
+    quotas: Annotated[tuple[Quota, ...], Field(max_length=50), Unique("rse_expression")] = ()
+    """How much it may place by rules; nothing where there is none."""
+    scopes: Annotated[tuple[ScopeName, ...], Field(max_length=50), Unique()] = ()
+    """Scopes that it owns. Rucio never removes a scope."""
+
+
+class DaemonGroup(StrEnum):
+    RULES = "Rules"
+    DELETION = "Deletion"
+    SUBSCRIPTIONS = "Subscriptions"
+
+
+class DaemonSize(StrEnum):
+    SMALL = "Small"
+    MEDIUM = "Medium"
+    LARGE = "Large"
+
+
+class Daemons(Model):
+    """Rucio's daemons, which make what was asked for true."""
+
+    groups: Annotated[tuple[DaemonGroup, ...], Field(max_length=3), Unique()] = (
+        DaemonGroup.RULES,
+        DaemonGroup.DELETION,
+    )
+    """Rules evaluates rules and counts; Deletion deletes what no rule keeps; Subscriptions makes rules for new
+    data."""
+    size: DaemonSize = DaemonSize.SMALL
+    """Memory and CPU of each: Small for up to a million files, Medium, Large."""
+
+
+class SchemaUpgrade(StrEnum):
+    MANUAL = "Manual"
+    AUTOMATIC = "Automatic"
+
+
+class DataLake(Model):
+    """The Rucio data lake."""
+
+    enabled: bool = False
+    """Deploy a Rucio server with a database of its own."""
+    hostname: Hostname | None = None
+    """Hostname at which Rucio answers the world, another one than spec.hostname. Only people's notebooks
+    reach it when absent."""
+    daemons: Daemons = Daemons()
+    """Which of Rucio's daemons run, and how large they are."""
+    schema_upgrade: SchemaUpgrade = SchemaUpgrade.MANUAL
+    """What happens when a new version of Rucio needs another database schema. Manual: it waits, and the former
+    version goes on running. Automatic: the schema is upgraded in one transaction before the new version starts;
+    there is no way back but a backup."""
+    rses: Annotated[tuple[Rse, ...], Field(max_length=300), Unique("name")] = ()
+    """Storage elements. What is declared is kept so: a change made by hand in Rucio is taken back. One that is
+    taken out of the list stays in Rucio as it is."""
+    distances: Distances = Distances()
+    """Which of these RSEs copy files to which."""
+    accounts: Annotated[tuple[Account, ...], Field(max_length=300), Unique("name")] = ()
+    """Accounts of services and groups."""
+    options: Annotated[tuple[Option, ...], Field(max_length=200), Unique("section", "option")] = ()
+    """Rucio's configuration table."""

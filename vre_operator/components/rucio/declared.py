@@ -1,0 +1,131 @@
+"""What is declared in the tenant's Rucio, as resources of the rucio target (its modules tell the bodies)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from vre_operator.api.data_lake import Account, Protocol, Rse
+from vre_operator.api.rules import quantity
+from vre_operator.components import ids
+from vre_operator.components.context import Environment, rucio
+from vre_operator.engine.refs import Ref
+from vre_operator.engine.resources import Policy, Resource, ResourceId
+
+_CLASSES = "rucio.rse.protocols."
+
+
+def render(env: Environment, component: str, root: ResourceId, server: ResourceId) -> Iterator[Resource]:
+    """root: Secret of the root account. server: the Deployment that has to answer first."""
+    lake = env.spec.data_lake
+    entry = Resource(
+        id=rucio("Server", "server"),
+        component=component,
+        body={
+            "url": f"http://{env.service_host(ids.RUCIO)}",
+            "account": "root",
+            "username": Ref(root, "username"),
+            "password": Ref(root, "password"),
+            "ca_bundle": "",
+            "asleep": env.spec.suspend,
+        },
+        needs=frozenset({server, ids.rucio_service(env)}),
+        policy=Policy.EXTERNAL,
+        origin="spec.dataLake",
+    )
+    yield entry
+    needs = frozenset({entry.id, server})
+    for index, rse in enumerate(lake.rses):
+        yield Resource(
+            id=rucio("Rse", rse.name),
+            component=component,
+            body=_rse(rse),
+            needs=needs,
+            # Never removed: whether an RSE is empty Rucio itself tells from a counter that lags (0011).
+            policy=Policy.RELEASE,
+            origin=f"spec.dataLake.rses[{index}]",
+        )
+    if lake.rses:
+        yield Resource(
+            id=rucio("Distances", "distances"),
+            component=component,
+            body={
+                "rses": [rse.name for rse in lake.rses],
+                "default": lake.distances.default,
+                "links": [link.model_dump(mode="json") for link in lake.distances.links],
+            },
+            needs=needs,
+            policy=Policy.RELEASE,
+            origin="spec.dataLake.distances",
+        )
+    for index, account in enumerate(lake.accounts):
+        yield Resource(
+            id=rucio("Account", account.name),
+            component=component,
+            body=_account(account),
+            needs=needs,
+            origin=f"spec.dataLake.accounts[{index}]",
+        )
+    for index, option in enumerate(lake.options):
+        yield Resource(
+            id=rucio("Option", f"{option.section}/{option.option}"),
+            component=component,
+            body={"value": option.value},
+            needs=needs,
+            origin=f"spec.dataLake.options[{index}]",
+        )
+
+
+def _rse(rse: Rse) -> dict[str, Any]:
+    limits = {
+        "MinFreeSpace": rse.limits.min_free_space,
+        "MaxSpaceAvailable": rse.limits.max_space_available,
+    }
+    return {
+        "settings": {
+            "rse_type": rse.type.value,
+            "deterministic": rse.deterministic,
+            "volatile": rse.volatile,
+            **{f"availability_{what}": value for what, value in rse.availability.model_dump().items()},
+        },
+        "attributes": {attribute.name: attribute.value for attribute in rse.attributes},
+        "protocols": [_protocol(protocol) for protocol in rse.protocols],
+        "limits": {name: int(quantity(size)) for name, size in limits.items() if size is not None},
+        "unmanaged": [aspect.value for aspect in rse.unmanaged],
+    }
+
+
+def _protocol(protocol: Protocol) -> dict[str, Any]:
+    def access(domain: Any) -> dict[str, int | None]:
+        return {name: getattr(domain, name) for name in ("read", "write", "delete")}
+
+    return {
+        "scheme": protocol.scheme.value,
+        "hostname": protocol.hostname,
+        "port": protocol.port,
+        "prefix": protocol.prefix,
+        "impl": f"{_CLASSES}{protocol.implementation.value}",
+        "domains": {
+            "lan": access(protocol.lan),
+            "wan": access(protocol.wan)
+            | {
+                "third_party_copy_read": protocol.wan.third_party_read,
+                "third_party_copy_write": protocol.wan.third_party_write,
+            },
+        },
+        "extended_attributes": {one.name: one.value for one in protocol.extended} or None,
+    }
+
+
+def _account(account: Account) -> dict[str, Any]:
+    attributes = {attribute.name: attribute.value for attribute in account.attributes}
+    return {
+        "type": account.type.value.upper(),
+        "email": account.email,
+        "attributes": attributes | ({"admin": "true"} if account.admin else {}),
+        "identities": [
+            {"type": one.type.value, "identity": one.identity, "email": one.email} for one in account.identities
+        ],
+        "quotas": {quota.rse_expression: int(quantity(quota.size)) for quota in account.quotas},
+        "scopes": list(account.scopes),
+    }

@@ -1,0 +1,143 @@
+"""One tenant's Rucio as last seen: read in a few large pieces that all of the tenant's resources share."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from vre_operator.targets.rucio.change import Change
+from vre_operator.targets.rucio.http import Refused, RucioHttp
+
+CHECK = (300.0, 900.0)
+"""Seconds between two readings of a settled lake."""
+
+# A walk is over long before; what was read takes tens of MiB where there are hundreds of RSEs.
+_KEEP = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """Something that was read. began: when its reading began, so that a later change is not taken for seen."""
+
+    value: Any = field(repr=False)
+    began: float
+
+
+@dataclass(slots=True)
+class Lake:
+    """settled: what was found to be as wanted, with the digest of what was wanted, until it is `due`.
+
+    differing: what an observation found, for the apply that follows it. tried: what the last changes were to
+    set right; what is found again then, Rucio ignores. asleep: the tenant is suspended, and nobody answers.
+    """
+
+    http: RucioHttp
+    clock: Callable[[], float]
+    settled: dict[str, str] = field(default_factory=dict)
+    differing: dict[str, list[Change]] = field(default_factory=dict)
+    tried: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    due: float = 0.0
+    asleep: bool = False
+    _pieces: dict[str, _Piece] = field(default_factory=dict)
+    _changed: dict[str, float] = field(default_factory=dict)
+    _reading: dict[str, asyncio.Lock] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        # After a restart the first readings are spread over the shortest interval.
+        self.due = self.clock() + random.uniform(0.0, CHECK[0])  # noqa: S311
+
+    def is_settled(self, key: str, digest: str) -> bool:
+        """Whether nothing has to be asked for this resource now."""
+        if self.clock() >= self.due:
+            self.settled.clear()
+            self.tried.clear()
+            self._pieces.clear()
+            self.due = self.clock() + random.uniform(*CHECK)  # noqa: S311
+        return self.settled.get(key) == digest
+
+    def rest(self) -> None:
+        """Let go of what was read."""
+        self._pieces.clear()
+
+    async def rses(self) -> Mapping[str, Mapping[str, Any]]:
+        """What the export says of each RSE."""
+        found: Mapping[str, Mapping[str, Any]] = (await self._export())["rses"]
+        return found
+
+    async def distances(self) -> Mapping[str, Mapping[str, int | None]]:
+        """{source: {destination: distance}}."""
+        found: Mapping[str, Mapping[str, int | None]] = (await self._export())["distances"]
+        return found
+
+    async def limits(self, rse: str) -> Mapping[str, int]:
+        """The limits of an RSE that is there."""
+        found = await self._piece(f"limits {rse}", lambda: self.http.get("rses", rse, "limits"))
+        return dict(found or {})
+
+    async def options(self) -> Mapping[str, Mapping[str, Any]]:
+        """The configuration table: {section: {option: value}}."""
+        found: Mapping[str, Mapping[str, Any]] = await self._piece("options", lambda: self.http.get("config"))
+        return found
+
+    async def account(self, name: str) -> Mapping[str, Any] | None:
+        """What Rucio has of an account (see accounts.py); None when it never was there."""
+        found: Mapping[str, Any] | None = await self._piece(f"account {name}", lambda: self._account(name))
+        return found
+
+    async def make(self, key: str, pieces: Sequence[str], changes: Iterable[Change]) -> None:
+        """Send `changes` one after the other. Whatever was read of `pieces` is old from now on."""
+        wanted = list(changes)
+        self.settled.pop(key, None)
+        try:
+            for change in wanted:
+                await self.http.change(change.method, *change.path, body=change.body, but=change.done)
+        finally:
+            for piece in pieces:
+                self._changed[piece] = self.clock()
+        self.tried[key] = tuple(change.what for change in wanted)
+
+    async def _export(self) -> Mapping[str, Any]:
+        return await self._piece("export", self._read_export)  # type: ignore[no-any-return]
+
+    async def _read_export(self) -> Mapping[str, Any]:
+        found = await self.http.get("export")
+        distances = {
+            source: {destination: one.get("distance") for destination, one in row.items()}
+            for source, row in found.get("distances", {}).items()
+        }
+        return {"rses": found.get("rses", {}), "distances": distances}
+
+    async def _account(self, name: str) -> Mapping[str, Any] | None:
+        try:
+            account = await self.http.get("accounts", name)
+        except Refused as refusal:
+            if refusal.kind == "AccountNotFound":
+                return None
+            raise
+        if account.get("status") != "ACTIVE":
+            return {"account": account}  # of others Rucio tells nothing more
+        return {
+            "account": account,
+            "attributes": await self.http.get("accounts", name, "attr", ""),
+            "identities": await self.http.get("accounts", name, "identities"),
+            "limits": await self.http.get("accounts", name, "limits", "global"),
+            "scopes": await self._scopes(name),
+        }
+
+    async def _scopes(self, account: str) -> Any:
+        try:
+            return await self.http.get("scopes", account, "scopes")
+        except Refused as refusal:
+            if refusal.kind == "ScopeNotFound":
+                return []  # it has none
+            raise
+
+    async def _piece(self, name: str, read: Callable[[], Awaitable[Any]]) -> Any:
+        async with self._reading.setdefault(name, asyncio.Lock()):
+            known, now = self._pieces.get(name), self.clock()
+            if known is None or now > known.began + _KEEP or known.began <= self._changed.get(name, -1.0):
+                known = self._pieces[name] = _Piece(await read(), now)
+            return known.value

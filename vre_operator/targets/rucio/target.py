@@ -1,0 +1,223 @@
+"""The port engine.target.Target for a tenant's Rucio.
+
+Nothing is remembered of what was declared: an account, an RSE, an option is whatever is declared by its name,
+and what stands there by that name is taken over. What Rucio cannot undo is checked by reading it back.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, Protocol
+
+from vre_operator.api.conditions import Reason
+from vre_operator.engine.errors import Invalid, NotReady
+from vre_operator.engine.resources import RUCIO, Policy, ResourceId, Tenant
+from vre_operator.engine.target import Desired, Observation, Presence, Promise, Readiness, State, Voucher
+from vre_operator.targets.rucio import accounts, distances, rses
+from vre_operator.targets.rucio.change import Change, same
+from vre_operator.targets.rucio.http import Login, RucioHttp
+from vre_operator.targets.rucio.lake import Lake
+
+SERVER = "Server"
+RSE = "Rse"
+DISTANCES = "Distances"
+ACCOUNT = "Account"
+OPTION = "Option"
+
+# Soon: what was changed is read back, all of it in one request.
+_READ_BACK = 1.0
+
+
+class HttpFactory(Protocol):
+    """Makes the way to one Rucio; tests put faults there."""
+
+    def __call__(self, login: Login, *, clock: Callable[[], float]) -> RucioHttp: ...
+
+
+class RucioTarget:
+    """Kinds: Server (External, where a Rucio is), Rse, Distances, Account, Option (named section/option).
+
+    clock: seconds, of any epoch, for tests.
+    """
+
+    name = RUCIO
+
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic, http: HttpFactory = RucioHttp) -> None:
+        self._clock = clock
+        self._http = http
+        self._lakes: dict[tuple[str, str], tuple[Login, Lake]] = {}
+
+    def observe(self, tenant: Tenant, desired: Desired) -> Observation | Awaitable[Observation]:
+        """Settled: no request; everything is read again about every ten minutes."""
+        if desired.id.kind == SERVER:
+            return self._meet(tenant, desired)
+        lake = self._lake(tenant)
+        if lake.asleep:
+            return Observation(Presence.SYNCED)
+        digest = desired.memo.setdefault("digest", desired.digest)
+        if lake.is_settled(_key(desired.id), digest):
+            return Observation(Presence.SYNCED, recheck_after=max(lake.due - self._clock(), 0.0))
+        return Promise(partial(self._compare, lake, desired, digest))
+
+    def vouch(self, tenant: Tenant, resources: Sequence[ResourceId], *, walked: bool) -> Voucher | None:
+        """Trusted until the next reading, also by an operator that has just started."""
+        known = self._lakes.get(tenant.key)
+        if known is None:
+            return Voucher("")
+        lake = known[1]
+        if walked:
+            lake.rest()
+        rest = lake.due - self._clock()
+        return Voucher("", rest) if rest > 0 else None
+
+    async def apply(self, tenant: Tenant, desired: Desired) -> Observation:
+        """Send what differs; whether it helped is told by the next reading."""
+        lake = self._lake(tenant)
+        key = _key(desired.id)
+        # Of the observation just before: to read again after each change would be an export for each RSE.
+        changes = lake.differing.pop(key, None)
+        if changes is None:
+            _, changes = await _differences(lake, desired)
+        await lake.make(key, _pieces(desired.id), changes)
+        readiness = Readiness(State.PROGRESSING, Reason.PROGRESSING, "to be read back")
+        return Observation(Presence.SYNCED, readiness, recheck_after=_READ_BACK)
+
+    async def delete(self, tenant: Tenant, resource: ResourceId, policy: Policy, data: bool) -> bool:
+        """Take it out of Rucio where that was asked for; everything else stays there as it is.
+
+        When the whole Rucio goes, nothing is taken out: it may come back with the same database.
+        """
+        del data
+        if self.name in tenant.left or policy is not Policy.DELETE:
+            return True
+        lake = self._lake(tenant)
+        if lake.asleep:
+            raise NotReady("The tenant is suspended, and so is its Rucio", remedy="Set spec.suspend to false.")
+        if removal := _removal(resource):
+            await lake.make(_key(resource), _pieces(resource), [removal])
+        return True
+
+    def forget(self, tenant: tuple[str, str]) -> None:
+        """The tenant is no more."""
+        self._lakes.pop(tenant, None)
+
+    def _meet(self, tenant: Tenant, desired: Desired) -> Observation:
+        body = desired.body
+        login = Login(**{name: body[name] for name in ("url", "account", "username", "password", "ca_bundle")})
+        known = self._lakes.get(tenant.key)
+        if known is None or known[0] != login:
+            self._lakes[tenant.key] = (login, Lake(self._http(login, clock=self._clock), self._clock))
+        self._lake(tenant).asleep = body["asleep"]
+        return Observation(Presence.SYNCED)
+
+    def _lake(self, tenant: Tenant) -> Lake:
+        known = self._lakes.get(tenant.key)
+        if known is None:
+            raise NotReady("The tenant's Rucio is not known yet")
+        return known[1]
+
+    async def _compare(self, lake: Lake, desired: Desired, digest: str) -> Observation:
+        key = _key(desired.id)
+        present, changes = await _differences(lake, desired)
+        lacks = await _lacks(lake, desired)
+        if not changes and not lacks:
+            lake.tried.pop(key, None)
+            lake.settled[key] = digest
+            return Observation(Presence.SYNCED, recheck_after=max(lake.due - self._clock(), 0.0))
+        if not changes and lacks:
+            return Observation(Presence.SYNCED, lacks, recheck_after=_READ_BACK)
+        detail = ", ".join(change.what for change in changes[:5])
+        if lake.tried.get(key) == tuple(change.what for change in changes):
+            message = (
+                f"Rucio took the change of {detail} and shows it unchanged. See its server's log; "
+                "it is tried again at the next reading."
+            )
+            return Observation(Presence.SYNCED, Readiness(State.FAILED, Reason.REJECTED, message))
+        lake.differing[key] = changes
+        return Observation(Presence.DRIFTED if present else Presence.ABSENT, detail=detail)
+
+
+async def _differences(lake: Lake, desired: Desired) -> tuple[bool, list[Change]]:
+    """Whether it is there, and what would set it right."""
+    name, body = desired.id.name, desired.body
+    match desired.id.kind:
+        case "Rse":
+            seen = (await lake.rses()).get(name)
+            if seen is not None and _compares_limits(body):
+                seen = {**seen, "limits": await lake.limits(name)}
+            return seen is not None, rses.changes(name, body, seen)
+        case "Distances":
+            pairs = desired.memo.setdefault("pairs", distances.wanted(body))
+            there = set(await lake.rses())
+            return True, distances.changes(pairs, await lake.distances(), there)
+        case "Account":
+            account = await lake.account(name)
+            return account is not None, accounts.changes(name, body, account)
+        case "Option":
+            return _option(name, body, await lake.options())
+        case kind:
+            raise Invalid(f"The rucio target has no kind {kind}")
+
+
+def _compares_limits(body: Mapping[str, Any]) -> bool:
+    return "Limits" not in body["unmanaged"]
+
+
+def _option(
+    name: str, body: Mapping[str, Any], seen: Mapping[str, Mapping[str, Any]]
+) -> tuple[bool, list[Change]]:
+    section, _, option = name.partition("/")
+    value = seen.get(section, {}).get(option)
+    if value is not None and same(body["value"], value):
+        return True, []
+    change = Change("value", "POST", ("config",), {section: {option: body["value"]}})
+    return value is not None, [change]
+
+
+async def _lacks(lake: Lake, desired: Desired) -> Readiness | None:
+    """What else has to be there before all of a resource can be."""
+    if desired.id.kind != DISTANCES:
+        return None
+    there, declared = (await lake.rses()).keys(), set(desired.body["rses"])
+    linked = {link[end] for link in desired.body["links"] for end in ("source", "destination")}
+    if unknown := sorted(linked - declared - there):
+        message = (
+            f"links names {unknown[0]}, which is neither in spec.dataLake.rses nor in Rucio. Declare it, or"
+            " remove the link"
+        )
+        return Readiness(State.FAILED, Reason.NOT_FOUND, message)
+    if missing := sorted(declared - there):
+        message = f"waits for {', '.join(missing[:5])}"
+        return Readiness(State.PROGRESSING, Reason.WAITING, message)
+    return None
+
+
+def _removal(resource: ResourceId) -> Change | None:
+    match resource.kind:
+        case "Option":
+            return Change("it", "DELETE", ("config", *resource.name.split("/", 1)), done=("ConfigNotFound",))
+        case "Account":
+            return Change(
+                "it", "PUT", ("accounts", resource.name), {"status": "SUSPENDED"}, done=("AccountNotFound",)
+            )
+        case _:
+            return None
+
+
+def _key(resource: ResourceId) -> str:
+    return f"{resource.kind} {resource.name}"
+
+
+def _pieces(resource: ResourceId) -> tuple[str, ...]:
+    """What was read and is old when the resource was changed."""
+    match resource.kind:
+        case "Rse":
+            return ("export", f"limits {resource.name}")
+        case "Distances":
+            return ("export",)
+        case "Account":
+            return (f"account {resource.name}",)
+        case _:
+            return ("options",)
