@@ -69,8 +69,31 @@ class Owner:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnScope:
+    """A scope that the provider has to be told of: what a token has that was asked for with it.
+
+    audiences: who takes the token. wlcg: it is a token of the WLCG profile, as storage wants it. groups: it
+    lists the person's groups as that profile does. shared: only its name matters, and all tenants of a realm
+    have it together: made when it is missing, and never touched again.
+    """
+
+    name: str
+    audiences: tuple[str, ...]
+    wlcg: bool = False
+    groups: bool = False
+    shared: bool = False
+
+    @classmethod
+    def parse(cls, body: Mapping[str, Any]) -> Self:
+        return cls(**{**body, "audiences": tuple(body["audiences"])})
+
+
+@dataclass(frozen=True, slots=True)
 class ClientSpec:
-    """A Client's body. `credential` registers it (or is the client itself for provider manual)."""
+    """A Client's body. `credential` registers it (or is the client itself for provider manual).
+
+    own_scopes: made with the client where its provider lets us (keycloak-admin); elsewhere they must be there.
+    """
 
     provider: Provider
     issuer: str
@@ -87,6 +110,7 @@ class ClientSpec:
     groups_claim: str = "groups"
     pkce: bool = True
     display_name: str = ""
+    own_scopes: tuple[OwnScope, ...] = ()
 
     @classmethod
     def parse(cls, body: Mapping[str, Any]) -> Self:
@@ -97,6 +121,7 @@ class ClientSpec:
             key: tuple(body[key]) if isinstance(body[key], list) else body[key] for key in known
         }
         values["provider"] = Provider(body["provider"])
+        values["own_scopes"] = tuple(OwnScope.parse(one) for one in body.get("own_scopes", ()))
         values["token_endpoint"] = endpoints.get("token_endpoint", "")
         values["registration_endpoint"] = endpoints.get("registration_endpoint", "")
         return cls(**values)
