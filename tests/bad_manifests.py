@@ -75,6 +75,10 @@ def _lake(name: str, lake: Mapping[str, Any], path: str, says: str, server: str 
     return _bad(name, {"dataLake": {"enabled": True, **lake}}, f"dataLake.{path}", says, server)
 
 
+def _storage(**fields: Any) -> Mapping[str, Any]:
+    return {"storage": [{"name": "SITE-LAKE", "hostname": "lake.example.org", **fields}]}
+
+
 def _rse(**fields: Any) -> Mapping[str, Any]:
     return {"rses": [{"name": "SITE-DISK", **fields}]}
 
@@ -294,6 +298,26 @@ BAD: tuple[Bad, ...] = (
         "scheme or hostname or port",
         "Duplicate",
     ),
+    _lake("storage in lower case", _storage(name="disk"), "storage[0].name", "single hyphens"),
+    _lake("storage with an underscore", _storage(name="MY_DISK"), "storage[0].name", "single hyphens"),
+    _lake("storage too small", _storage(size="512Mi"), "storage[0].size", "1Gi or more"),
+    _lake("storage at the VRE", _storage(hostname="vre.example.org"), "storage", "disk.example.org"),
+    _lake(
+        "storage at Rucio",
+        {"hostname": "disk.example.org", **_storage(hostname="disk.example.org")},
+        "storage",
+        "a hostname of its own",
+    ),
+    _lake(
+        "two storages at one hostname",
+        {"storage": [{"name": name, "hostname": "disk.example.org"} for name in ("A", "B")]},
+        "storage",
+        "a hostname of its own",
+    ),
+    _lake("storage and RSE of one name", {**_storage(), **_rse(name="SITE-LAKE")}, "rses", "another name"),
+    _lake(
+        "FTS without a scheme", {"transfers": {"fts": "fts.example.org"}}, "transfers.fts", "https://HOST:PORT"
+    ),
     _lake("account too long", {"accounts": [{"name": "a" * 26}]}, "accounts[0].name", "maxLength 25", "25"),
     _lake("account with a dot", {"accounts": [{"name": "a.b"}]}, "accounts[0].name", "lower-case"),
     _lake(
@@ -352,6 +376,13 @@ BAD_OFFLINE: tuple[Bad, ...] = (
 _EMBEDDED = {"spec": {"database": {"embedded": {"size": "8Gi", "storageClass": "slow"}}}}
 _EXTERNAL = {"spec": {"database": {"external": {"secret": {"name": "postgres"}}}}}
 
+
+def _lake_of(**fields: Any) -> Mapping[str, Any]:
+    return {"spec": {"dataLake": {"enabled": True, **_storage(**{"size": "2Gi", **fields})}}}
+
+
+_LAKE = _lake_of()
+
 BAD_CHANGES: tuple[BadChange, ...] = (
     BadChange(
         "issuer",
@@ -393,6 +424,23 @@ BAD_CHANGES: tuple[BadChange, ...] = (
     ),
     BadChange("storage class given", {}, _EMBEDDED, "spec.database.embedded.storageClass", "set it back"),
     BadChange(
+        "lake's volume shrinks", _LAKE, _lake_of(size="1Gi"), "spec.dataLake.storage[0].size", "only grow"
+    ),
+    BadChange(
+        "lake's volume moves",
+        _LAKE,
+        _lake_of(storageClass="fast"),
+        "spec.dataLake.storage[0].storageClass",
+        "set it back",
+    ),
+    BadChange(
+        "lake's storage at another hostname",
+        _LAKE,
+        _lake_of(hostname="other.example.org"),
+        "spec.dataLake.storage[0].hostname",
+        "set it back",
+    ),
+    BadChange(
         "database forgotten",
         _EMBEDDED,
         {"spec": {"database": ...}},
@@ -433,6 +481,19 @@ FINE: tuple[tuple[str, Mapping[str, Any]], ...] = (
     (
         "a lake with storage",
         {"spec": {"dataLake": {"enabled": True, **_rse(protocols=[_protocol(), _protocol(port=8443)])}}},
+    ),
+    (
+        "a lake with storage of its own",
+        {
+            "spec": {
+                "dataLake": {
+                    "enabled": True,
+                    "hostname": "rucio.example.org",
+                    "daemons": {"groups": ["Rules", "Transfers"]},
+                    **_storage(storageClass="fast"),
+                }
+            }
+        },
     ),
     ("size with fraction", {"spec": {"storage": {"homes": {"size": "0.5Gi"}}}}),
     ("size in bytes", {"spec": {"storage": {"homes": {"size": "10737418240"}}}}),

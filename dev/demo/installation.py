@@ -92,7 +92,7 @@ class Installation:
         refs = images.refs()
         repository, _, tag = refs["operator"].rpartition(":")
         names = {"rucioServer": "rucio-server", "rucioDaemons": "rucio-daemons"}
-        services = ("hub", "proxy", "notebook", "rucioServer", "rucioDaemons", "postgres")
+        services = ("hub", "proxy", "notebook", "rucioServer", "rucioDaemons", "xrootd", "postgres")
         return {
             "image": {"repository": repository, "tag": tag},
             "site": {

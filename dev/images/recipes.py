@@ -123,6 +123,16 @@ _NOTEBOOK = Image(
     ),
 )
 
+# The library that speaks to storages. Its module is the distribution's, for the Python of /usr/local, too.
+_GFAL = Step(
+    "gfal",
+    """
+    apt-get update --quiet
+    apt-get install --quiet --yes python3-gfal2 gfal2-plugin-file gfal2-plugin-http gfal2-plugin-xrootd
+    ln -s /usr/lib/python3/dist-packages/gfal2.*.so /usr/local/lib/python3*/site-packages/
+    """,
+)
+
 _RUCIO_STEPS = (
     _BASE,
     _python("rucio", _LOCKS / "rucio.lock"),
@@ -140,7 +150,26 @@ _RUCIO_SERVER = Image(
     "rucio-server", _RUCIO_STEPS, Process(entrypoint=("/docker-entrypoint.sh",), env=_RUCIO_ENV, workdir="/tmp")
 )
 _RUCIO_DAEMONS = Image(
-    "rucio-daemons", _RUCIO_STEPS, Process(entrypoint=("/start-daemon.sh",), env=_RUCIO_ENV, workdir="/tmp")
+    "rucio-daemons",
+    (*_RUCIO_STEPS, _GFAL),
+    Process(entrypoint=("/start-daemon.sh",), env=_RUCIO_ENV, workdir="/tmp"),
+)
+
+_XROOTD = Image(
+    "xrootd",
+    (
+        _BASE,
+        Step(
+            "xrootd",
+            """
+            apt-get update --quiet
+            apt-get install --quiet --yes xrootd-server xrootd-server-plugins xrootd-plugins \\
+                xrootd-client-plugins xrootd-scitokens-plugins
+            rm -rf /var/lib/xrootd /var/spool/xrootd
+            """,
+        ),
+    ),
+    Process(entrypoint=("xrootd",), user="65534:65534"),
 )
 
 _POSTGRES = Image(
@@ -268,6 +297,7 @@ IMAGES = {
         _NOTEBOOK,
         _RUCIO_SERVER,
         _RUCIO_DAEMONS,
+        _XROOTD,
         _POSTGRES,
         _KEYCLOAK,
         _OPERATOR,

@@ -12,6 +12,8 @@ from typing import Annotated
 from pydantic import Field
 
 from vre_operator.api.base import Hostname, Model, Quantity
+from vre_operator.api.lake_storage import LakeStorage, Transfers
+from vre_operator.api.references import SecretName
 from vre_operator.api.rules import Rule, Unique, matches
 
 RSE_NAME = r"^[A-Z0-9]+([_-][A-Z0-9]+)*$"
@@ -292,6 +294,7 @@ class DaemonGroup(StrEnum):
     RULES = "Rules"
     DELETION = "Deletion"
     SUBSCRIPTIONS = "Subscriptions"
+    TRANSFERS = "Transfers"
 
 
 class DaemonSize(StrEnum):
@@ -303,12 +306,12 @@ class DaemonSize(StrEnum):
 class Daemons(Model):
     """Rucio's daemons, which make what was asked for true."""
 
-    groups: Annotated[tuple[DaemonGroup, ...], Field(max_length=3), Unique()] = (
+    groups: Annotated[tuple[DaemonGroup, ...], Field(max_length=4), Unique()] = (
         DaemonGroup.RULES,
         DaemonGroup.DELETION,
     )
     """Rules evaluates rules and counts; Deletion deletes what no rule keeps; Subscriptions makes rules for new
-    data."""
+    data; Transfers has files copied to where rules want them."""
     size: DaemonSize = DaemonSize.SMALL
     """Memory and CPU of each: Small for up to a million files, Medium, Large."""
 
@@ -321,11 +324,42 @@ class SchemaUpgrade(StrEnum):
 class DataLake(Model):
     """The Rucio data lake."""
 
+    cel_rules = (
+        Rule(
+            "!self.rses.exists(rse, self.storage.exists(one, one.name == rse.name))",
+            "has the name of an item of storage",
+            "give one of them another name: an item of storage is an RSE already",
+            lambda self: not {rse.name for rse in self.rses} & {one.name for one in self.storage},
+            path=".rses",
+        ),
+        Rule(
+            "!has(self.hostname) || !self.storage.exists(one, one.hostname == self.hostname)",
+            "is the hostname of Rucio itself",
+            "give each storage a hostname of its own, such as disk.example.org",
+            lambda self: self.hostname not in {one.hostname for one in self.storage},
+            path=".storage",
+        ),
+        Rule(
+            "self.storage.all(one, self.storage.exists_one(other, other.hostname == one.hostname))",
+            "has two items with one hostname",
+            "give each storage a hostname of its own, such as disk.example.org",
+            lambda self: len({one.hostname for one in self.storage}) == len(self.storage),
+            path=".storage",
+        ),
+    )
+
     enabled: bool = False
     """Deploy a Rucio server with a database of its own."""
     hostname: Hostname | None = None
     """Hostname at which Rucio answers the world, another one than spec.hostname. Only people's notebooks
     reach it when absent."""
+    client_secret: SecretName | None = None
+    """With identity.provider manual: the Secret with client_id and client_secret of Rucio's own client at the
+    provider. Without it nobody logs in to Rucio through the provider, and storage is out of reach."""
+    storage: Annotated[tuple[LakeStorage, ...], Field(max_length=10), Unique("name")] = ()
+    """Storage of the lake's own, each item an RSE. One that is taken out of the list keeps its volume."""
+    transfers: Transfers = Transfers()
+    """Who copies files between RSEs."""
     daemons: Daemons = Daemons()
     """Which of Rucio's daemons run, and how large they are."""
     schema_upgrade: SchemaUpgrade = SchemaUpgrade.MANUAL

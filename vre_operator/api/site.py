@@ -20,6 +20,10 @@ class Images(Model):
     """Rucio's server; also runs the schema Job."""
     rucio_daemons: str = "docker.io/rucio/rucio-daemons:release-41.0.0"
     """Rucio's daemons, of the same version as the server."""
+    xrootd: str = "docker.io/rucio/test-xrootd:latest"
+    """XRootD with its SciTokens plug-in, for storage of the lake's own."""
+    transfers: str = "vre-operator:0.1.0"
+    """The operator's own image, which has the transfer service in it. The Helm chart fills it in."""
     postgres: str = "docker.io/library/postgres:17"
     """PostgreSQL; also runs the Jobs that make roles and databases."""
 

@@ -170,6 +170,13 @@ class VREEnvironmentSpec(Model):
             lambda self: self.data_lake.hostname != self.hostname,
             path=".dataLake.hostname",
         ),
+        Rule(
+            "!self.dataLake.storage.exists(one, one.hostname == self.hostname)",
+            "has an item with spec.hostname",
+            "give each storage a hostname of its own, such as disk.example.org",
+            lambda self: self.hostname not in {one.hostname for one in self.data_lake.storage},
+            path=".dataLake.storage",
+        ),
     )
 
     hostname: Hostname

@@ -11,10 +11,11 @@ from vre_operator.engine.resources import Resource, ResourceId
 
 COMPONENT = "exposure"
 
-# For ingress-nginx; others ignore them. Notebooks and data are uploaded whole, login cookies and tokens do not
-# fit the default buffers, and a kernel's WebSocket is silent for as long as a person thinks.
+# For ingress-nginx; others ignore them. Notebooks and data are uploaded whole and passed on as they come, login
+# cookies and tokens do not fit the default buffers, and a kernel's WebSocket is silent while a person thinks.
 NGINX_ANNOTATIONS = {
     "nginx.ingress.kubernetes.io/proxy-body-size": "0",
+    "nginx.ingress.kubernetes.io/proxy-request-buffering": "off",
     "nginx.ingress.kubernetes.io/proxy-buffer-size": "32k",
     "nginx.ingress.kubernetes.io/proxy-buffers-number": "8",
     "nginx.ingress.kubernetes.io/proxy-read-timeout": "3600",
@@ -34,6 +35,10 @@ def render(env: Environment) -> Iterable[Resource]:
     if env.spec.data_lake.enabled and env.spec.data_lake.hostname:
         origin = "spec.dataLake.hostname"
         hosts.append(("rucio", env.spec.data_lake.hostname, ids.rucio_service(env), origin))
+    if env.spec.data_lake.enabled:
+        for index, one in enumerate(env.spec.data_lake.storage):
+            origin = f"spec.dataLake.storage[{index}]"
+            hosts.append((ids.storage(one.name), one.hostname, ids.storage_service(env, one.name), origin))
     if not hosts:
         return
 

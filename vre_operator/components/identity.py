@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
+from vre_operator.api.data_lake import Rse
+from vre_operator.api.references import SecretName
 from vre_operator.api.v1alpha1 import ProviderKind
 from vre_operator.components import ids, workloads
 from vre_operator.components.context import Environment, kube
@@ -11,6 +14,8 @@ from vre_operator.engine.refs import Ref
 from vre_operator.engine.resources import Policy, Resource
 
 COMPONENT = "identity"
+
+Body = dict[str, Any]
 
 # What the Secret must hold, by provider.
 CREDENTIAL_KEYS = {
@@ -32,34 +37,118 @@ def render(env: Environment) -> Iterable[Resource]:
         policy=Policy.EXTERNAL,
         origin="spec.identity.issuer",
     )
-    if not env.spec.notebooks.enabled:
-        return
+    if env.spec.notebooks.enabled:
+        yield from _hub(env, reach)
+    if ids.rucio_logs_people_in(env):
+        yield from _rucio(env, reach)
+    if env.spec.identity.credentials_secret and (
+        env.spec.notebooks.enabled or (ids.rucio_logs_people_in(env) and not _by_hand(env))
+    ):
+        yield workloads.external(
+            COMPONENT,
+            kube("v1/Secret", env.namespace, env.spec.identity.credentials_secret.name),
+            "spec.identity.credentialsSecret",
+            *CREDENTIAL_KEYS[identity.provider],
+        )
 
-    credential: dict[str, Ref] = {}
-    if identity.credentials_secret:  # left out only where anybody may register
-        secret = kube("v1/Secret", env.namespace, identity.credentials_secret.name)
-        keys = CREDENTIAL_KEYS[identity.provider]
-        yield workloads.external(COMPONENT, secret, "spec.identity.credentialsSecret", *keys)
-        credential = {key: Ref(secret, key) for key in keys}
+
+def _hub(env: Environment, reach: Body) -> Iterable[Resource]:
     home = f"https://{env.spec.hostname}"
     yield Resource(
         id=ids.client(env, ids.HUB),
         component=COMPONENT,
         body=reach
+        | _registration(env, env.spec.identity.credentials_secret)
         | {
-            "provider": identity.provider.value,
-            "endpoints": {
-                name: Ref(ids.issuer(env), name) for name in ("token_endpoint", "registration_endpoint")
-            },
-            "credential": credential,
             "redirect_uris": [f"{home}/hub/oauth_callback"],
             "post_logout_redirect_uris": [f"{home}/"],
-            "scopes": list(identity.scopes),
+            "scopes": list(env.spec.identity.scopes),
             "grant_types": ["authorization_code", "refresh_token"],
             "token_endpoint_auth_method": "client_secret_post",
-            "groups_claim": identity.groups_claim,
+            "groups_claim": env.spec.identity.groups_claim,
             "pkce": True,
             "display_name": f"Notebooks at {env.spec.hostname}",
         },
         origin="spec.identity",
     )
+
+
+def _rucio(env: Environment, reach: Body) -> Iterable[Resource]:
+    """People log in with it, and its daemons get tokens for storages with it."""
+    lake = env.spec.data_lake
+    credential = lake.client_secret if _by_hand(env) else env.spec.identity.credentials_secret
+    if _by_hand(env) and credential:
+        secret = kube("v1/Secret", env.namespace, credential.name)
+        keys = CREDENTIAL_KEYS[ProviderKind.MANUAL]
+        yield workloads.external(COMPONENT, secret, "spec.dataLake.clientSecret", *keys)
+    grants = ["authorization_code", "refresh_token"] if lake.hostname else []
+    if lake.storage or any(_by_token(rse) for rse in lake.rses):
+        grants.append("client_credentials")
+    # A provider that registers by itself refuses scopes that it does not know.
+    told = env.spec.identity.provider in (ProviderKind.KEYCLOAK_ADMIN, ProviderKind.MANUAL)
+    own = _scopes(env) if told or lake.storage else []
+    yield Resource(
+        id=ids.client(env, ids.RUCIO),
+        component=COMPONENT,
+        body=reach
+        | _registration(env, credential)
+        | {
+            "redirect_uris": [f"https://{lake.hostname}/auth/oidc_code"] if lake.hostname else [],
+            "post_logout_redirect_uris": [],
+            "scopes": ["openid", "profile", "email", *(scope["name"] for scope in own)],
+            "own_scopes": own,
+            "grant_types": grants,
+            # Rucio sends the secret in a header, JupyterHub in the body.
+            "token_endpoint_auth_method": "client_secret_basic",
+            "groups_claim": env.spec.identity.groups_claim,
+            "pkce": False,
+            "display_name": f"Data lake of {env.spec.hostname}",
+        },
+        origin="spec.dataLake",
+    )
+
+
+def _scopes(env: Environment) -> list[Body]:
+    """contracts/rucio.md, last section: names as Rucio builds them, and audiences as storages compare them."""
+    storages = env.spec.data_lake.storage
+    hosts = [one.hostname for one in storages]
+    people = {
+        "name": ids.rucio_scope(env),
+        "audiences": [ids.rucio_audience(env), *hosts],
+        "wlcg": True,
+        "groups": True,
+    }
+    rights = [
+        {
+            "name": f"storage.{right}:{ids.storage_path(env, one.name)}",
+            "audiences": [one.hostname],
+            "wlcg": True,
+        }
+        for one in storages
+        for right in ("read", "modify")
+    ]
+    # Rucio asks for this name at every FTS.
+    fts = [{"name": "fts", "audiences": [], "shared": True}] if storages else []
+    return [people, *rights, *fts]
+
+
+def _by_token(rse: Rse) -> bool:
+    return any(one.name == "oidc_support" and one.value.lower() == "true" for one in rse.attributes)
+
+
+def _by_hand(env: Environment) -> bool:
+    return env.spec.identity.provider is ProviderKind.MANUAL
+
+
+def _registration(env: Environment, credential: SecretName | None) -> Body:
+    identity = env.spec.identity
+    refs: dict[str, Ref] = {}
+    if credential:  # left out only where anybody may register
+        secret = kube("v1/Secret", env.namespace, credential.name)
+        refs = {key: Ref(secret, key) for key in CREDENTIAL_KEYS[identity.provider]}
+    endpoints = ("token_endpoint", "registration_endpoint")
+    return {
+        "provider": identity.provider.value,
+        "endpoints": {name: Ref(ids.issuer(env), name) for name in endpoints},
+        "credential": refs,
+    }

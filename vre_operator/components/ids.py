@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vre_operator.api.data_lake import DaemonGroup
-from vre_operator.api.v1alpha1 import EmbeddedDatabase
+from vre_operator.api.v1alpha1 import EmbeddedDatabase, ProviderKind
 from vre_operator.components.context import Environment, kube, oidc
 from vre_operator.engine.resources import ResourceId
 
@@ -12,10 +12,13 @@ HUB = "hub"
 PROXY = "proxy"
 RUCIO = "rucio"
 RUCIO_SCHEMA = "rucio-schema"
+TRANSFERS = "transfers"
 DATABASE = "database"
 DATABASE_SETUP = "database-setup"
 
 DATABASE_PORT = 5432
+STORAGE_PORT = 8000
+TRANSFERS_PORT = 8446
 
 # How KubeSpawner marks the pods that it makes.
 SESSION_LABELS = {"component": "singleuser-server"}
@@ -30,6 +33,44 @@ def rucio_daemons(env: Environment) -> tuple[str, ...]:
 def rucio_daemon(group: DaemonGroup) -> str:
     """The workload of a group of daemons."""
     return f"{RUCIO}-{group.value.lower()}"
+
+
+def storage(name: str) -> str:
+    """The workload, Service and volume of a storage of the lake's own, by the name of its RSE."""
+    return f"storage-{name.lower()}"
+
+
+def storage_path(env: Environment, name: str) -> str:
+    """Where it keeps its files. Part of the name of a scope, so it tells tenants of one realm apart."""
+    return f"/{env.namespace}/{name.lower()}/"
+
+
+def storage_service(env: Environment, name: str) -> ResourceId:
+    """Service, port 80: a storage, for the front door alone."""
+    return kube("v1/Service", env.namespace, storage(name))
+
+
+def rucio_logs_people_in(env: Environment) -> bool:
+    """Whether Rucio is known to the identity provider."""
+    lake = env.spec.data_lake
+    by_hand = env.spec.identity.provider is ProviderKind.MANUAL
+    return lake.enabled and (not by_hand or lake.client_secret is not None)
+
+
+def rucio_audience(env: Environment) -> str:
+    """For whom a token must be that this Rucio takes: no other tenant's will do, of the same realm or not."""
+    return f"rucio.{env.spec.hostname}"
+
+
+def rucio_scope(env: Environment) -> str:
+    """The scope that gives a person's token the audiences of this Rucio and of its storages."""
+    return f"rucio.{env.namespace}"
+
+
+def own_transfers(env: Environment) -> bool:
+    """Whether the transfer service of the operator's own is wanted."""
+    lake = env.spec.data_lake
+    return lake.enabled and DaemonGroup.TRANSFERS in lake.daemons.groups and lake.transfers.fts is None
 
 
 def tenant_namespace(env: Environment) -> ResourceId:

@@ -152,6 +152,12 @@ def issuer(env: Environment) -> list[Rule]:
     return rules + ([{"to": front_door(env)}] if env.site.ingress_namespace else [])
 
 
+def front_doors(env: Environment) -> list[Rule]:
+    """Egress to the tenant's own hostnames, which lead to the ingress controller wherever it is."""
+    rules = [reach(_anywhere(), 443)]
+    return rules + ([{"to": front_door(env)}] if env.site.ingress_namespace else [])
+
+
 def internet() -> Rule:
     """Egress to the public internet, all ports: data transfer uses many. No private network, no metadata."""
     return {

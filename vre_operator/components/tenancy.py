@@ -150,11 +150,15 @@ def _closed(env: Environment, namespace: str) -> Iterator[Resource]:
 
 
 def _storage_classes(env: Environment) -> Iterator[Resource]:
-    """The classes that the spec names, each once although homes and database may share one."""
+    """The classes that the spec names, each once although several volumes may share one."""
     named: dict[str, str] = {}
     if env.spec.notebooks.enabled and (homes := env.spec.storage.homes.storage_class):
         named[homes] = "spec.storage.homes.storageClass"
     if (embedded := ids.embedded_database(env)) and embedded.storage_class:
         named.setdefault(embedded.storage_class, "spec.database.embedded.storageClass")
+    lake = env.spec.data_lake
+    for index, one in enumerate(lake.storage if lake.enabled else ()):
+        if one.storage_class:
+            named.setdefault(one.storage_class, f"spec.dataLake.storage[{index}].storageClass")
     for name, origin in named.items():
         yield workloads.external(COMPONENT, ids.storage_class(name), origin)

@@ -115,6 +115,7 @@ def pod(
     containers: Sequence[Body],
     *,
     user: User,
+    init: Sequence[Body] = (),
     volumes: Sequence[Body] = (),
     service_account: str = "",
     config: Iterable[ResourceId] = (),
@@ -122,6 +123,7 @@ def pod(
 ) -> Body:
     """A pod template of workload `name`.
 
+    init: containers that end before the others start.
     service_account: only for pods that speak to the API server; they alone get a token.
     config: what the pod reads only at start; a change of its content rolls the pod.
     """
@@ -132,6 +134,8 @@ def pod(
         "securityContext": user.context(),
         "containers": list(containers),
     }
+    if init:
+        spec["initContainers"] = list(init)
     if service_account:
         spec["serviceAccountName"] = service_account
     if volumes:

@@ -101,8 +101,10 @@ def key_of(obj: Object) -> TenantKey:
 def wanted(obj: Object) -> set[str]:
     """The hostnames that a tenant's spec asks for, as far as they can be read."""
     spec = obj.get("spec") or {}
-    lake = (spec.get("dataLake") or {}).get("hostname")
-    return {name for name in (spec.get("hostname"), lake) if isinstance(name, str)}
+    lake = spec.get("dataLake") or {}
+    storages = [one.get("hostname") for one in lake.get("storage") or () if isinstance(one, dict)]
+    names = (spec.get("hostname"), lake.get("hostname"), *storages)
+    return {name for name in names if isinstance(name, str)}
 
 
 def held(obj: Object) -> set[str]:
@@ -134,4 +136,11 @@ def _age(obj: Object) -> tuple[str, str]:
 
 
 def _field(obj: Object, hostname: str) -> str:
-    return "spec.hostname" if obj["spec"].get("hostname") == hostname else "spec.dataLake.hostname"
+    spec = obj["spec"]
+    if spec.get("hostname") == hostname:
+        return "spec.hostname"
+    lake = spec.get("dataLake") or {}
+    for index, one in enumerate(lake.get("storage") or ()):
+        if one.get("hostname") == hostname:
+            return f"spec.dataLake.storage[{index}].hostname"
+    return "spec.dataLake.hostname"

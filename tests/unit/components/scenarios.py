@@ -34,6 +34,15 @@ FULL: dict[str, Any] = QUICKSTART | {
     "dataLake": {
         "enabled": True,
         "hostname": "rucio.ocean.example.org",
+        "daemons": {"groups": ["Rules", "Deletion", "Transfers"]},
+        "storage": [
+            {
+                "name": "OCEAN-LAKE",
+                "hostname": "lake.ocean.example.org",
+                "size": "1.5Ti",
+                "storageClass": "vast",
+            }
+        ],
         "rses": [
             {
                 "name": "OCEAN-DISK",
@@ -110,6 +119,23 @@ SCENARIOS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "suspended": (QUICKSTART | {"suspend": True}, SITE),
     "hub-off": (QUICKSTART | {"notebooks": {"enabled": False}}, SITE),
     "manual-client": (_identity(provider="manual", credentialsSecret={"name": "client"}), SITE),
+    "manual-lake": (
+        _identity(provider="manual", credentialsSecret={"name": "client"})
+        | {"dataLake": {"enabled": True, "clientSecret": {"name": "lake-client"}}},
+        SITE,
+    ),
+    "foreign-fts": (
+        QUICKSTART
+        | {
+            "dataLake": {
+                "enabled": True,
+                "daemons": {"groups": ["Rules", "Transfers"]},
+                "transfers": {"fts": "https://fts.example.org:8446"},
+                "rses": [{"name": "OCEAN-DISK"}],
+            }
+        },
+        SITE,
+    ),
     "keycloak-dcr": (_identity(provider="keycloak-dcr", credentialsSecret={"name": "token"}), SITE),
     "open-registration": (_identity(provider="generic-dcr"), SITE),
 }

@@ -80,7 +80,22 @@ specs = st.fixed_dictionaries(
                 [{}, {"cpuGuarantee": 0}, {"cpuGuarantee": 0.05, "cpuLimit": 0.3}, {"memoryLimit": "1.5Gi"}]
             ),
         ),
-        "dataLake": present(enabled=st.booleans(), hostname=st.just("rucio.example.org")),
+        "dataLake": present(
+            enabled=st.booleans(),
+            hostname=st.just("rucio.example.org"),
+            clientSecret=st.just({"name": "lake-login"}),
+            daemons=present(groups=st.just(["Rules", "Transfers", "Deletion"])),
+            transfers=present(fts=st.just("https://fts.example.org:8446")),
+            storage=st.sampled_from(
+                [
+                    [{"name": "A-DISK", "hostname": "a.example.org"}],
+                    [
+                        {"name": "B", "hostname": "b.example.org", "storageClass": "fast", "size": "1.5Gi"},
+                        {"name": "C", "hostname": "c.example.org"},
+                    ],
+                ]
+            ),
+        ),
         "database": st.one_of(
             present(embedded=present(size=sizes, storageClass=labels)),
             st.just({"external": {"secret": {"name": "postgres-admin"}}}),
@@ -174,13 +189,15 @@ def test_every_pod_is_fit_for_its_namespace(env: Environment) -> None:
         assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
         assert spec["securityContext"]["runAsNonRoot"] is (name not in ROOT)
         assert name not in ROOT or resource.id.namespace == env.namespace
+        starting = spec.get("initContainers", [])
         for container in containers(template):
             resources, security = container["resources"], container["securityContext"]
             assert {"cpu", "memory"} <= resources["requests"].keys() & resources["limits"].keys()
             assert security["allowPrivilegeEscalation"] is False
             assert not security.get("privileged")
             assert security["capabilities"]["drop"] == ["ALL"]
-            assert set(security["capabilities"].get("add", [])) == ROOT.get(name, set())
+            needed = set() if container in starting else ROOT.get(name, set())
+            assert set(security["capabilities"].get("add", [])) == needed
             assert security["readOnlyRootFilesystem"] or name in WRITABLE
             assert not [port for port in container.get("ports", []) if "hostPort" in port]
             assert container["imagePullPolicy"] == env.site.image_pull_policy

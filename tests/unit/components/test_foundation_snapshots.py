@@ -30,6 +30,8 @@ READ = {
     "suspended": ("tenancy", "database"),
     "hub-off": ("tenancy", "database", "identity"),
     "manual-client": ("identity",),
+    "manual-lake": ("identity",),
+    "foreign-fts": ("identity",),
     "keycloak-dcr": ("identity",),
     "open-registration": ("identity",),
 }

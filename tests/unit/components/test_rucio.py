@@ -35,7 +35,7 @@ def config(env: Environment, password: str) -> configparser.ConfigParser:
     return parser
 
 
-@pytest.mark.parametrize("name", ["quickstart", "full", "external-database", "suspended"])
+@pytest.mark.parametrize("name", ["quickstart", "full", "external-database", "suspended", "foreign-fts"])
 def test_it_renders_as_reviewed(name: str, snapshot: SnapshotAssertion) -> None:
     text = to_yaml(rucio.render(scenario(name)))
     # The programs are reviewed as files.

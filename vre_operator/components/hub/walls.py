@@ -37,6 +37,8 @@ def render(env: Environment, component: str) -> Iterator[Resource]:
         egress=[reach([hub], 8081), reach([sessions], 8888)],
     )
     lake = [reach([pods(env, ids.RUCIO)], 80)] if env.spec.data_lake.enabled else []
+    if env.spec.data_lake.enabled and env.spec.data_lake.storage:
+        lake += policies.front_doors(env)  # where the storages answer
     yield policies.policy(
         env,
         component,

@@ -12,7 +12,7 @@ from vre_operator.components import ids, policies, workloads
 from vre_operator.components.context import Environment, kube
 from vre_operator.components.naming import database_job_name
 from vre_operator.components.policies import accept
-from vre_operator.components.rucio import config, daemons, declared
+from vre_operator.components.rucio import config, daemons, declared, login, storage, transfers
 from vre_operator.components.rucio.pods import (
     CAPABILITIES,
     NOBODY,
@@ -21,6 +21,7 @@ from vre_operator.components.rucio.pods import (
     SCRIPT_DIRECTORY,
     SCRIPTS,
     Files,
+    Provider,
 )
 from vre_operator.components.workloads import Body, mount, selector
 from vre_operator.engine.refs import digest
@@ -63,6 +64,10 @@ def render(env: Environment) -> Iterable[Resource]:
     needs = {configuration.id, scripts.id} | {wall.id for wall in walls}
     schema = _schema(env, files, needs)
     yield from (root, configuration, scripts, *walls, schema)
+    if ids.rucio_logs_people_in(env):
+        yield login.render(env, COMPONENT)
+    yield from storage.render(env, COMPONENT, files)
+    yield from transfers.render(env, COMPONENT)
     yield workloads.service(env, COMPONENT, ids.RUCIO, {"http": (80, 80)})
     server = _server(env, files, needs | {schema.id})
     yield server
@@ -75,8 +80,9 @@ def _walls(env: Environment) -> Iterator[Resource]:
     if env.spec.data_lake.hostname:
         ingress.append(accept(policies.front_door(env), 80))
     database = policies.database(env)
+    egress = [database, *(policies.issuer(env) if ids.rucio_logs_people_in(env) else ())]
     yield policies.policy(
-        env, COMPONENT, ids.RUCIO, selects=selector(env, ids.RUCIO), ingress=ingress, egress=[database]
+        env, COMPONENT, ids.RUCIO, selects=selector(env, ids.RUCIO), ingress=ingress, egress=egress
     )
     yield policies.policy(
         env, COMPONENT, ids.RUCIO_SCHEMA, selects=selector(env, ids.RUCIO_SCHEMA), egress=[database]
@@ -117,6 +123,7 @@ def _schema(env: Environment, files: Files, needs: set[ResourceId]) -> Resource:
 
 
 def _server(env: Environment, files: Files, needs: set[ResourceId]) -> Resource:
+    provider = Provider(env)
     ping: Body = {"httpGet": {"path": "/ping", "port": 80}, "timeoutSeconds": 10}
     container = workloads.container(
         env,
@@ -128,9 +135,10 @@ def _server(env: Environment, files: Files, needs: set[ResourceId]) -> Resource:
             "RUCIO_LOG_FORMAT": LOG_FORMAT,
             "RUCIO_WSGI_DAEMON_PROCESSES": str(config.PROCESSES),
             "RUCIO_WSGI_DAEMON_THREADS": str(config.THREADS),
+            **provider.environment,
         },
         ports={"http": 80},
-        mounts=files.mounts,
+        mounts=[*files.mounts, *provider.mounts],
         read_only=False,
         capabilities=CAPABILITIES,
         # The application loads with the first request, on a busy node in most of a minute.
@@ -149,10 +157,17 @@ def _server(env: Environment, files: Files, needs: set[ResourceId]) -> Resource:
         COMPONENT,
         ids.RUCIO,
         [container],
+        init=provider.init,
         user=ROOT_USER,
-        volumes=files.volumes,
-        config=[files.configuration],
+        volumes=[*files.volumes, *provider.volumes],
+        config=[files.configuration, *provider.config],
     )
     return workloads.deployment(
-        env, COMPONENT, ids.RUCIO, template, rolling=True, needs=needs, origin="spec.dataLake"
+        env,
+        COMPONENT,
+        ids.RUCIO,
+        template,
+        rolling=True,
+        needs=needs | provider.needs,
+        origin="spec.dataLake",
     )

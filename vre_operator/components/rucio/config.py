@@ -5,8 +5,10 @@ Sources: contracts/rucio.md sections 1.2, 2, 4 and 10. Both files are read with 
 
 from __future__ import annotations
 
+from vre_operator.api.data_lake import DaemonGroup
 from vre_operator.components import ids
 from vre_operator.components.context import Environment
+from vre_operator.components.rucio import login
 from vre_operator.engine.refs import Encode, Ref, Text
 from vre_operator.engine.resources import ResourceId
 
@@ -48,10 +50,26 @@ def rucio_cfg(env: Environment, root: ResourceId) -> Text:
         "lfn2pfn_algorithm_default = hash\n",
         "\n[webui]\n",
         f"urls = https://{webui}\n",
+        *login.config(env),
+        *_conveyor(env),
         # No service, no events: without a daemon that sends them they would pile up in the database.
         "\n[hermes]\n",
         "services_list =\n",
     )
+
+
+def _conveyor(env: Environment) -> list[str]:
+    """The images' own defaults are CERN's, and know no davs."""
+    if DaemonGroup.TRANSFERS not in env.spec.data_lake.daemons.groups:
+        return []
+    return [
+        "\n[conveyor]\n",
+        "scheme = davs,https,root\n",
+        "failover_scheme = davs,https,root\n",
+        "transfertool = fts3\n",
+        "poll_timeout = 30\n",
+        "submit_timeout = 60\n",
+    ]
 
 
 def alembic_ini(env: Environment) -> Text:

@@ -14,7 +14,7 @@ from vre_operator.api.data_lake import DaemonGroup, DaemonSize
 from vre_operator.components import ids, policies, workloads
 from vre_operator.components.context import Environment
 from vre_operator.components.policies import Rule
-from vre_operator.components.rucio.pods import NOBODY, QUIET, SCRIPT_DIRECTORY, Files
+from vre_operator.components.rucio.pods import NOBODY, QUIET, SCRIPT_DIRECTORY, Files, Provider
 from vre_operator.components.workloads import Body, mount, selector
 from vre_operator.engine.resources import Resource, ResourceId
 
@@ -31,11 +31,12 @@ class Daemon:
     name: str
     sleep: int = 10
     threads: str = "--threads"
+    more: tuple[str, ...] = ()
 
     @property
     def command(self) -> list[str]:
         """Without the image's start script, which wants to be root and makes what is mounted here."""
-        return [f"rucio-{self.name}", self.threads, "1", "--sleep-time", str(self.sleep)]
+        return [f"rucio-{self.name}", self.threads, "1", "--sleep-time", str(self.sleep), *self.more]
 
 
 GROUPS: Mapping[DaemonGroup, tuple[Daemon, ...]] = {
@@ -52,7 +53,15 @@ GROUPS: Mapping[DaemonGroup, tuple[Daemon, ...]] = {
     # Without memcached each cycle logs in at the provider for each RSE with tokens.
     DaemonGroup.DELETION: (Daemon("reaper", 60),),
     DaemonGroup.SUBSCRIPTIONS: (Daemon("transmogrifier", 60),),
+    DaemonGroup.TRANSFERS: (
+        Daemon("conveyor-submitter", 10, "--total-threads"),
+        Daemon("conveyor-poller", 10, "--total-threads", ("--older-than", "5")),
+        Daemon("conveyor-finisher", 10, "--total-threads"),
+    ),
 }
+
+# Those that go to storages, with tokens for them.
+BY_TOKEN = frozenset({DaemonGroup.DELETION, DaemonGroup.TRANSFERS})
 
 # CPU and memory of one daemon, (request, limit). Idle, each takes 140 MB.
 _SIZES: Mapping[DaemonSize, tuple[tuple[str, str], tuple[str, str]]] = {
@@ -68,6 +77,11 @@ def walls(env: Environment, component: str) -> Iterator[Resource]:
         egress: list[Rule] = [policies.database(env)]
         if group is DaemonGroup.DELETION:
             egress.append(policies.storage())
+        if group is DaemonGroup.TRANSFERS:
+            own = [policies.pods(env, ids.TRANSFERS)] if ids.own_transfers(env) else []
+            egress.append(policies.reach(own, ids.TRANSFERS_PORT) if own else policies.storage())
+        if group in BY_TOKEN and ids.rucio_logs_people_in(env):
+            egress += policies.issuer(env)
         yield policies.policy(
             env,
             component,
@@ -80,14 +94,16 @@ def walls(env: Environment, component: str) -> Iterator[Resource]:
 def render(env: Environment, component: str, files: Files, needs: set[ResourceId]) -> Iterator[Resource]:
     """needs: what every program of Rucio waits for."""
     for group in env.spec.data_lake.daemons.groups:
+        provider = Provider(env, group in BY_TOKEN)
         template = workloads.pod(
             env,
             component,
             ids.rucio_daemon(group),
-            [_container(env, daemon, files) for daemon in GROUPS[group]],
+            [_container(env, daemon, files, provider) for daemon in GROUPS[group]],
+            init=provider.init,
             user=NOBODY,
-            volumes=[*files.volumes, workloads.scratch("tmp", "1Gi")],
-            config=[files.configuration],
+            volumes=[*files.volumes, *provider.volumes, workloads.scratch("tmp", "1Gi")],
+            config=[files.configuration, *provider.config],
             grace_seconds=_GRACE_SECONDS,
         )
         yield workloads.deployment(
@@ -96,12 +112,12 @@ def render(env: Environment, component: str, files: Files, needs: set[ResourceId
             ids.rucio_daemon(group),
             template,
             rolling=True,
-            needs=needs,
+            needs=needs | provider.needs,
             origin="spec.dataLake.daemons",
         )
 
 
-def _container(env: Environment, daemon: Daemon, files: Files) -> Body:
+def _container(env: Environment, daemon: Daemon, files: Files, provider: Provider) -> Body:
     cpu, memory = _SIZES[env.spec.data_lake.daemons.size]
     alive: Body = {
         "exec": {"command": ["python3", f"{SCRIPT_DIRECTORY}/alive.py", daemon.name, str(SILENT_SECONDS)]},
@@ -114,8 +130,8 @@ def _container(env: Environment, daemon: Daemon, files: Files) -> Body:
         cpu=cpu,
         memory=memory,
         command=daemon.command,
-        environment=QUIET,
-        mounts=[*files.mounts, mount("tmp", "/tmp", writable=True)],  # noqa: S108
+        environment={**QUIET, **provider.environment},
+        mounts=[*files.mounts, *provider.mounts, mount("tmp", "/tmp", writable=True)],  # noqa: S108
         # Its first heartbeat comes after the imports and up to ten seconds of finding its place.
         startupProbe=alive | {"periodSeconds": 10, "failureThreshold": 60},
         livenessProbe=alive | {"periodSeconds": 60, "failureThreshold": 2},

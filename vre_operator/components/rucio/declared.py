@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from vre_operator.api.data_lake import Account, Protocol, Rse
+from vre_operator.api.data_lake import Account, Attribute, Protocol, Rse, Scheme
+from vre_operator.api.lake_storage import LakeStorage
 from vre_operator.api.rules import quantity
 from vre_operator.components import ids
 from vre_operator.components.context import Environment, rucio
+from vre_operator.components.rucio import transfers
 from vre_operator.engine.refs import Ref
 from vre_operator.engine.resources import Policy, Resource, ResourceId
 
@@ -35,22 +37,25 @@ def render(env: Environment, component: str, root: ResourceId, server: ResourceI
     )
     yield entry
     needs = frozenset({entry.id, server})
-    for index, rse in enumerate(lake.rses):
+    fts = transfers.address(env)
+    rses = [(rse, f"spec.dataLake.rses[{index}]") for index, rse in enumerate(lake.rses)]
+    rses += [(_own(env, one), f"spec.dataLake.storage[{index}]") for index, one in enumerate(lake.storage)]
+    for rse, origin in rses:
         yield Resource(
             id=rucio("Rse", rse.name),
             component=component,
-            body=_rse(rse),
+            body=_rse(rse, fts),
             needs=needs,
             # Never removed: whether an RSE is empty Rucio itself tells from a counter that lags (0011).
             policy=Policy.RELEASE,
-            origin=f"spec.dataLake.rses[{index}]",
+            origin=origin,
         )
-    if lake.rses:
+    if rses:
         yield Resource(
             id=rucio("Distances", "distances"),
             component=component,
             body={
-                "rses": [rse.name for rse in lake.rses],
+                "rses": [rse.name for rse, _ in rses],
                 "default": lake.distances.default,
                 "links": [link.model_dump(mode="json") for link in lake.distances.links],
             },
@@ -76,7 +81,26 @@ def render(env: Environment, component: str, root: ResourceId, server: ResourceI
         )
 
 
-def _rse(rse: Rse) -> dict[str, Any]:
+def _own(env: Environment, storage: LakeStorage) -> Rse:
+    """The RSE that a storage of the lake's own is."""
+    attributes = {"oidc_support": "true", "greedyDeletion": "true"}
+    return Rse(
+        name=storage.name,
+        attributes=tuple(Attribute(name=name, value=value) for name, value in attributes.items()),
+        protocols=(
+            Protocol(
+                scheme=Scheme.DAVS,
+                hostname=storage.hostname,
+                port=443,
+                prefix=ids.storage_path(env, storage.name),
+            ),
+        ),
+    )
+
+
+def _rse(rse: Rse, fts: str) -> dict[str, Any]:
+    """fts: for one that names none itself."""
+    attributes = {attribute.name: attribute.value for attribute in rse.attributes}
     limits = {
         "MinFreeSpace": rse.limits.min_free_space,
         "MaxSpaceAvailable": rse.limits.max_space_available,
@@ -88,7 +112,7 @@ def _rse(rse: Rse) -> dict[str, Any]:
             "volatile": rse.volatile,
             **{f"availability_{what}": value for what, value in rse.availability.model_dump().items()},
         },
-        "attributes": {attribute.name: attribute.value for attribute in rse.attributes},
+        "attributes": ({"fts": fts} if fts else {}) | attributes,
         "protocols": [_protocol(protocol) for protocol in rse.protocols],
         "limits": {name: int(quantity(size)) for name, size in limits.items() if size is not None},
         "unmanaged": [aspect.value for aspect in rse.unmanaged],
