@@ -9,7 +9,7 @@ from vre_operator.components import ids, policies, workloads
 from vre_operator.components.context import Environment, kube
 from vre_operator.components.rucio.pods import NOBODY
 from vre_operator.components.workloads import Body, claim_volume, mount, scratch, selector
-from vre_operator.engine.resources import Resource, ResourceId
+from vre_operator.engine.resources import Policy, Resource, ResourceId
 
 _DATA = "/data"
 
@@ -30,6 +30,7 @@ def render(env: Environment, component: str) -> Iterator[Resource]:
         id=kube("v1/PersistentVolumeClaim", env.namespace, ids.TRANSFERS),
         component=component,
         body={"spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "2Gi"}}}},
+        policy=Policy.RETAIN,
         origin="spec.dataLake.transfers",
     )
     conveyor = policies.pods(env, ids.rucio_daemon(DaemonGroup.TRANSFERS))
