@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from dev import keycloak
 from dev.demo import tenant
 from dev.demo.installation import Installation, variant
 from dev.progress import note
@@ -20,6 +22,11 @@ DISK = {
     "protocols": [{"scheme": "davs", "hostname": "disk.example.org", "port": 443, "prefix": "/lake/"}],
 }
 TAPE = {"name": "LAKE-TAPE", "type": "TAPE"}
+STORAGE = [
+    {"name": "LAKE-A", "hostname": f"lake-a.{keycloak.DOMAIN}", "size": "1Gi"},
+    {"name": "LAKE-B", "hostname": f"lake-b.{keycloak.DOMAIN}", "size": "1Gi"},
+]
+GROUPS = ["Rules", "Deletion", "Transfers"]
 WORKER = {"name": "worker", "scopes": ["lake"], "quotas": [{"rseExpression": "*", "size": "1Ti"}]}
 
 # In a daemon's own container, with Rucio's library on its database.
@@ -40,7 +47,13 @@ print(json.dumps({"rses": rses, "accounts": accounts, "distances": pairs}))
 
 @pytest.fixture(scope="module")
 def lake(installation: Installation) -> Installation:
-    wish = {"enabled": True, "rses": [DISK, TAPE], "accounts": [WORKER]}
+    wish = {
+        "enabled": True,
+        "daemons": {"groups": GROUPS},
+        "storage": STORAGE,
+        "rses": [DISK, TAPE],
+        "accounts": [WORKER],
+    }
     installation.create_tenant(
         variant(NAMESPACE, notebooks={"enabled": False}, dataLake=wish, deletionPolicy="Delete")
     )
@@ -71,15 +84,17 @@ def change(installation: Installation, **wish: Any) -> None:
 
 def test_what_is_declared_is_there(lake: Installation) -> None:
     seen = inside(lake)
-    assert seen["rses"]["LAKE-DISK"] == {"LAKE-DISK": True, "country": "FR"}
+    fts = f"http://transfers.{NAMESPACE}.svc.cluster.local:8446"
+    assert seen["rses"]["LAKE-DISK"] == {"LAKE-DISK": True, "country": "FR", "fts": fts}
+    assert seen["rses"]["LAKE-A"]["oidc_support"] is True
     assert "LAKE-TAPE" in seen["rses"]
     assert seen["accounts"] == ["root", "worker"]
-    assert seen["distances"] == 2
+    assert seen["distances"] == 4 * 3
 
 
 def test_the_daemons_live(lake: Installation) -> None:
     """A Deployment is available when each of its containers gave a sign of life."""
-    for name, programs in (("rucio-rules", 8), ("rucio-deletion", 1)):
+    for name, programs in (("rucio-rules", 8), ("rucio-deletion", 1), ("rucio-transfers", 3)):
         found = lake.kubectl.get("deployment", name, NAMESPACE)
         assert found is not None
         assert found["status"]["availableReplicas"] == 1
@@ -93,12 +108,38 @@ def test_the_daemons_live(lake: Installation) -> None:
     assert not any(restarts.values()), restarts
 
 
+def test_a_rule_brings_a_second_replica_and_its_end_takes_it_away(lake: Installation) -> None:
+    """Upload with the provider's token, third-party copy, checksum, deletion: each by whose task it is."""
+    told = lake.kubectl(
+        "exec",
+        "deployment/rucio-transfers",
+        "--container",
+        "conveyor-submitter",
+        "--",
+        "python3",
+        "-c",
+        (Path(__file__).parent / "lake_journey.py").read_text(),
+        "LAKE-A",
+        "LAKE-B",
+        "lake",
+        str(100 << 20),
+        namespace=NAMESPACE,
+    )
+    steps = json.loads(told.splitlines()[-1])
+    note(f"a file of 100 MB: {steps}")
+    assert steps["rule"] == "OK"
+    assert steps["copy"] == steps["checksum"]
+    assert steps["source"] == steps["checksum"]
+    assert steps["anonymous"] == steps["other"] == 403
+    assert steps["removed"] == 404
+
+
 def test_a_second_rse_comes_by_apply(lake: Installation) -> None:
     change(lake, dataLake={"rses": [DISK, TAPE, {"name": "LAKE-LYON"}]})
     tenant.wait_ready(lake.kubectl, NAMESPACE, NAMESPACE, seconds=60, say=note)
     seen = inside(lake)
     assert "LAKE-LYON" in seen["rses"]
-    assert seen["distances"] == 6
+    assert seen["distances"] == 5 * 4
 
 
 def test_what_rucio_refuses_is_told_and_mended(lake: Installation) -> None:

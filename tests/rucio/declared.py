@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from vre_operator.components import rucio
 from vre_operator.engine.errors import TargetError
 from vre_operator.engine.executor import Outcome, Walk
 from vre_operator.engine.plan import make_plan
+from vre_operator.engine.refs import all_needs
 from vre_operator.engine.resources import Policy, Resource, ResourceId
 from vre_operator.engine.target import Observation, Presence
 from vre_operator.targets.rucio import RucioTarget
@@ -79,6 +81,21 @@ class _Kubernetes:
         return Observation(Presence.SYNCED, outputs={"username": "root", "password": ROOT_PASSWORD})
 
 
+class Provider:
+    """Who may come in; tests change it."""
+
+    name = "oidc"
+
+    def __init__(self) -> None:
+        self.people: list[dict[str, Any]] = []
+        self.problems = ""
+
+    def observe(self, tenant: object, desired: object) -> Observation:
+        del tenant, desired
+        people = json.dumps(sorted(self.people, key=lambda one: str(one["name"])))
+        return Observation(Presence.SYNCED, outputs={"people": people, "problems": self.problems})
+
+
 class Keeper:
     """An operator's process, as far as a lake goes. `clock` can be set forward."""
 
@@ -86,6 +103,7 @@ class Keeper:
         self.wire = wire or Wire()
         self.ahead = 0.0
         self.target = RucioTarget(clock=lambda: time.monotonic() + self.ahead, http=self.wire.make)
+        self.provider = Provider()
         self._url = url
 
     def resources(self, lake: Lake, **spec: Any) -> list[Resource]:
@@ -93,13 +111,13 @@ class Keeper:
         wish = QUICKSTART | {"dataLake": {"enabled": True, **lake}} | spec
         rendered = list(rucio.render(environment(wish)))
         mine = [one for one in rendered if one.id.target == "rucio"]
-        known = {need for one in mine for need in one.needs} | {_secret(rendered)}
-        rest = [Resource(one, "dataLake") for one in known if one.target == "kubernetes"]
+        known = {need for one in mine for need in all_needs(one)} | {_secret(rendered)}
+        rest = [Resource(one, "dataLake") for one in known if one.target != "rucio"]
         return [*rest, *(self._here(one) for one in mine)]
 
     async def walk(self, lake: Lake, **spec: Any) -> dict[str, Outcome]:
         """One pass: outcomes by "Kind name"."""
-        targets: Any = {"kubernetes": _Kubernetes(), "rucio": self.target}
+        targets: Any = {"kubernetes": _Kubernetes(), "oidc": self.provider, "rucio": self.target}
         plan = make_plan(self.resources(lake, **spec))
         outcomes = await Walk(TENANT, plan, targets).run()
         return {f"{one.kind} {one.name}": outcome for one, outcome in outcomes.items() if one.target == "rucio"}

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
-from tests.postgres.server import Server, running
+from tests.rucio.conftest import Rucio
 from tests.rucio.declared import Keeper, Killed, Wire
-from tests.rucio.lake import ROOT_PASSWORD, new_lake, serving
 from vre_operator.engine.executor import Outcome
 from vre_operator.engine.resources import Policy
 from vre_operator.targets.rucio.http import RucioHttp
@@ -20,33 +16,6 @@ from vre_operator.targets.rucio.http import RucioHttp
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 DAVS: Mapping[str, Any] = {"scheme": "davs", "hostname": "disk.example.org", "port": 443, "prefix": "/data/"}
-
-
-@dataclass(frozen=True)
-class Rucio:
-    url: str
-    database: Server
-
-
-@pytest.fixture(scope="module")
-def rucio() -> Iterator[Rucio]:
-    with tempfile.TemporaryDirectory(prefix="vre-rucio-") as name:
-        directory = Path(name)
-        # Its parents are closed to the user postgres in pytest's own.
-        directory.chmod(0o755)
-        home = directory / "postgres"
-        home.mkdir()
-        with running(home) as database:
-            lake = new_lake(database, directory, "lake")
-            assert lake.make_schema().returncode == 0
-            with serving(lake) as url:
-                yield Rucio(url, database)
-        assert ROOT_PASSWORD not in (directory / "server.log").read_text()
-
-
-@pytest.fixture
-def keeper(rucio: Rucio) -> Keeper:
-    return Keeper(rucio.url)
 
 
 def storage(name: str, **fields: Any) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from vre_operator.api.base import Hostname, Model, Quantity
 from vre_operator.api.lake_storage import LakeStorage, Transfers
+from vre_operator.api.people import People
 from vre_operator.api.references import SecretName
 from vre_operator.api.rules import Rule, Unique, matches
 
@@ -373,5 +374,7 @@ class DataLake(Model):
     """Which of these RSEs copy files to which."""
     accounts: Annotated[tuple[Account, ...], Field(max_length=300), Unique("name")] = ()
     """Accounts of services and groups."""
+    people: People = People()
+    """Accounts of people, as the identity provider knows them."""
     options: Annotated[tuple[Option, ...], Field(max_length=200), Unique("section", "option")] = ()
     """Rucio's configuration table."""

@@ -41,6 +41,8 @@ def render(env: Environment) -> Iterable[Resource]:
         yield from _hub(env, reach)
     if ids.rucio_logs_people_in(env):
         yield from _rucio(env, reach)
+    if ids.people_wanted(env):
+        yield from _people(env, reach)
     if env.spec.identity.credentials_secret and (
         env.spec.notebooks.enabled or (ids.rucio_logs_people_in(env) and not _by_hand(env))
     ):
@@ -106,6 +108,36 @@ def _rucio(env: Environment, reach: Body) -> Iterable[Resource]:
         },
         origin="spec.dataLake",
     )
+
+
+def _people(env: Environment, reach: Body) -> Iterable[Resource]:
+    identity, wish = env.spec.identity, env.spec.data_lake.people
+    origin, field = "spec.dataLake.people", "spec.identity.credentialsSecret"
+    if wish.credentials_secret:
+        field = f"{origin}.credentialsSecret"
+        secret = kube("v1/Secret", env.namespace, wish.credentials_secret.name)
+        yield workloads.external(COMPONENT, secret, field, *CREDENTIAL_KEYS[identity.provider])
+    yield Resource(
+        id=ids.people(env),
+        component=COMPONENT,
+        body=reach
+        | _registration(env, wish.credentials_secret or identity.credentials_secret)
+        | {
+            "groups": sorted({*identity.allowed_groups, *identity.admin_groups}),
+            "labels": sorted(_labels(env)),
+            "everybody": identity.allow_all,
+            "credential_field": field,
+        },
+        policy=Policy.EXTERNAL,
+        origin=origin,
+    )
+
+
+def _labels(env: Environment) -> set[str]:
+    """Groups that let nobody in, and say what somebody is who is let in by another."""
+    identity = env.spec.identity
+    named = {quota.group for quota in env.spec.data_lake.people.quotas if quota.group}
+    return named - {*identity.allowed_groups, *identity.admin_groups}
 
 
 def _scopes(env: Environment) -> list[Body]:

@@ -149,6 +149,16 @@ def client(env: Environment, role: str) -> ResourceId:
     return oidc("Client", role)
 
 
+def people(env: Environment) -> ResourceId:
+    """Who may come in, as the provider knows them. Outputs: people, storage, problems."""
+    return oidc("People", "people")
+
+
+def people_wanted(env: Environment) -> bool:
+    """Whether accounts follow the provider."""
+    return rucio_logs_people_in(env) and env.spec.data_lake.people.enabled
+
+
 def ca_bundle(env: Environment, namespace: str) -> ResourceId:
     """ConfigMap with key ca.crt: the site's extra CAs. Exists only when site.ca_bundle is set."""
     return kube("v1/ConfigMap", namespace, "ca-bundle")

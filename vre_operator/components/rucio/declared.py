@@ -71,6 +71,8 @@ def render(env: Environment, component: str, root: ResourceId, server: ResourceI
             needs=needs,
             origin=f"spec.dataLake.accounts[{index}]",
         )
+    if ids.people_wanted(env):
+        yield _people(env, component, needs)
     for index, option in enumerate(lake.options):
         yield Resource(
             id=rucio("Option", f"{option.section}/{option.option}"),
@@ -79,6 +81,32 @@ def render(env: Environment, component: str, root: ResourceId, server: ResourceI
             needs=needs,
             origin=f"spec.dataLake.options[{index}]",
         )
+
+
+def _people(env: Environment, component: str, needs: frozenset[ResourceId]) -> Resource:
+    identity, lake = env.spec.identity, env.spec.data_lake
+    paid = {one.group for one in lake.people.quotas if one.group}
+    return Resource(
+        id=rucio("People", "people"),
+        component=component,
+        body={
+            "people": Ref(ids.people(env), "people"),
+            "problems": Ref(ids.people(env), "problems"),
+            "issuer": identity.issuer,
+            "groups": sorted({*identity.allowed_groups, *paid}),
+            "admins": list(identity.admin_groups),
+            "quotas": [
+                {"group": one.group, "rse_expression": one.rse_expression, "size": int(quantity(one.size))}
+                for one in lake.people.quotas
+            ],
+            "declared": ["root", *(account.name for account in lake.accounts)],
+            "share": lake.people.max_leavers,
+            "word": lake.people.confirmed_leavers,
+        },
+        needs=needs,
+        policy=Policy.RELEASE,
+        origin="spec.dataLake.people",
+    )
 
 
 def _own(env: Environment, storage: LakeStorage) -> Rse:

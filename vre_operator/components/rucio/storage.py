@@ -7,7 +7,6 @@ needs `nbf` and `wlcg.ver`; who is no holder of a scope is looked up by `sub` an
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
 from vre_operator.api.lake_storage import LakeStorage
@@ -15,6 +14,7 @@ from vre_operator.components import ids, policies, quantity, workloads
 from vre_operator.components.context import Environment, kube
 from vre_operator.components.rucio.pods import NOBODY, RUN_DIRECTORY, Files, preparation
 from vre_operator.components.workloads import Body, claim_volume, config_volume, mount, scratch, selector
+from vre_operator.engine.refs import Ref
 from vre_operator.engine.resources import Policy, Resource, ResourceId
 
 _DIRECTORY = "/etc/vre/xrootd"
@@ -79,7 +79,7 @@ def _claim(env: Environment, component: str, wish: LakeStorage, origin: str) -> 
     )
 
 
-def _settings(env: Environment, wish: LakeStorage) -> dict[str, str]:
+def _settings(env: Environment, wish: LakeStorage) -> dict[str, str | Ref]:
     path = ids.storage_path(env, wish.name)
     server = [
         f"all.export {path.rstrip('/')}",
@@ -113,7 +113,7 @@ def _settings(env: Environment, wish: LakeStorage) -> dict[str, str]:
         "xrootd.cfg": "\n".join(server) + "\n",
         "scitokens.cfg": "\n".join(tokens) + "\n",
         "authdb": "\n".join(_rights(env, path)) + "\n",
-        "people.json": json.dumps([]),
+        "people.json": Ref(ids.people(env), "storage") if ids.people_wanted(env) else "[]",
     }
 
 

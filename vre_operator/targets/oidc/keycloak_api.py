@@ -2,27 +2,110 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote
 
 from vre_operator.engine.errors import Conflict, Unavailable
-from vre_operator.targets.oidc.http import Answer
+from vre_operator.targets.oidc.http import Answer, IssuerHttp
 from vre_operator.targets.oidc.keycloak import realm_urls
+from vre_operator.targets.oidc.model import ClientSpec
 from vre_operator.targets.oidc.probe import basic_credentials
 from vre_operator.targets.oidc.registrar import Work, credentials_refused, registration_refused
 
 _CLIENTS = "/clients"
 
 
-class AdminApi:
-    """The admin REST API during one piece of work: one access token, renewed once when it is refused."""
+class AdminSession:
+    """The admin REST API during one piece of work: one access token, renewed once when it is refused.
 
-    def __init__(self, work: Work) -> None:
-        server, realm = realm_urls(work.spec.issuer)
-        self._work = work
+    credential: the field of the spec that names the service account, for messages. may, roles: what it has to
+    be allowed.
+    """
+
+    may = "manage clients"
+    roles = "role manage-clients"
+
+    def __init__(
+        self,
+        http: IssuerHttp,
+        spec: ClientSpec,
+        says: Callable[[Answer], str],
+        credential: str = "spec.identity.credentialsSecret",
+    ) -> None:
+        server, realm = realm_urls(spec.issuer)
+        self._http = http
+        self._spec = spec
+        self._says = says
+        self._credential = credential
         self._base = f"{server}/admin/realms/{realm}"
         self._token = ""
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Mapping[str, Any] | None = None,
+        query: Mapping[str, str] | None = None,
+        accept: tuple[int, ...] = (),
+    ) -> Answer:
+        """One request; `accept` are refusals that are answers, too. Raises what a person can put right."""
+        renewed = not self._token
+        if renewed:
+            self._token = await self._log_in()
+        url = self._base + path
+        answer = await self._http.request(method, url, body=body, query=query, bearer=self._token)
+        if answer.status == 401 and not renewed:
+            self._token = await self._log_in()
+            answer = await self._http.request(method, url, body=body, query=query, bearer=self._token)
+        if answer.status < 300 or answer.status in accept:
+            return answer
+        issuer, words = self._spec.issuer, self._says(answer)
+        if answer.status in (401, 403):
+            raise credentials_refused(
+                f"{issuer} does not let the service account of {self._credential} {self.may}"
+                f" ({answer.status} {words})",
+                f"Give it the {self.roles} of the realm's client realm-management.",
+            )
+        if answer.status == 404:
+            raise Unavailable(
+                f"{issuer} has no admin API at {quote(self._base, safe=':/')}",
+                remedy="Publish Keycloak's /admin path to the operator.",
+            )
+        raise registration_refused(
+            f"{issuer} refuses {method} {path}: {answer.status} {words}",
+            "See Keycloak's log for the cause.",
+        )
+
+    async def _log_in(self) -> str:
+        spec = self._spec
+        client_id, secret = spec.credential.get("client_id", ""), spec.credential.get("client_secret", "")
+        form = {"grant_type": "client_credentials"}
+        # a service account may be registered for either method, and Keycloak enforces which
+        answer = await self._http.request(
+            "POST", spec.token_endpoint, form={**form, "client_id": client_id, "client_secret": secret}
+        )
+        if answer.status == 401:
+            answer = await self._http.request(
+                "POST", spec.token_endpoint, form=form, basic=basic_credentials(client_id, secret)
+            )
+        token = answer.text("access_token")
+        if answer.status != 200 or not token:
+            raise credentials_refused(
+                f"{spec.issuer} refuses the service account of {self._credential}"
+                f" ({answer.status} {self._says(answer)})",
+                "Write client_id and client_secret of a client with service accounts enabled into the Secret.",
+            )
+        return token
+
+
+class AdminApi(AdminSession):
+    """What is asked about one client."""
+
+    def __init__(self, work: Work) -> None:
+        super().__init__(work.http, work.spec, work.says)
+        self._work = work
 
     async def find(self) -> dict[str, Any] | None:
         client_id = self._work.state.client_id or self._work.owner.client_id
@@ -68,61 +151,3 @@ class AdminApi:
             f"{self._work.spec.issuer} has no client scope {scope}",
             f"Add the client scope in the realm, or take {scope} out of spec.identity.scopes.",
         )
-
-    async def ask(
-        self,
-        method: str,
-        path: str,
-        *,
-        body: Mapping[str, Any] | None = None,
-        query: Mapping[str, str] | None = None,
-        accept: tuple[int, ...] = (),
-    ) -> Answer:
-        """One request; `accept` are refusals that are answers, too. Raises what a person can put right."""
-        renewed = not self._token
-        if renewed:
-            self._token = await self._log_in()
-        url = self._base + path
-        answer = await self._work.http.request(method, url, body=body, query=query, bearer=self._token)
-        if answer.status == 401 and not renewed:
-            self._token = await self._log_in()
-            answer = await self._work.http.request(method, url, body=body, query=query, bearer=self._token)
-        if answer.status < 300 or answer.status in accept:
-            return answer
-        issuer, words = self._work.spec.issuer, self._work.says(answer)
-        if answer.status in (401, 403):
-            raise credentials_refused(
-                f"{issuer} does not let the service account of spec.identity.credentialsSecret manage clients"
-                f" ({answer.status} {words})",
-                "Give it the role manage-clients of the realm's client realm-management.",
-            )
-        if answer.status == 404:
-            raise Unavailable(
-                f"{issuer} has no admin API at {quote(self._base, safe=':/')}",
-                remedy="Publish Keycloak's /admin path to the operator.",
-            )
-        raise registration_refused(
-            f"{issuer} refuses client {self._work.state.client_id}: {answer.status} {words}",
-            "See Keycloak's log for the cause.",
-        )
-
-    async def _log_in(self) -> str:
-        spec = self._work.spec
-        client_id, secret = spec.credential.get("client_id", ""), spec.credential.get("client_secret", "")
-        form = {"grant_type": "client_credentials"}
-        # a service account may be registered for either method, and Keycloak enforces which
-        answer = await self._work.http.request(
-            "POST", spec.token_endpoint, form={**form, "client_id": client_id, "client_secret": secret}
-        )
-        if answer.status == 401:
-            answer = await self._work.http.request(
-                "POST", spec.token_endpoint, form=form, basic=basic_credentials(client_id, secret)
-            )
-        token = answer.text("access_token")
-        if answer.status != 200 or not token:
-            raise credentials_refused(
-                f"{spec.issuer} refuses the service account of spec.identity.credentialsSecret"
-                f" ({answer.status} {self._work.says(answer)})",
-                "Write client_id and client_secret of a client with service accounts enabled into the Secret.",
-            )
-        return token

@@ -13,10 +13,12 @@ from vre_operator.engine.target import Desired, Observation, Promise, Voucher
 from vre_operator.targets.oidc.clients import Clients
 from vre_operator.targets.oidc.discovery import Issuers
 from vre_operator.targets.oidc.http import IssuerHttp
+from vre_operator.targets.oidc.people import People
 from vre_operator.targets.oidc.store import StateStore
 
 ISSUER = "Issuer"
 CLIENT = "Client"
+PEOPLE = "People"
 
 
 class HttpFactory(Protocol):
@@ -28,7 +30,8 @@ class HttpFactory(Protocol):
 
 
 class OidcTarget:
-    """Two kinds: Issuer (External; outputs issuer and endpoints) and Client (outputs client_id, client_secret).
+    """Kinds: Issuer (External; outputs issuer and endpoints), Client (outputs client_id, client_secret), People
+    (External; outputs people, storage, problems).
 
     store: where clients are remembered. clock: seconds since the epoch, for tests.
     """
@@ -42,12 +45,15 @@ class OidcTarget:
         self._http = http
         self._ways: dict[tuple[str, str, tuple[str, ...]], IssuerHttp] = {}
         self._issuers = Issuers(self._connect, clock)
+        self._people = People(self._connect, clock)
         self._clients = Clients(store, self._connect, clock)
 
     def observe(self, tenant: Tenant, desired: Desired) -> Awaitable[Observation]:
         """Settled: no request. An issuer is asked about every 10 minutes, a client every 10 to 30."""
         if desired.id.kind == ISSUER:
             return Promise(partial(self._issuers.observe, desired.body))
+        if desired.id.kind == PEOPLE:
+            return Promise(partial(self._people.observe, tenant.key, desired.body))
         if desired.id.kind == CLIENT:
             return Promise(partial(self._clients.observe, tenant, desired.id.name, desired.body))
         raise Invalid(f"The oidc target has no kind {desired.id.kind}")
@@ -55,6 +61,7 @@ class OidcTarget:
     def vouch(self, tenant: Tenant, resources: Sequence[ResourceId], *, walked: bool) -> Voucher | None:
         """A client is trusted until the time of its next reading, also by an operator that has just started."""
         after = [self._clients.due(tenant, one.name) for one in resources if one.kind == CLIENT]
+        after += [self._people.due(tenant.key) for one in resources if one.kind == PEOPLE]
         if not after:
             return Voucher("")
         return Voucher("", min(after)) if min(after) > 0 else None

@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from vre_operator.targets.rucio.change import Change
@@ -82,10 +83,32 @@ class Lake:
         found: Mapping[str, Mapping[str, Any]] = await self._piece("options", lambda: self.http.get("config"))
         return found
 
-    async def account(self, name: str) -> Mapping[str, Any] | None:
-        """What Rucio has of an account (see accounts.py); None when it never was there."""
-        found: Mapping[str, Any] | None = await self._piece(f"account {name}", lambda: self._account(name))
+    async def account(self, name: str, quotas: Iterable[str] = ()) -> Mapping[str, Any] | None:
+        """What Rucio has of an account (see accounts.py); None when it never was there. quotas: expressions to
+        ask for where the limits cannot be listed."""
+        found: Mapping[str, Any] | None = await self._piece(
+            f"account {name}", lambda: self.read_account(name, quotas)
+        )
         return found
+
+    async def resolving(self, expressions: Iterable[str]) -> set[str]:
+        """Those RSE expressions that match an RSE.
+
+        A limit for one that matches none must not be: Rucio then refuses every rule of the account.
+        """
+        return {one for one in expressions if await self._matches(one)}
+
+    async def _matches(self, expression: str) -> bool:
+        read = partial(self._resolves, expression)
+        return bool(await self._piece(f"expression {expression}", read, part_of="export"))
+
+    async def _resolves(self, expression: str) -> bool:
+        try:
+            return bool(await self.http.get("rses", "", query={"expression": expression}))
+        except Refused as refusal:
+            if refusal.kind == "InvalidRSEExpression":
+                return False
+            raise
 
     async def make(self, key: str, pieces: Sequence[str], changes: Iterable[Change]) -> None:
         """Send `changes` one after the other. Whatever was read of `pieces` is old from now on."""
@@ -110,7 +133,8 @@ class Lake:
         }
         return {"rses": found.get("rses", {}), "distances": distances}
 
-    async def _account(self, name: str) -> Mapping[str, Any] | None:
+    async def read_account(self, name: str, quotas: Iterable[str] = ()) -> Mapping[str, Any] | None:
+        """The same, asked for now and not kept."""
         try:
             account = await self.http.get("accounts", name)
         except Refused as refusal:
@@ -123,9 +147,21 @@ class Lake:
             "account": account,
             "attributes": await self.http.get("accounts", name, "attr", ""),
             "identities": await self.http.get("accounts", name, "identities"),
-            "limits": await self.http.get("accounts", name, "limits", "global"),
+            "limits": await self._limits(name, quotas),
             "scopes": await self._scopes(name),
         }
+
+    async def _limits(self, account: str, quotas: Iterable[str]) -> Mapping[str, Mapping[str, Any]]:
+        path = ("accounts", account, "limits", "global")
+        try:
+            found: Mapping[str, Mapping[str, Any]] = await self.http.get(*path)
+            return found
+        except Refused as refusal:
+            if refusal.kind != "InvalidRSEExpression":
+                raise
+        # One of them matches no RSE, and so none is told.
+        limits = {one: (await self.http.get(*path, one)).get(one) for one in quotas}
+        return {one: {"limit": limit} for one, limit in limits.items() if limit is not None}
 
     async def _scopes(self, account: str) -> Any:
         try:
@@ -135,9 +171,10 @@ class Lake:
                 return []  # it has none
             raise
 
-    async def _piece(self, name: str, read: Callable[[], Awaitable[Any]]) -> Any:
+    async def _piece(self, name: str, read: Callable[[], Awaitable[Any]], part_of: str = "") -> Any:
         async with self._reading.setdefault(name, asyncio.Lock()):
             known, now = self._pieces.get(name), self.clock()
-            if known is None or now > known.began + _KEEP or known.began <= self._changed.get(name, -1.0):
+            changed = max(self._changed.get(name, -1.0), self._changed.get(part_of, -1.0))
+            if known is None or now > known.began + _KEEP or known.began <= changed:
                 known = self._pieces[name] = _Piece(await read(), now)
             return known.value

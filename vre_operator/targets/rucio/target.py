@@ -17,6 +17,7 @@ from vre_operator.engine.resources import RUCIO, Policy, ResourceId, Tenant
 from vre_operator.engine.target import Desired, Observation, Presence, Promise, Readiness, State, Voucher
 from vre_operator.targets.rucio import accounts, distances, rses
 from vre_operator.targets.rucio.change import Change, same
+from vre_operator.targets.rucio.crowd import Crowd, unmatched
 from vre_operator.targets.rucio.http import Login, RucioHttp
 from vre_operator.targets.rucio.lake import Lake
 
@@ -25,9 +26,12 @@ RSE = "Rse"
 DISTANCES = "Distances"
 ACCOUNT = "Account"
 OPTION = "Option"
+PEOPLE = "People"
 
 # Soon: what was changed is read back, all of it in one request.
 _READ_BACK = 1.0
+# What lacks something else: that is made in the same pass, or by a person.
+_AGAIN = 5.0
 
 
 class HttpFactory(Protocol):
@@ -37,7 +41,7 @@ class HttpFactory(Protocol):
 
 
 class RucioTarget:
-    """Kinds: Server (External, where a Rucio is), Rse, Distances, Account, Option (named section/option).
+    """Kinds: Server (External, where a Rucio is), Rse, Distances, Account, Option (section/option), People.
 
     clock: seconds, of any epoch, for tests.
     """
@@ -48,6 +52,7 @@ class RucioTarget:
         self._clock = clock
         self._http = http
         self._lakes: dict[tuple[str, str], tuple[Login, Lake]] = {}
+        self._crowds: dict[tuple[str, str], Crowd] = {}
 
     def observe(self, tenant: Tenant, desired: Desired) -> Observation | Awaitable[Observation]:
         """Settled: no request; everything is read again about every ten minutes."""
@@ -59,6 +64,8 @@ class RucioTarget:
         digest = desired.memo.setdefault("digest", desired.digest)
         if lake.is_settled(_key(desired.id), digest):
             return Observation(Presence.SYNCED, recheck_after=max(lake.due - self._clock(), 0.0))
+        if desired.id.kind == PEOPLE:
+            return Promise(partial(self._crowd(tenant, lake).compare, desired, _key(desired.id), digest))
         return Promise(partial(self._compare, lake, desired, digest))
 
     def vouch(self, tenant: Tenant, resources: Sequence[ResourceId], *, walked: bool) -> Voucher | None:
@@ -75,6 +82,8 @@ class RucioTarget:
     async def apply(self, tenant: Tenant, desired: Desired) -> Observation:
         """Send what differs; whether it helped is told by the next reading."""
         lake = self._lake(tenant)
+        if desired.id.kind == PEOPLE:
+            return await self._crowd(tenant, lake).apply(desired)
         key = _key(desired.id)
         # Of the observation just before: to read again after each change would be an export for each RSE.
         changes = lake.differing.pop(key, None)
@@ -102,6 +111,7 @@ class RucioTarget:
     def forget(self, tenant: tuple[str, str]) -> None:
         """The tenant is no more."""
         self._lakes.pop(tenant, None)
+        self._crowds.pop(tenant, None)
 
     def _meet(self, tenant: Tenant, desired: Desired) -> Observation:
         body = desired.body
@@ -118,6 +128,12 @@ class RucioTarget:
             raise NotReady("The tenant's Rucio is not known yet")
         return known[1]
 
+    def _crowd(self, tenant: Tenant, lake: Lake) -> Crowd:
+        crowd = self._crowds.get(tenant.key)
+        if crowd is None or crowd.lake is not lake:
+            crowd = self._crowds[tenant.key] = Crowd(lake)
+        return crowd
+
     async def _compare(self, lake: Lake, desired: Desired, digest: str) -> Observation:
         key = _key(desired.id)
         present, changes = await _differences(lake, desired)
@@ -127,7 +143,7 @@ class RucioTarget:
             lake.settled[key] = digest
             return Observation(Presence.SYNCED, recheck_after=max(lake.due - self._clock(), 0.0))
         if not changes and lacks:
-            return Observation(Presence.SYNCED, lacks, recheck_after=_READ_BACK)
+            return Observation(Presence.SYNCED, lacks, recheck_after=_AGAIN)
         detail = ", ".join(change.what for change in changes[:5])
         if lake.tried.get(key) == tuple(change.what for change in changes):
             message = (
@@ -153,8 +169,11 @@ async def _differences(lake: Lake, desired: Desired) -> tuple[bool, list[Change]
             there = set(await lake.rses())
             return True, distances.changes(pairs, await lake.distances(), there)
         case "Account":
-            account = await lake.account(name)
-            return account is not None, accounts.changes(name, body, account)
+            quotas = body["quotas"]
+            account = await lake.account(name, quotas)
+            matching = await lake.resolving(quotas)
+            possible = {**body, "quotas": {one: quotas[one] for one in quotas if one in matching}}
+            return account is not None, accounts.changes(name, possible, account)
         case "Option":
             return _option(name, body, await lake.options())
         case kind:
@@ -178,6 +197,9 @@ def _option(
 
 async def _lacks(lake: Lake, desired: Desired) -> Readiness | None:
     """What else has to be there before all of a resource can be."""
+    if desired.id.kind == ACCOUNT:
+        quotas = desired.body["quotas"]
+        return unmatched(quotas.keys() - await lake.resolving(quotas))
     if desired.id.kind != DISTANCES:
         return None
     there, declared = (await lake.rses()).keys(), set(desired.body["rses"])

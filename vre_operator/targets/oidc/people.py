@@ -1,0 +1,171 @@
+"""Kind People: who may come in, as the provider knows them, read now and then and kept while it is away.
+
+Body: as a Client's (provider, issuer, endpoints, credential), with groups: [name] whose members count, or
+everybody: true; labels: [name], groups that are told of those who count; credential_field for messages.
+Outputs: people, a JSON list of {name, sub, email, groups} in the order of the names; storage, the same as
+XRootD's SciTokens plug-in reads it; problems, text for people.
+
+A person's name is the user name in lower case, and nothing is made up where Rucio could not take it: it is the
+person's name in notebooks, too. Keycloak's admin API, measured with 26.7.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import re
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from vre_operator.engine.errors import TargetError, Throttled, Unavailable
+from vre_operator.engine.refs import digest
+from vre_operator.engine.target import READY, Observation, Presence, Readiness, State
+from vre_operator.targets.oidc.discovery import Connect
+from vre_operator.targets.oidc.http import Answer
+from vre_operator.targets.oidc.keycloak_api import AdminSession
+from vre_operator.targets.oidc.model import ClientSpec
+from vre_operator.targets.oidc.registrar import clean, registration_refused
+
+REFRESH = 300.0
+_FAULT_RETRY = 30.0
+_PAGE = 500
+_NAME = re.compile(r"[-a-z0-9_]{1,20}")
+"""Rucio's accounts have at most 25 characters, and so have scopes: user.NAME."""
+_TOLD = 5
+
+
+@dataclass(slots=True)
+class _Known:
+    outputs: dict[str, str] = field(default_factory=dict)
+    failure: TargetError | None = None
+    due: float = 0.0
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+class People:
+    """The people by what was asked for; tenants of the same wish share a reading."""
+
+    def __init__(self, connect: Connect, clock: Callable[[], float]) -> None:
+        self._connect = connect
+        self._clock = clock
+        self._known: dict[str, _Known] = {}
+        self._of: dict[tuple[str, str], _Known] = {}
+
+    def due(self, tenant: tuple[str, str]) -> float:
+        """Seconds until they have to be read again; 0 when it has to be now."""
+        known = self._of.get(tenant)
+        return max(known.due - self._clock(), 0.0) if known else 0.0
+
+    async def observe(self, tenant: tuple[str, str], body: Mapping[str, Any]) -> Observation:
+        """Raises while nobody is known; later a failing reading shows in readiness, and nobody is gone."""
+        known = self._known.setdefault(digest(dict(body)), _Known())
+        self._of[tenant] = known
+        async with known.lock:
+            if self._clock() >= known.due:
+                await self._refresh(known, body)
+        after = max(known.due - self._clock(), 0.0)
+        readiness = READY
+        if known.failure:
+            if not known.outputs:
+                known.failure.retry_after = after
+                raise known.failure.with_traceback(None)
+            state = State.FAILED if known.failure.terminal else State.PROGRESSING
+            readiness = Readiness(state, known.failure.reason, known.failure.text)
+        return Observation(Presence.SYNCED, readiness, known.outputs, recheck_after=after)
+
+    async def _refresh(self, known: _Known, body: Mapping[str, Any]) -> None:
+        spec = ClientSpec.parse(body)
+        http = self._connect(spec.issuer, spec.ca_bundle, spec.allowed_cidrs)
+
+        def says(answer: Answer) -> str:
+            words = answer.text("error_description") or answer.text("errorMessage") or answer.text("error")
+            return clean(words, spec.secrets())
+
+        session = _Session(http, spec, says, body["credential_field"])
+        try:
+            known.outputs = outputs(await session.people(body))
+            known.failure, wait = None, REFRESH
+        except (Unavailable, Throttled) as error:
+            known.failure, wait = error, error.retry_after or _FAULT_RETRY
+        except TargetError as error:
+            known.failure, wait = error, _FAULT_RETRY
+        known.due = self._clock() + wait * random.uniform(0.9, 1.1)  # noqa: S311
+
+
+class _Session(AdminSession):
+    may = "read users and groups"
+    roles = "roles view-users and query-groups"
+
+    async def people(self, wanted: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+        """{sub, username, email, groups}, each person once; nobody who is disabled."""
+        found: dict[str, dict[str, Any]] = {}
+        if wanted["everybody"]:
+            async for user in self._pages("/users", {"enabled": "true"}):
+                found[user["id"]] = _person(user)
+        for group in (*wanted["groups"], *wanted["labels"]):
+            async for user in self._pages(f"/groups/{await self._group(group)}/members", {}):
+                if user.get("enabled") and group in wanted["groups"]:
+                    found.setdefault(user["id"], _person(user))
+                if user["id"] in found:
+                    found[user["id"]]["groups"].append(group)
+        return list(found.values())
+
+    async def _group(self, wanted: str) -> str:
+        """Its id. wanted: a name, or a path with slashes."""
+        name = wanted.rstrip("/").rpartition("/")[2]
+        answer = await self.ask("GET", "/groups", query={"search": name, "exact": "true"})
+        left = list(answer.data if isinstance(answer.data, list) else ())
+        while left:
+            group = left.pop()
+            if group.get("path") == wanted or group.get("name") == wanted:
+                return str(group["id"])
+            left += group.get("subGroups") or ()
+        raise registration_refused(
+            f"{self._spec.issuer} has no group {wanted}",
+            "Make the group, or correct its name in spec.identity or spec.dataLake.people.quotas.",
+        )
+
+    async def _pages(self, path: str, query: Mapping[str, str]) -> AsyncIterator[Mapping[str, Any]]:
+        first = 0
+        while True:
+            bounds = {"first": str(first), "max": str(_PAGE), "briefRepresentation": "true"}
+            answer = await self.ask("GET", path, query={**query, **bounds})
+            page = answer.data if isinstance(answer.data, list) else []
+            for one in page:
+                yield one
+            if len(page) < _PAGE:
+                return
+            first += _PAGE
+
+
+def _person(user: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "sub": user["id"],
+        "username": str(user.get("username", "")),
+        "email": str(user.get("email") or ""),
+        "groups": [],
+    }
+
+
+def outputs(found: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """What is published of them."""
+    named: dict[str, list[Mapping[str, Any]]] = {}
+    for person in found:
+        # A service account of a client is nobody.
+        if not person["username"].startswith("service-account-"):
+            named.setdefault(person["username"].lower(), []).append(person)
+    people, storage, problems = [], [], []
+    for name, persons in sorted(named.items()):
+        if not _NAME.fullmatch(name):
+            problems.append(f"{name} is no name for an account (at most 20 of a-z, 0-9, - and _)")
+        elif len(persons) > 1:
+            problems.append(f"{name} is the name of {len(persons)} people who differ in capitals only")
+        else:
+            (person,) = persons
+            rest = {key: person[key] for key in ("sub", "email")}
+            people.append({"name": name, **rest, "groups": sorted(person["groups"])})
+            storage.append({"sub": person["sub"], "result": name})
+    told = "; ".join(problems[:_TOLD]) + (f"; and {len(problems) - _TOLD} more" if problems[_TOLD:] else "")
+    return {"people": json.dumps(people), "storage": json.dumps(storage, indent=0), "problems": told}
