@@ -100,6 +100,7 @@ class Installation:
                 "ingressClass": "nginx",
                 "caBundle": self.cluster.ca_file.read_text(),
                 "issuerCidrs": [f"{self.cluster.node_ip}/32"],
+                "ingressCidrs": [f"{self.cluster.node_ip}/32"],
             },
         }
 

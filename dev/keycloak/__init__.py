@@ -105,8 +105,10 @@ def _deployment(image: str, realm_digest: str) -> Manifest:
 
 def _realm(passwords: Mapping[str, str], registration: Mapping[str, str]) -> Manifest:
     client_id = registration["client_id"]
-    # Enough to register and look at clients, and nothing about users.
-    roles = {"realm-management": ["manage-clients", "view-clients", "query-clients"]}
+    # Enough to register and look at clients, and to see who is in which group.
+    roles = {
+        "realm-management": ["manage-clients", "view-clients", "query-clients", "view-users", "query-groups"]
+    }
     service_account = {
         "username": f"service-account-{client_id}",
         "enabled": True,

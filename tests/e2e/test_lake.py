@@ -53,6 +53,7 @@ def lake(installation: Installation) -> Installation:
         "storage": STORAGE,
         "rses": [DISK, TAPE],
         "accounts": [WORKER],
+        "people": {"enabled": True, "quotas": [{"size": "1Ti"}]},
     }
     installation.create_tenant(
         variant(NAMESPACE, notebooks={"enabled": False}, dataLake=wish, deletionPolicy="Delete")
@@ -88,7 +89,7 @@ def test_what_is_declared_is_there(lake: Installation) -> None:
     assert seen["rses"]["LAKE-DISK"] == {"LAKE-DISK": True, "country": "FR", "fts": fts}
     assert seen["rses"]["LAKE-A"]["oidc_support"] is True
     assert "LAKE-TAPE" in seen["rses"]
-    assert seen["accounts"] == ["root", "worker"]
+    assert seen["accounts"] == ["alice", "root", "worker"], "alice alone is in the group researchers"
     assert seen["distances"] == 4 * 3
 
 
@@ -159,7 +160,7 @@ def test_what_rucio_refuses_is_told_and_mended(lake: Installation) -> None:
     assert server["status"]["availableReplicas"] == 1
     change(lake, dataLake={"accounts": []})
     tenant.wait_ready(lake.kubectl, NAMESPACE, NAMESPACE, seconds=60, say=note)
-    assert inside(lake)["accounts"] == ["root"], "suspended, both of them"
+    assert inside(lake)["accounts"] == ["alice", "root"], "suspended, both of them"
 
 
 def test_suspended_and_back(lake: Installation) -> None:
@@ -174,7 +175,7 @@ def test_suspended_and_back(lake: Installation) -> None:
     )
     change(lake, suspend=False, dataLake={"accounts": [WORKER]})
     tenant.wait_ready(lake.kubectl, NAMESPACE, NAMESPACE, seconds=300, say=note)
-    assert inside(lake)["accounts"] == ["root", "worker"]
+    assert inside(lake)["accounts"] == ["alice", "root", "worker"]
 
 
 def test_the_end(lake: Installation) -> None:

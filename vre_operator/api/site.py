@@ -42,6 +42,9 @@ class Site(Model):
     ingress_namespace: ObjectName | None = None
     """Namespace of the ingress controller; traffic to the tenants' front doors is let in from there only.
     From everywhere when absent (a controller on the host network cannot be selected)."""
+    ingress_cidrs: tuple[str, ...] = ()
+    """Networks with the addresses at which tenants' hostnames answer, where these are private ones: notebooks
+    reach the public internet, and of private networks nothing else."""
     operator_namespace: ObjectName = "vre-system"
     """Namespace of the operator, which the tenants' services let in. The Helm chart fills it in."""
     cluster_domain: str = "cluster.local"

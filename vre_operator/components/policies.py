@@ -153,9 +153,14 @@ def issuer(env: Environment) -> list[Rule]:
 
 
 def front_doors(env: Environment) -> list[Rule]:
-    """Egress to the tenant's own hostnames, which lead to the ingress controller wherever it is."""
-    rules = [reach(_anywhere(), 443)]
-    return rules + ([{"to": front_door(env)}] if env.site.ingress_namespace else [])
+    """Egress to the tenant's own hostnames, for who may reach the public internet but no private network.
+
+    A controller with a public address needs nothing of it.
+    """
+    rules: list[Rule] = [{"to": front_door(env)}] if env.site.ingress_namespace else []
+    if env.site.ingress_cidrs:
+        rules.append(reach([{"ipBlock": {"cidr": cidr}} for cidr in env.site.ingress_cidrs], 443))
+    return rules
 
 
 def internet() -> Rule:

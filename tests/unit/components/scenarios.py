@@ -35,6 +35,11 @@ FULL: dict[str, Any] = QUICKSTART | {
         "enabled": True,
         "hostname": "rucio.ocean.example.org",
         "daemons": {"groups": ["Rules", "Deletion", "Transfers"]},
+        "people": {
+            "enabled": True,
+            "quotas": [{"size": "1Ti"}, {"group": "/deep", "rseExpression": "country=FR", "size": "2Ti"}],
+            "credentialsSecret": {"name": "people-reader"},
+        },
         "storage": [
             {
                 "name": "OCEAN-LAKE",
@@ -105,6 +110,7 @@ FULL_SITE: dict[str, Any] = {
     "ingressNamespace": "ingress-nginx",
     "caBundle": "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n",
     "issuerCidrs": ["10.0.0.0/8"],
+    "ingressCidrs": ["10.9.8.7/32"],
 }
 
 

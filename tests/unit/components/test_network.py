@@ -39,6 +39,11 @@ OFFICE = Address("10.1.2.3")
 PUBLIC, PUBLIC_V6 = Address("93.184.216.34"), Address("2a00:1450:4001::1")
 
 RULES, DELETION = map(service, ids.rucio_daemons(QUICKSTART))
+# Of the tenant with everything.
+STORAGE, TRANSFERS, CONVEYOR = (
+    service(name, FULL) for name in (ids.storage("OCEAN-LAKE"), ids.TRANSFERS, "rucio-transfers")
+)
+INGRESS_VIP = Address("10.9.8.7")
 OPERATOR = Pod("vre-system", {workloads.NAME_LABEL: "vre-operator"}, "10.244.0.14")
 
 TENANT = {
@@ -190,3 +195,43 @@ def test_the_policies_of_a_pod_stand_before_it_starts() -> None:
         }
         assert own or template["metadata"]["labels"][workloads.NAME_LABEL] == "image-check", resource.id
         assert own <= resource.needs, resource.id
+
+
+LAKE_NEEDED: list[tuple[str, End, End, int]] = [
+    ("storage answers at its hostname", CONTROLLER, STORAGE, ids.STORAGE_PORT),
+    ("storage fetches from storage of this tenant", STORAGE, INGRESS_VIP, 443),
+    ("storage fetches from storage elsewhere", STORAGE, PUBLIC, 1094),
+    ("storage checks tokens", STORAGE, ISSUER, 443),
+    ("Rucio checks tokens", RUCIO, ISSUER, 443),
+    ("the daemon that deletes gets tokens", DELETION, IN_CLUSTER_ISSUER, 443),
+    ("the daemons that have files copied get tokens", CONVEYOR, ISSUER, 443),
+    ("they tell the transfer service", CONVEYOR, TRANSFERS, ids.TRANSFERS_PORT),
+    ("it speaks to storage", TRANSFERS, PUBLIC, 443),
+    ("notebooks reach storage at a private address", SESSION, INGRESS_VIP, 443),
+]
+LAKE_REFUSED: list[tuple[str, End, End, int]] = [
+    ("a notebook and storage, past the front door", SESSION, STORAGE, ids.STORAGE_PORT),
+    ("a notebook and the transfer service", SESSION, TRANSFERS, ids.TRANSFERS_PORT),
+    ("a notebook and other private addresses", SESSION, OFFICE, 443),
+    ("a notebook and other ports of the front door", SESSION, INGRESS_VIP, 22),
+    ("another tenant and the transfer service", FOREIGN_HUB, TRANSFERS, ids.TRANSFERS_PORT),
+    ("the world and the transfer service", BROWSER, TRANSFERS, ids.TRANSFERS_PORT),
+    ("the server and the transfer service", RUCIO, TRANSFERS, ids.TRANSFERS_PORT),
+    ("storage and a node's credentials", STORAGE, METADATA, 443),
+    ("the transfer service and a node's credentials", TRANSFERS, METADATA_V6, 443),
+    ("storage and the database", STORAGE, DATABASE, 5432),
+]
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "port"), [each[1:] for each in LAKE_NEEDED], ids=[n[0] for n in LAKE_NEEDED]
+)
+def test_this_works_in_a_lake_with_storage(source: End, target: End, port: int) -> None:
+    assert network(FULL).allowed(source, target, port)
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "port"), [each[1:] for each in LAKE_REFUSED], ids=[n[0] for n in LAKE_REFUSED]
+)
+def test_this_does_not_in_a_lake_with_storage(source: End, target: End, port: int) -> None:
+    assert not network(FULL).possible(source, target, port)
