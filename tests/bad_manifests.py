@@ -318,6 +318,15 @@ BAD: tuple[Bad, ...] = (
     _lake(
         "FTS without a scheme", {"transfers": {"fts": "fts.example.org"}}, "transfers.fts", "https://HOST:PORT"
     ),
+    _bad(
+        "people of a provider that is not asked",
+        {
+            "identity": {"provider": "generic-dcr"},
+            "dataLake": {"enabled": True, "people": {"enabled": True}},
+        },
+        "dataLake.people.enabled",
+        "keycloak-admin",
+    ),
     _lake("account too long", {"accounts": [{"name": "a" * 26}]}, "accounts[0].name", "maxLength 25", "25"),
     _lake("account with a dot", {"accounts": [{"name": "a.b"}]}, "accounts[0].name", "lower-case"),
     _lake(

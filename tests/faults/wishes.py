@@ -191,8 +191,16 @@ def _mended(spec: Json) -> Json:
     if resources.get("cpuGuarantee", 0.1) > resources.get("cpuLimit", 2):
         resources["cpuGuarantee"] = 0
     resources.pop("memoryGuarantee", None) if resources.get("memoryLimit") else None
-    if spec.get("dataLake", {}).get("hostname") == spec["hostname"]:
-        del spec["dataLake"]["hostname"]
+    lake = spec.get("dataLake", {})
+    if lake.get("hostname") == spec["hostname"]:
+        del lake["hostname"]
+    if identity.get("provider") != "keycloak-admin":
+        lake.get("people", {}).pop("enabled", None)
+    hostnames, names = {spec["hostname"], lake.get("hostname")}, {rse["name"] for rse in lake.get("rses", ())}
+    for storage in list(lake.get("storage", ())):
+        if storage["hostname"] in hostnames or storage["name"] in names:
+            lake["storage"].remove(storage)
+        hostnames.add(storage["hostname"])
     return spec
 
 

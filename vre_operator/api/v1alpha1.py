@@ -171,6 +171,15 @@ class VREEnvironmentSpec(Model):
             path=".dataLake.hostname",
         ),
         Rule(
+            "!self.dataLake.people.enabled || self.identity.provider == 'keycloak-admin'",
+            "needs identity.provider keycloak-admin",
+            "set identity.provider to keycloak-admin, or declare people's accounts in dataLake.accounts",
+            lambda self: (
+                not self.data_lake.people.enabled or self.identity.provider is ProviderKind.KEYCLOAK_ADMIN
+            ),
+            path=".dataLake.people.enabled",
+        ),
+        Rule(
             "!self.dataLake.storage.exists(one, one.hostname == self.hostname)",
             "has an item with spec.hostname",
             "give each storage a hostname of its own, such as disk.example.org",

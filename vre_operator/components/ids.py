@@ -51,10 +51,11 @@ def storage_service(env: Environment, name: str) -> ResourceId:
 
 
 def rucio_logs_people_in(env: Environment) -> bool:
-    """Whether Rucio is known to the identity provider."""
+    """Whether Rucio is known to the identity provider: where somebody logs in to it, or has a token for it."""
     lake = env.spec.data_lake
     by_hand = env.spec.identity.provider is ProviderKind.MANUAL
-    return lake.enabled and (not by_hand or lake.client_secret is not None)
+    wanted = bool(lake.hostname or lake.storage or lake.people.enabled)
+    return lake.enabled and wanted and (not by_hand or lake.client_secret is not None)
 
 
 def rucio_audience(env: Environment) -> str:

@@ -127,7 +127,13 @@ SCENARIOS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "manual-client": (_identity(provider="manual", credentialsSecret={"name": "client"}), SITE),
     "manual-lake": (
         _identity(provider="manual", credentialsSecret={"name": "client"})
-        | {"dataLake": {"enabled": True, "clientSecret": {"name": "lake-client"}}},
+        | {
+            "dataLake": {
+                "enabled": True,
+                "hostname": "rucio.ocean.example.org",
+                "clientSecret": {"name": "lake-client"},
+            }
+        },
         SITE,
     ),
     "foreign-fts": (

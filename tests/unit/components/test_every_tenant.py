@@ -85,7 +85,7 @@ specs = st.fixed_dictionaries(
             hostname=st.just("rucio.example.org"),
             clientSecret=st.just({"name": "lake-login"}),
             daemons=present(groups=st.just(["Rules", "Transfers", "Deletion"])),
-            people=present(enabled=st.booleans(), quotas=st.just([{"group": "power", "size": "1Ti"}])),
+            people=present(quotas=st.just([{"group": "power", "size": "1Ti"}])),
             transfers=present(fts=st.just("https://fts.example.org:8446")),
             storage=st.sampled_from(
                 [
