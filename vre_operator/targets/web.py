@@ -16,12 +16,12 @@ import aiohttp
 
 from vre_operator import telemetry
 from vre_operator.engine.errors import TargetError, Throttled, Unavailable
+from vre_operator.failures import CONNECT_TIMEOUT, cause
 from vre_operator.kube.fence import FencedBody, NotSentError
 
 TIMEOUT = 20.0
 """Seconds for a whole exchange; a request older than this was answered or never will be."""
 
-_CONNECT_TIMEOUT = 5.0
 _BACKOFF_LIMIT = 300.0
 _RETRY_AFTER_LIMIT = 3600.0
 
@@ -124,7 +124,7 @@ class Web:
             async with (
                 aiohttp.ClientSession(
                     connector=self.connector(),
-                    timeout=aiohttp.ClientTimeout(total=self.timeout, sock_connect=_CONNECT_TIMEOUT),
+                    timeout=aiohttp.ClientTimeout(total=self.timeout, sock_connect=CONNECT_TIMEOUT),
                     cookie_jar=aiohttp.DummyCookieJar(),
                     trust_env=False,
                     middlewares=(_once,),
@@ -133,8 +133,7 @@ class Web:
             ):
                 return await self.read(response)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            cause = _cause(error)
-            raise Unanswered(f"No connection to {self.host}: {cause}", sent=False) from None
+            raise Unanswered(f"No connection to {self.host}: {cause(error)}", sent=False) from None
         except TimeoutError:
             raise Unanswered(f"{self.host} did not answer within {self.timeout:.0f} s", sent=True) from None
         except (aiohttp.ClientError, OSError) as error:
@@ -193,20 +192,6 @@ async def content(response: aiohttp.ClientResponse, host: str, limit: int) -> by
         if len(raw) > limit:
             raise Unanswered(f"{host} answers with more than {limit >> 20} MiB", sent=True)
     return bytes(raw)
-
-
-def _cause(error: BaseException) -> str:
-    match error:
-        case aiohttp.ClientConnectorCertificateError():
-            return f"its certificate is not trusted ({getattr(error.certificate_error, 'verify_message', '')})"
-        case aiohttp.ClientConnectorDNSError():
-            return "its name cannot be resolved"
-        case aiohttp.ConnectionTimeoutError():
-            return f"no answer within {_CONNECT_TIMEOUT:.0f} s"
-        case aiohttp.ClientConnectorError():
-            return error.os_error.strerror or type(error.os_error).__name__
-        case _:
-            return type(error).__name__
 
 
 def _seconds(text: str) -> float | None:

@@ -16,9 +16,11 @@ from dataclasses import dataclass, field
 import aiohttp
 from yarl import URL
 
+from vre_operator.failures import CONNECT_TIMEOUT, cause
+
 # A storage that copies tells how far it is every few seconds.
 SILENCE = 120.0
-_REQUEST = aiohttp.ClientTimeout(total=60, sock_connect=15)
+_REQUEST = aiohttp.ClientTimeout(total=60, sock_connect=CONNECT_TIMEOUT)
 _CLEANING_SECONDS = 15
 _REDIRECTS = 5
 _WORDS = 300
@@ -186,7 +188,7 @@ async def _transfer(session: aiohttp.ClientSession, wish: Wish, silence: float) 
             "COPY",
             wish.destination.address,
             headers=headers,
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=15, sock_read=silence),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT, sock_read=silence),
             allow_redirects=True,
             max_redirects=_REDIRECTS,
         ) as answer:
@@ -195,7 +197,7 @@ async def _transfer(session: aiohttp.ClientSession, wish: Wish, silence: float) 
     except TimeoutError:
         raise CopyError(f"Destination {host} was silent for {silence:.0f} s while copying") from None
     except (aiohttp.ClientError, OSError) as error:
-        raise CopyError(f"Destination {host} broke off the copy: {_cause(error)}") from None
+        raise CopyError(f"Destination {host} broke off the copy: {cause(error)}") from None
     if answer.status not in (200, 201, 202):
         raise CopyError(f"Destination {host} answers {answer.status} to COPY: {_clean(last, wish)}")
     if not last.lower().startswith("success"):
@@ -225,7 +227,7 @@ async def _ask(
     except TimeoutError:
         raise CopyError(f"{_side(source)} {end.host} does not answer {method}", elsewhere=source) from None
     except (aiohttp.ClientError, OSError) as error:
-        raise CopyError(f"{_side(source)} {end.host}: {_cause(error)}", elsewhere=source) from None
+        raise CopyError(f"{_side(source)} {end.host}: {cause(error)}", elsewhere=source) from None
 
 
 def _bearer(token: str) -> dict[str, str]:
@@ -234,18 +236,6 @@ def _bearer(token: str) -> dict[str, str]:
 
 def _side(source: bool) -> str:
     return "Source" if source else "Destination"
-
-
-def _cause(error: BaseException) -> str:
-    match error:
-        case aiohttp.ClientConnectorCertificateError():
-            return "its certificate is not trusted"
-        case aiohttp.ClientConnectorDNSError():
-            return "its name cannot be resolved"
-        case aiohttp.ClientConnectorError():
-            return error.os_error.strerror or type(error.os_error).__name__
-        case _:
-            return type(error).__name__
 
 
 def _clean(words: str, wish: Wish) -> str:
