@@ -97,6 +97,16 @@ def test_who_may_what_without_a_scope_of_the_storage() -> None:
     assert not any(line.startswith("u *") for line in rights)
 
 
+def test_a_group_s_name_writes_no_rights() -> None:
+    groups = ["a b", "x\nu\t*\t/\ta", "#", "*", "=", "fine/one", ""]
+    identity = QUICKSTART["identity"] | {"allowedGroups": [group for group in groups if group]}
+    wish = {"enabled": True, "storage": [{"name": "OCEAN-LAKE", "hostname": "lake.example.org"}]}
+    wish["accounts"] = [{"name": "p", "scopes": ["ocean"]}]
+    env = environment(QUICKSTART | {"identity": identity, "dataLake": wish})
+    rights = text(env, "ConfigMap", "storage-ocean-lake", "authdb").splitlines()
+    assert [line.split()[:2] for line in rights] == [["u", "="], ["g", "fine/one"]]
+
+
 @pytest.mark.parametrize(
     ("issuer", "issuers", "own"),
     [

@@ -7,6 +7,7 @@ needs `nbf` and `wlcg.ver`; who is no holder of a scope is looked up by `sub` an
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from vre_operator.api.lake_storage import LakeStorage
@@ -20,6 +21,7 @@ from vre_operator.engine.resources import Policy, Resource, ResourceId
 _DIRECTORY = "/etc/vre/xrootd"
 # Where programs look for authorities that cannot be told: in Debian's images and in Red Hat's.
 _BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem")
+_WORD = re.compile(r"[A-Za-z0-9_.:/@+-]+")
 # Served to everybody: what answers it is the web server itself.
 _ALIVE = "/static/css/xrdhttp.css"
 
@@ -123,7 +125,8 @@ def _rights(env: Environment, path: str) -> Iterator[str]:
     Rucio keeps user.alice below user/alice, and other scopes by their names.
     """
     yield f"u = {path}user/@=/ a"
-    groups = [group for group in env.spec.identity.allowed_groups if " " not in group]
+    # The file is words and lines: a group of any other name has no rights here.
+    groups = [group for group in env.spec.identity.allowed_groups if _WORD.fullmatch(group)]
     scopes = sorted({scope for account in env.spec.data_lake.accounts for scope in account.scopes})
     for group in groups:
         if shared := " ".join(f"{path}{_directory(scope)}/ rl" for scope in scopes):
