@@ -15,6 +15,7 @@ SECRETS = {
     "crypt-key": "c3" * 32,
     "idle-culler-token": "d4" * 24,
     "vre-operator-token": "e5" * 24,
+    "tokens-token": "f6" * 24,
 }
 PASSWORD = "p%25@s:s/w'o\"r?d#[$x]"
 

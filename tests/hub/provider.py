@@ -8,6 +8,7 @@ import json
 import ssl
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -23,6 +24,17 @@ class Provider(ThreadingHTTPServer):
         self.socket = context.wrap_socket(self.socket, server_side=True)
         self.person: dict[str, object] = {}
         self.challenge = ""
+        # Seconds for which access tokens are good; 0: tokens that tell nothing. refreshes: how many there were.
+        self.lifetime = 0.0
+        self.refreshes = 0
+        self.ended = False
+
+    def token(self) -> str:
+        """An access token; the hub does not look at its signature."""
+        if not self.lifetime:
+            return "t"
+        claims = json.dumps({"exp": time.time() + self.lifetime, "jti": self.refreshes}).encode()
+        return f"h.{base64.urlsafe_b64encode(claims).rstrip(b'=').decode()}.s"
 
     @property
     def address(self) -> str:
@@ -40,8 +52,14 @@ class _Handler(BaseHTTPRequestHandler):
         form = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
         verifier = form.get("code_verifier", [""])[0].encode()
         proof = base64.urlsafe_b64encode(hashlib.sha256(verifier).digest()).rstrip(b"=").decode()
-        good = proof == self.server.challenge and form["client_secret"] == ["client-secret"]
-        self._answer({"access_token": "t", "token_type": "Bearer"} if good else {"error": "bad"}, good)
+        good = form["client_secret"] == ["client-secret"]
+        if form.get("grant_type") == ["refresh_token"]:
+            good = good and form["refresh_token"] == ["r"] and not self.server.ended
+            self.server.refreshes += 1
+        else:
+            good = good and proof == self.server.challenge
+        tokens = {"access_token": self.server.token(), "refresh_token": "r", "token_type": "Bearer"}
+        self._answer(tokens if good else {"error": "bad"}, good)
 
     def _answer(self, data: dict[str, object], good: bool = True) -> None:
         body = json.dumps(data).encode()

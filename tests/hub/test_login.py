@@ -8,10 +8,11 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from http.cookies import SimpleCookie
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,6 +34,7 @@ class Hub:
     port: int
     provider: Provider
     log: Path
+    tokens: int = 0
 
     def api(self, path: str, service: str = "vre-operator") -> tuple[int, str]:
         browser = Browser(self)
@@ -58,6 +60,15 @@ class Browser:
                 self.cookies[name] = morsel.value
         return answer.status, answer.headers["Location"] or "", body
 
+    def post(self, path: str, body: object) -> tuple[int, str]:
+        """As the hub's own pages send it."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.hub.port, timeout=30)
+        jar = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
+        headers = {"Cookie": jar, "X-XSRFToken": self.cookies["_xsrf"], "Sec-Fetch-Mode": "cors"}
+        connection.request("POST", path, json.dumps(body), headers | {"Sec-Fetch-Site": "same-origin"})
+        with closing(connection), connection.getresponse() as answer:
+            return answer.status, answer.read().decode()
+
     def follow(self, path: str) -> str:
         """To the redirect that leads to the provider."""
         for _ in range(10):
@@ -73,7 +84,7 @@ class Browser:
         self.hub.provider.person = person
         asked = query(self.follow("/"))
         assert asked["redirect_uri"] == "https://ocean.example.org/hub/oauth_callback"
-        assert asked["scope"].split() == ["openid", "profile", "email"]
+        assert asked["scope"].split()[:3] == ["openid", "profile", "email"]
         assert asked["code_challenge_method"] == "S256"
         self.hub.provider.challenge = asked["code_challenge"]
         return self.get(f"/hub/oauth_callback?code=c&state={asked['state']}")[0]
@@ -84,6 +95,13 @@ class Browser:
 
 @pytest.fixture(scope="module")
 def hub() -> Iterator[Hub]:
+    with with_spec(SPEC) as running:
+        yield running
+
+
+@contextmanager
+def with_spec(spec: dict[str, Any]) -> Iterator[Hub]:
+    """A tenant's hub, its proxy, its database and a provider."""
     with tempfile.TemporaryDirectory(prefix="vre-hub-") as name, providers.running(Path(name)) as provider:
         directory = Path(name)
         directory.chmod(0o755)
@@ -94,12 +112,12 @@ def hub() -> Iterator[Hub]:
             database.sql(f"CREATE ROLE \"hub@x\" LOGIN PASSWORD '{literal}'")
             database.sql('CREATE DATABASE hub OWNER "hub@x"')
             connection = {"host": "127.0.0.1", "port": str(database.port), "username": "hub@x"}
-            lay_out(directory / "root", SPEC, provider=provider.address, database=connection)
+            lay_out(directory / "root", spec, provider=provider.address, database=connection)
             yield from start(directory, provider)
 
 
 def start(directory: Path, provider: Provider) -> Iterator[Hub]:
-    front, api, port = free_port(), free_port(), free_port()
+    front, api, port, tokens = (free_port() for _ in range(4))
     hub_address = f"http://127.0.0.1:{port}"
     arguments = [
         f"--port={front}",
@@ -115,6 +133,7 @@ def start(directory: Path, provider: Provider) -> Iterator[Hub]:
         "TMPDIR": str(directory),
         "HUB_PORT": str(port),
         "PROXY_API_PORT": str(api),
+        "TOKENS_PORT": str(tokens),
         "PATH": f"{software.environment('hub')}{os.pathsep}{os.environ['PATH']}",
     }
     config = Path(__file__).with_name("without_cluster.py")
@@ -125,7 +144,7 @@ def start(directory: Path, provider: Provider) -> Iterator[Hub]:
             ["jupyterhub", "--config", str(config)], log, env=environment, cwd=directory
         ) as running,
     ):
-        hub = Hub(front, provider, log)
+        hub = Hub(front, provider, log, tokens)
         end = time.monotonic() + 60
         while "JupyterHub is now running" not in log.read_text():
             assert running.poll() is None, log.read_text()

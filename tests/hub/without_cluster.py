@@ -9,5 +9,9 @@ load_subconfig(os.environ["VRE_HUB_ROOT"] + "/config/jupyterhub_config.py")  # n
 c.JupyterHub.spawner_class = "simple"
 c.JupyterHub.hub_bind_url = c.JupyterHub.hub_connect_url = f"http://127.0.0.1:{os.environ['HUB_PORT']}"
 c.ConfigurableHTTPProxy.api_url = f"http://127.0.0.1:{os.environ['PROXY_API_PORT']}"
+for service in c.JupyterHub.services:
+    if service["name"] == "tokens":
+        service["command"][-1] = os.environ["VRE_HUB_ROOT"] + "/config/tokens.py"
+        service["environment"] = {"VRE_TOKENS_PORT": os.environ["TOKENS_PORT"]}
 # Ask at once instead of after minutes.
 c.Authenticator.auth_refresh_age = 1

@@ -56,6 +56,7 @@ def render(env: Environment) -> Iterable[Resource]:
 
 def _hub(env: Environment, reach: Body) -> Iterable[Resource]:
     home = f"https://{env.spec.hostname}"
+    own = [_for_people(env, ids.notebooks_scope(env))] if ids.tokens_wanted(env) else []
     yield Resource(
         id=ids.client(env, ids.HUB),
         component=COMPONENT,
@@ -64,7 +65,8 @@ def _hub(env: Environment, reach: Body) -> Iterable[Resource]:
         | {
             "redirect_uris": [f"{home}/hub/oauth_callback"],
             "post_logout_redirect_uris": [f"{home}/"],
-            "scopes": list(env.spec.identity.scopes),
+            "scopes": [*env.spec.identity.scopes, *(scope["name"] for scope in own)],
+            "own_scopes": own,
             "grant_types": ["authorization_code", "refresh_token"],
             "token_endpoint_auth_method": "client_secret_post",
             "groups_claim": env.spec.identity.groups_claim,
@@ -143,13 +145,7 @@ def _labels(env: Environment) -> set[str]:
 def _scopes(env: Environment) -> list[Body]:
     """contracts/rucio.md, last section: names as Rucio builds them, and audiences as storages compare them."""
     storages = env.spec.data_lake.storage
-    hosts = [one.hostname for one in storages]
-    people = {
-        "name": ids.rucio_scope(env),
-        "audiences": [ids.rucio_audience(env), *hosts],
-        "wlcg": True,
-        "groups": True,
-    }
+    people = _for_people(env, ids.rucio_scope(env))
     rights = [
         {
             "name": f"storage.{right}:{ids.storage_path(env, one.name)}",
@@ -162,6 +158,12 @@ def _scopes(env: Environment) -> list[Body]:
     # Rucio asks for this name at every FTS.
     fts = [{"name": "fts", "audiences": [], "shared": True}] if storages else []
     return [people, *rights, *fts]
+
+
+def _for_people(env: Environment, name: str) -> Body:
+    """What makes a person's token good for this Rucio and its storages, and for nobody else's."""
+    hosts = [one.hostname for one in env.spec.data_lake.storage]
+    return {"name": name, "audiences": [ids.rucio_audience(env), *hosts], "wlcg": True, "groups": True}
 
 
 def _by_token(rse: Rse) -> bool:

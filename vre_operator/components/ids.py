@@ -18,6 +18,7 @@ DATABASE_SETUP = "database-setup"
 
 DATABASE_PORT = 5432
 STORAGE_PORT = 8000
+TOKENS_PORT = 8082
 TRANSFERS_PORT = 8446
 
 # How KubeSpawner marks the pods that it makes.
@@ -158,6 +159,20 @@ def people(env: Environment) -> ResourceId:
 def people_wanted(env: Environment) -> bool:
     """Whether accounts follow the provider."""
     return rucio_logs_people_in(env) and env.spec.data_lake.people.enabled
+
+
+def tokens_wanted(env: Environment) -> bool:
+    """Whether sessions hold a token of their person, for Rucio and the storages."""
+    return env.spec.notebooks.enabled and people_wanted(env)
+
+
+def notebooks_scope(env: Environment) -> str:
+    """As `rucio_scope`, for the login to the hub."""
+    return f"notebooks.{env.namespace}"
+
+
+# What keeps a session's token fresh beside it: CPU and memory, (request, limit).
+TOKENS_CPU, TOKENS_MEMORY = (0.01, 0.2), ("32Mi", "96Mi")
 
 
 def ca_bundle(env: Environment, namespace: str) -> ResourceId:

@@ -21,6 +21,13 @@ def size(quantity: str, count: int = 1) -> str:
     return _shortest(int(amount * 1000), 1000, _DECIMAL)
 
 
+def total(count: int, *quantities: str) -> str:
+    """`count` times the sum of amounts: total(2, "1Gi", "32Mi") is "2112Mi"."""
+    if len(given := [one for one in quantities if not is_zero(one)]) == 1:
+        return size(given[0], count)
+    return _shortest(int(sum(map(in_bytes, quantities)) * count), 1024, _BINARY)
+
+
 def number(count: float) -> str:
     """A number of CPUs or of objects: 0.1 is "100m", 20000 is "20k"."""
     return _shortest(round(Decimal(count) * 1000), 1000, _DECIMAL)

@@ -7,6 +7,7 @@ The tenant's own namespace holds the services. User pods live in `-notebooks` an
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 from vre_operator.components import ids, policies, quantity, workloads
 from vre_operator.components.context import Environment, kube
@@ -91,14 +92,15 @@ def _notebook_bounds(env: Environment) -> tuple[Mapping[str, str], Limits]:
     pods = sessions + sessions // 10 + 4
     # KubeSpawner leaves a guarantee of zero out, and a pod without a request is taken to request its limit.
     cpu = notebook.cpu_guarantee or notebook.cpu_limit
+    beside = _beside(env)
     no_guarantee = quantity.is_zero(notebook.memory_guarantee)
     memory = notebook.memory_limit if no_guarantee else notebook.memory_guarantee
     quota = {
         "pods": quantity.number(pods),
-        "requests.cpu": quantity.number(cpu * pods),
-        "requests.memory": quantity.size(memory, pods),
-        "limits.cpu": quantity.number(notebook.cpu_limit * pods),
-        "limits.memory": quantity.size(notebook.memory_limit, pods),
+        "requests.cpu": quantity.number((cpu + beside.cpu[0]) * pods),
+        "requests.memory": quantity.total(pods, memory, beside.memory[0]),
+        "limits.cpu": quantity.number((notebook.cpu_limit + beside.cpu[1]) * pods),
+        "limits.memory": quantity.total(pods, notebook.memory_limit, beside.memory[1]),
         "persistentvolumeclaims": "20k",
         "secrets": "100",
         "configmaps": "100",
@@ -112,6 +114,18 @@ def _notebook_bounds(env: Environment) -> tuple[Mapping[str, str], Limits]:
         "memory": quantity.size(notebook.memory_limit),
     }
     return quota, (requests, limits)
+
+
+@dataclass(frozen=True, slots=True)
+class _Beside:
+    """What a session's pod takes beside the notebook: CPU and memory, (request, limit)."""
+
+    cpu: tuple[float, float] = (0.0, 0.0)
+    memory: tuple[str, str] = ("0", "0")
+
+
+def _beside(env: Environment) -> _Beside:
+    return _Beside(ids.TOKENS_CPU, ids.TOKENS_MEMORY) if ids.tokens_wanted(env) else _Beside()
 
 
 def _bounds(env: Environment, namespace: str, quota: Mapping[str, str], limits: Limits) -> Iterator[Resource]:

@@ -19,7 +19,7 @@ from vre_operator.engine.resources import Generator, Policy, Resource, ResourceI
 COMPONENT = "hub"
 
 CONFIG_FILE = data_file("vre_operator.components.hub", "jupyterhub_config.py")
-ROOT = "/etc/vre/hub"
+ROOT = settings.ROOT
 
 # The users of the official images.
 HUB_USER = User(uid=1000, gid=1000)
@@ -58,6 +58,7 @@ def _secrets(env: Environment) -> Resource:
             "crypt-key": Generator.HEX64,
             f"{settings.CULLER}-token": Generator.HEX48,
             f"{settings.OPERATOR}-token": Generator.HEX48,
+            f"{settings.TOKENS}-token": Generator.HEX48,
         },
         policy=Policy.RETAIN,
     )
@@ -112,19 +113,30 @@ def _config(env: Environment, name: str, data: dict[str, str], namespace: str = 
 def _rucio_client(env: Environment) -> Resource:
     """rucio.cfg of every notebook: where the lake is. Who one is, each person says."""
     address = f"http://{env.service_host(ids.RUCIO)}"
+    lines = ["[client]", f"rucio_host = {address}", f"auth_host = {address}", "request_retries = 3"]
+    if not ids.tokens_wanted(env):
+        said = "# Written by vre-operator. Log in with RUCIO_ACCOUNT and the options of `rucio --help`."
+        lines = [said, *lines, "auth_type = userpass"]
+        return _config(env, settings.RUCIO_CLIENT, {"rucio.cfg": "\n".join(lines) + "\n"}, env.notebooks)
     lines = [
-        "# Written by vre-operator. Log in with RUCIO_ACCOUNT and the options of `rucio --help`.",
-        "[client]",
-        f"rucio_host = {address}",
-        f"auth_host = {address}",
-        "auth_type = userpass",
-        "request_retries = 3",
+        "# Written by vre-operator. The token in the file is yours and stays fresh: no login is needed.",
+        *lines,
+        "auth_type = oidc",
+        f"auth_token_file_path = {settings.TOKEN_FILE}",
     ]
-    return _config(env, settings.RUCIO_CLIENT, {"rucio.cfg": "\n".join(lines) + "\n"}, env.notebooks)
+    files = {
+        "rucio.cfg": "\n".join(lines) + "\n",
+        "jupyter_server_config.json": settings.extension(env, address),
+        "session_token.py": data_file("vre_operator.components.hub", "session_token.py"),
+    }
+    return _config(env, settings.RUCIO_CLIENT, files, env.notebooks)
 
 
 def _services(env: Environment) -> Iterator[Resource]:
-    yield workloads.service(env, COMPONENT, ids.HUB, {"http": (8081, 8081)})
+    ports = {"http": (8081, 8081)}
+    if ids.tokens_wanted(env):
+        ports[settings.TOKENS] = (ids.TOKENS_PORT, ids.TOKENS_PORT)
+    yield workloads.service(env, COMPONENT, ids.HUB, ports)
     front_door = ids.proxy_service(env).name
     yield workloads.service(env, COMPONENT, front_door, {"http": (80, 8000)}, workload=ids.PROXY)
     yield workloads.service(env, COMPONENT, settings.PROXY_API, {"api": (8001, 8001)}, workload=ids.PROXY)
@@ -173,9 +185,10 @@ def _proxy(env: Environment, secrets: ResourceId, needs: set[ResourceId]) -> Res
 
 def _hub(env: Environment, secrets: ResourceId, needs: set[ResourceId]) -> Iterator[Resource]:
     login = _login(env)
-    config = _config(
-        env, "hub-config", {"jupyterhub_config.py": CONFIG_FILE, "settings.json": settings.settings(env)}
-    )
+    files = {"jupyterhub_config.py": CONFIG_FILE, "settings.json": settings.settings(env)}
+    if ids.tokens_wanted(env):
+        files["tokens.py"] = data_file("vre_operator.components.hub", "tokens.py")
+    config = _config(env, "hub-config", files)
     images = _config(env, "hub-images", {"images.json": settings.catalogue(env)})
     yield from (login, config, images)
 

@@ -14,9 +14,13 @@ from vre_operator.api.rules import quantity
 from vre_operator.api.v1alpha1 import Image
 from vre_operator.components import ids
 from vre_operator.components.context import Environment
+from vre_operator.components.quantity import number
 from vre_operator.components.workloads import CA_DIRECTORY
 
 Traits = dict[str, Any]
+
+ROOT = "/etc/vre/hub"
+CONFIG_DIRECTORY = f"{ROOT}/config"
 
 NOTEBOOK_UID = 1000
 NOTEBOOK_GID = 100
@@ -24,6 +28,10 @@ PROXY_API = "proxy-api"
 RUCIO_CLIENT = "rucio-client"
 CULLER = "idle-culler"
 OPERATOR = "vre-operator"
+TOKENS = "tokens"
+TOKENS_DIRECTORY = "/run/vre/tokens"
+TOKEN_FILE = f"{TOKENS_DIRECTORY}/rucio"
+RUCIO_DIRECTORY = "/opt/rucio/etc"
 
 # The hub looks at the proxy's routes this often: for activity, and for routes that a new proxy has lost.
 ROUTES_SECONDS = 60
@@ -40,7 +48,22 @@ def settings(env: Environment) -> str:
         "GenericOAuthenticator": _login(env),
         "KubeSpawner": _spawner(env),
     }
-    return _json({"traits": traits})
+    return _json({"traits": traits} | ({"tokens": _tokens(env)} if ids.tokens_wanted(env) else {}))
+
+
+def _tokens(env: Environment) -> Traits:
+    """What jupyterhub_config.py makes the container of that keeps a session's token fresh."""
+    service = f"http://{env.service_host(ids.HUB)}:{ids.TOKENS_PORT}/"
+    (cpu_request, cpu_limit), (memory_request, memory_limit) = ids.TOKENS_CPU, ids.TOKENS_MEMORY
+    return {
+        "command": ["python3", f"{RUCIO_DIRECTORY}/session_token.py", service, TOKEN_FILE],
+        "volume": TOKENS,
+        "directory": TOKENS_DIRECTORY,
+        "resources": {
+            "requests": {"cpu": number(cpu_request), "memory": memory_request},
+            "limits": {"cpu": number(cpu_limit), "memory": memory_limit},
+        },
+    }
 
 
 def images(env: Environment) -> tuple[Image, ...]:
@@ -62,6 +85,24 @@ def catalogue(env: Environment) -> str:
             for image in images(env)
         ]
     )
+
+
+def extension(env: Environment, address: str) -> str:
+    """What rucio-jupyterlab reads at its start: where the lake is, and the file with the person's token."""
+    instance = {
+        "name": env.namespace,
+        "display_name": f"Data lake of {env.spec.hostname}",
+        "rucio_base_url": address,
+        "rucio_auth_url": address,
+        "mode": "download",
+        "wildcard_enabled": True,
+        "oidc_auth": "file",
+        "oidc_file_name": TOKEN_FILE,
+    }
+    if env.site.ca_bundle:
+        instance["rucio_ca_cert"] = f"{CA_DIRECTORY}/ca.crt"
+    wish = {"instances": [instance], "default_instance": env.namespace, "default_auth_type": "oidc"}
+    return _json({"RucioConfig": wish})
 
 
 def _hub(env: Environment) -> Traits:
@@ -93,6 +134,11 @@ def _hub(env: Environment) -> Traits:
                 "scopes": ["list:users", "read:users:activity", "read:servers", "delete:servers"],
             }
         )
+    if ids.tokens_wanted(env):
+        services.append({"name": TOKENS, "command": ["python3", f"{CONFIG_DIRECTORY}/tokens.py"]})
+        # The state of a login is where people's tokens are; the service gives each session its own alone.
+        scopes = ["admin:auth_state", "read:users:name"]
+        roles.append({"name": TOKENS, "services": [TOKENS], "scopes": scopes})
     return {
         "spawner_class": "kubespawner.KubeSpawner",
         "hub_bind_url": "http://:8081",
@@ -128,7 +174,7 @@ def _login(env: Environment) -> Traits:
         "auto_login": True,
         "login_service": "single sign-on",
         "oauth_callback_url": f"https://{env.spec.hostname}/hub/oauth_callback",
-        "scope": list(identity.scopes),
+        "scope": [*identity.scopes, *([ids.notebooks_scope(env)] if ids.tokens_wanted(env) else [])],
         "username_claim": identity.username_claim,
         "enable_pkce": True,
         "enable_auth_state": True,
@@ -147,8 +193,13 @@ def _spawner(env: Environment) -> Traits:
     environment: dict[str, str] = {}
     if env.spec.data_lake.enabled:
         volumes.append({"name": RUCIO_CLIENT, "configMap": {"name": RUCIO_CLIENT}})
-        mounts.append({"name": RUCIO_CLIENT, "mountPath": "/opt/rucio/etc", "readOnly": True})
+        mounts.append({"name": RUCIO_CLIENT, "mountPath": RUCIO_DIRECTORY, "readOnly": True})
         environment["RUCIO_HOME"] = "/opt/rucio"
+    if ids.tokens_wanted(env):
+        volumes.append({"name": TOKENS, "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}})
+        mounts.append({"name": TOKENS, "mountPath": TOKENS_DIRECTORY, "readOnly": True})
+        # Where Jupyter finds what the JupyterLab extension has to know, beside its own places.
+        environment["JUPYTER_CONFIG_PATH"] = RUCIO_DIRECTORY
     if env.site.ca_bundle:
         bundle = ids.ca_bundle(env, env.notebooks).name
         volumes.append({"name": bundle, "configMap": {"name": bundle}})

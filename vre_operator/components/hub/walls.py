@@ -14,12 +14,13 @@ from vre_operator.engine.resources import Resource
 def render(env: Environment, component: str) -> Iterator[Resource]:
     """Three policies; the hub needs them, and they never change while sessions run."""
     hub, proxy, sessions = pods(env, ids.HUB), pods(env, ids.PROXY), policies.sessions(env)
+    tokens = ids.tokens_wanted(env)
     yield policies.policy(
         env,
         component,
         ids.HUB,
         selects=selector(env, ids.HUB),
-        ingress=[accept([proxy, sessions], 8081)],
+        ingress=[accept([proxy, sessions], 8081), *([accept([sessions], ids.TOKENS_PORT)] if tokens else [])],
         egress=[
             reach([proxy], 8001),
             reach([sessions], 8888),
@@ -37,6 +38,8 @@ def render(env: Environment, component: str) -> Iterator[Resource]:
         egress=[reach([hub], 8081), reach([sessions], 8888)],
     )
     lake = [reach([pods(env, ids.RUCIO)], 80)] if env.spec.data_lake.enabled else []
+    if tokens:
+        lake.append(reach([hub], ids.TOKENS_PORT))
     if env.spec.data_lake.enabled and env.spec.data_lake.storage:
         lake += policies.front_doors(env)  # where the storages answer
     yield policies.policy(

@@ -7,10 +7,12 @@ Runs under JupyterHub 5 and 6.
 """
 
 import asyncio
+import base64
 import html
 import json
 import os
 import tempfile
+import time
 from pathlib import Path
 
 from oauthenticator.generic import GenericOAuthenticator
@@ -21,6 +23,7 @@ c = get_config()  # noqa: F821  JupyterHub provides it
 ROOT = Path(os.environ.get("VRE_HUB_ROOT", "/etc/vre/hub"))
 CA_FILE = Path(os.environ.get("VRE_CA_FILE", "/etc/vre/ca/ca.crt"))
 SETTINGS = json.loads((ROOT / "config/settings.json").read_text())
+TOKENS = SETTINGS.get("tokens")
 
 
 def secret(name):
@@ -41,11 +44,41 @@ class Login(GenericOAuthenticator):
     """Asks again at every refresh whether the person may be here: OAuthenticator asks at login only."""
 
     async def refresh_user(self, user, handler=None, **kwargs):
-        refreshed = await super().refresh_user(user, handler, **kwargs)
+        refreshed = await self.renewed(user, handler)
+        if refreshed is None:
+            refreshed = await super().refresh_user(user, handler, **kwargs)
         if isinstance(refreshed, dict) and not await self.check_allowed(refreshed["name"], refreshed):
             self.log.warning("%s is in no allowed group any more", user.name)
             return False
         return refreshed
+
+    async def renewed(self, user, handler):
+        """With a new token before the old one ends: OAuthenticator waits until the provider refuses it."""
+        state = await user.get_auth_state() or {}
+        refresh_token = state.get("refresh_token")
+        if not TOKENS or not refresh_token or lifetime(state.get("access_token")) > EARLY_SECONDS:
+            return None
+        try:
+            parameters = self.build_refresh_token_request_params(refresh_token)
+            answer = await self.get_token_info(handler, parameters)
+            answer.setdefault("refresh_token", refresh_token)
+            return await self._token_to_auth_model(answer)
+        except Exception:
+            return None  # the usual way finds the same, and says so
+
+
+# A session asks halfway through its token's life, and the shortest that providers give live five minutes.
+EARLY_SECONDS = 200
+
+
+def lifetime(token):
+    """Seconds that are left of a token, many when it does not tell."""
+    try:
+        part = token.split(".")[1]
+        claims = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+        return claims["exp"] - time.time()
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+        return float("inf")
 
 
 def trusted():
@@ -101,6 +134,31 @@ async def image_pulled(spawner, _pod):
         await asyncio.sleep(1)
 
 
+def with_token(spawner, pod):
+    """Beside the notebook a container of its own image that keeps the person's token fresh in a file."""
+    from kubernetes_asyncio.client import V1Container, V1EnvVar, V1VolumeMount
+
+    notebook = pod.spec.containers[0]
+    known = {"JUPYTERHUB_API_TOKEN"}
+    notebook.env.append(V1EnvVar("RUCIO_ACCOUNT", spawner.user.name))
+    pod.spec.containers.append(
+        V1Container(
+            name="token",
+            image=notebook.image,
+            image_pull_policy=notebook.image_pull_policy,
+            command=TOKENS["command"],
+            env=[variable for variable in notebook.env if variable.name in known],
+            resources=TOKENS["resources"],
+            security_context=notebook.security_context,
+            volume_mounts=[
+                *(mount for mount in notebook.volume_mounts if mount.name == "rucio-client"),
+                V1VolumeMount(name=TOKENS["volume"], mount_path=TOKENS["directory"]),
+            ],
+        )
+    )
+    return pod
+
+
 # --- the settings -------------------------------------------------------------------------------------------
 
 for section, traits in SETTINGS["traits"].items():
@@ -119,5 +177,9 @@ for trait in ("client_id", "client_secret", "authorize_url", "token_url", "userd
 if CA_FILE.exists():
     c.GenericOAuthenticator.http_request_kwargs = {"ca_certs": trusted()}
 
+if TOKENS:
+    c.KubeSpawner.modify_pod_hook = with_token
+    # What the service `tokens` asks the hub for is at most so old.
+    c.Authenticator.auth_refresh_age = 60
 c.KubeSpawner.profile_list = profiles
 c.KubeSpawner.after_pod_created_hook = image_pulled

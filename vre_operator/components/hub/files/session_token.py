@@ -1,0 +1,53 @@
+# mypy: ignore-errors
+"""Keeps the person's access token fresh in a file of the session, for Rucio and storages. No library is needed.
+
+Arguments: the service that gives it, the file. Says what is wrong, and never the token.
+"""
+
+import json
+import os
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+SHORTEST, LONGEST = 5, 300
+
+
+def fetched(service):
+    headers = {"Authorization": f"token {os.environ['JUPYTERHUB_API_TOKEN']}"}
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    asked = urllib.request.Request(service, headers=headers)  # noqa: S310
+    with opener.open(asked, timeout=90) as answer:
+        told = json.load(answer)
+    return told["access_token"], told["expires_at"]
+
+
+def write(path, token):
+    """As a whole or not at all, and for the person alone."""
+    scratch = Path(f"{path}.new")
+    scratch.touch(mode=0o600)
+    scratch.write_text(token)
+    scratch.replace(path)
+
+
+def main(service, path):
+    wait = SHORTEST
+    while True:
+        try:
+            token, ends_at = fetched(service)
+            write(path, token)
+            # Halfway to its end there is time for more than one try.
+            wait = min(max((ends_at - time.time()) / 2, SHORTEST), LONGEST)
+        except urllib.error.HTTPError as error:
+            print(f"no token ({error.code}): {error.read(200).decode(errors='replace')}", flush=True)
+            wait = min(wait * 2, 60)
+        except (OSError, ValueError, KeyError) as error:
+            print(f"no token: {type(error).__name__}", flush=True)
+            wait = min(wait * 2, 60)
+        time.sleep(wait)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
