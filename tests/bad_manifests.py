@@ -315,6 +315,10 @@ BAD: tuple[Bad, ...] = (
         "a hostname of its own",
     ),
     _lake("storage and RSE of one name", {**_storage(), **_rse(name="SITE-LAKE")}, "rses", "another name"),
+    _lake("probe of nothing", {"probe": {"enabled": True}}, "probe", "name RSEs in probe.rses"),
+    _lake("probe of no RSE", {"probe": {"rses": ["site-disk"]}}, "probe.rses[0]", "upper-case"),
+    _lake("probe in words", {"probe": {"schedule": "@hourly"}}, "probe.schedule", "30 */6 * * *"),
+    _lake("history too short", {"history": {"keepDays": 7}}, "history.keepDays", "minimum 30", "30"),
     _lake(
         "FTS without a scheme", {"transfers": {"fts": "fts.example.org"}}, "transfers.fts", "https://HOST:PORT"
     ),

@@ -17,6 +17,7 @@ class Condition(StrEnum):
     HUB = "HubReady"
     NOTEBOOKS = "NotebooksReady"
     DATA_LAKE = "DataLakeReady"
+    LAKE_WORKS = "DataLakeWorks"
     EXPOSURE = "ExposureReady"
 
 

@@ -12,25 +12,16 @@ from typing import Annotated
 from pydantic import Field
 
 from vre_operator.api.base import Hostname, Model, Quantity
+from vre_operator.api.lake_care import History, Probe, RseName
 from vre_operator.api.lake_storage import LakeStorage, Transfers
 from vre_operator.api.people import People
 from vre_operator.api.references import SecretName
 from vre_operator.api.rules import Rule, Unique, matches
 
-RSE_NAME = r"^[A-Z0-9]+([_-][A-Z0-9]+)*$"
 ACCOUNT = r"^[-a-z0-9_]+$"
 SCOPE = r"^[-a-zA-Z_.0-9]+$"
 HOST = r"^[a-zA-Z0-9]([-a-zA-Z0-9.]*[a-zA-Z0-9])?$"
 
-RseName = Annotated[
-    str,
-    Field(max_length=100),
-    matches(
-        RSE_NAME,
-        "is no RSE name",
-        "use upper-case letters and digits with single - or _ between, as in CERN-DISK",
-    ),
-]
 AccountName = Annotated[
     str,
     Field(min_length=1, max_length=25),
@@ -347,6 +338,13 @@ class DataLake(Model):
             lambda self: len({one.hostname for one in self.storage}) == len(self.storage),
             path=".storage",
         ),
+        Rule(
+            "!self.probe.enabled || self.probe.rses.size() > 0 || self.storage.size() > 0",
+            "has no RSE to go to",
+            "name RSEs in probe.rses, or add an item of storage",
+            lambda self: not self.probe.enabled or bool(self.probe.rses or self.storage),
+            path=".probe",
+        ),
     )
 
     enabled: bool = False
@@ -378,3 +376,7 @@ class DataLake(Model):
     """Accounts of people, as the identity provider knows them."""
     options: Annotated[tuple[Option, ...], Field(max_length=200), Unique("section", "option")] = ()
     """Rucio's configuration table."""
+    probe: Probe = Probe()
+    """Whether the lake does what it is for."""
+    history: History = History()
+    """What the database keeps of the past."""

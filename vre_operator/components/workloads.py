@@ -311,6 +311,42 @@ def job(
     )
 
 
+def cron_job(
+    env: Environment,
+    component: str,
+    name: str,
+    schedule: str,
+    template: Body,
+    *,
+    needs: Iterable[ResourceId] = (),
+    origin: str = "",
+) -> Resource:
+    """A Job again and again, `schedule` in UTC; one that fails is tried once more, and then next time.
+
+    What its last pods said is kept: a failure is told from there. None comes while the tenant is suspended.
+    """
+    template = {**template, "spec": {**template["spec"], "restartPolicy": "Never"}}
+    return Resource(
+        id=kube("batch/v1/CronJob", env.namespace, name),
+        component=component,
+        body={
+            "spec": {
+                "schedule": schedule,
+                "timeZone": "Etc/UTC",
+                "concurrencyPolicy": "Forbid",
+                "suspend": env.spec.suspend,
+                # Missed while the cluster was down: an hour later it would be in the way of the next one.
+                "startingDeadlineSeconds": 600,
+                "successfulJobsHistoryLimit": 1,
+                "failedJobsHistoryLimit": 1,
+                "jobTemplate": {"spec": {"backoffLimit": 1, "template": template}},
+            }
+        },
+        needs=frozenset(needs) | {ids.default_deny(env, env.namespace)},
+        origin=origin,
+    )
+
+
 def service(
     env: Environment,
     component: str,

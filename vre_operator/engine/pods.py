@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from vre_operator.api.conditions import Reason
@@ -42,6 +43,32 @@ def exit_code(pods: Iterable[Object]) -> tuple[str, int] | None:
         if (terminated := container.get("state", {}).get("terminated")) and terminated["exitCode"]
     ]
     return max(ended)[1:] if ended else None
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a pod ended. words: the last line that it wrote, or what Kubernetes calls it."""
+
+    namespace: str
+    code: int
+    words: str
+
+
+def last_end(pods: Iterable[Object]) -> End | None:
+    """Of the pods that have ended the latest one; of its containers that one which ended badly, if any."""
+    ended = [
+        (terminated.get("finishedAt") or "", terminated["exitCode"] != 0, pod, terminated)
+        for pod in pods
+        if (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
+        for container in _containers(pod)
+        if (terminated := (container.get("state") or {}).get("terminated"))
+    ]
+    if not ended:
+        return None
+    *_, pod, terminated = max(ended, key=lambda one: one[:2])
+    lines = str(terminated.get("message") or "").strip().splitlines()
+    words = lines[-1].strip().rstrip(".") if lines else str(terminated.get("reason") or "no reason is known")
+    return End(pod["metadata"]["namespace"], terminated["exitCode"], words[:300])
 
 
 def compact(pod: Object) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from vre_operator.api.conditions import Reason
-from vre_operator.engine.pods import diagnose, exit_code
+from vre_operator.engine.pods import diagnose, exit_code, last_end
 from vre_operator.engine.target import READY, Readiness, State
 
 Object = Mapping[str, Any]
@@ -21,7 +21,10 @@ _SHORT = {
     "apps/v1/StatefulSet": "sts",
     "apps/v1/DaemonSet": "ds",
     "batch/v1/Job": "job",
+    "batch/v1/CronJob": "cronjob",
 }
+
+_CRON_JOB = "batch/v1/CronJob"
 
 # Finalizers that Kubernetes sets itself and takes off by itself.
 _KUBERNETES = re.compile(r"^(orphan|foregroundDeletion|([a-z.]+\.)?(kubernetes|k8s)(\.io/.*)?)$")
@@ -43,10 +46,18 @@ def readiness(kind: str, obj: Object, pods: Iterable[Object] = ()) -> Readiness:
     return explain(kind, obj["metadata"]["name"], judged, pods)
 
 
+def asks_pods(kind: str, judged: Readiness) -> bool:
+    """Whether `explain` can say more than `judged` does."""
+    return kind == _CRON_JOB or (kind in _SHORT and not judged.ready)
+
+
 def explain(kind: str, name: str, judged: Readiness, pods: Iterable[Object]) -> Readiness:
     """`judged` with what the workload's pods tell, where that is more."""
-    if kind not in _SHORT or judged.ready:
+    if not asks_pods(kind, judged):
         return judged
+    if kind == _CRON_JOB:
+        pods = list(pods)
+        return diagnose(pods, f"{_SHORT[kind]}/{name}") or _last_run(name, pods)
     if judged.reason == Reason.JOB_FAILED and (ended := exit_code(pods)):
         return _failed(Reason.JOB_FAILED, f"Container {ended[0]} exits with {ended[1]}: {judged.message}")
     if judged.state is State.FAILED:
@@ -110,6 +121,17 @@ def _job(kind: str, obj: Object) -> Readiness:
         # It was put to rest on purpose, and so must be able to be whatever needs it.
         return READY
     return _progressing(f"{_name(kind, obj)} is running")
+
+
+def _last_run(name: str, pods: Iterable[Object]) -> Readiness:
+    """How the last pod of a CronJob ended; well where none has ended yet."""
+    if (ended := last_end(pods)) is None or not ended.code:
+        return READY
+    again = f"kubectl -n {ended.namespace} create job --from=cronjob/{name} {name}-again"
+    return _failed(
+        Reason.JOB_FAILED,
+        f"CronJob {name}: the last run failed: {ended.words}. It comes again by itself; at once: {again}",
+    )
 
 
 def _claim(kind: str, obj: Object) -> Readiness:

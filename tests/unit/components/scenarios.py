@@ -92,6 +92,8 @@ FULL: dict[str, Any] = QUICKSTART | {
             }
         ],
         "options": [{"section": "conveyor", "option": "use_preparer", "value": "true"}],
+        "probe": {"enabled": True},
+        "history": {"keepDays": 365, "schedule": "30 2 * * 0"},
     },
     "database": {"embedded": {"size": "50Gi", "storageClass": "safe"}},
     "exposure": {

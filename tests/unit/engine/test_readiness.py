@@ -8,10 +8,11 @@ import pytest
 
 from vre_operator.api.conditions import Reason
 from vre_operator.engine.pods import compact
-from vre_operator.engine.readiness import readiness
-from vre_operator.engine.target import State
+from vre_operator.engine.readiness import explain, readiness
+from vre_operator.engine.target import Readiness, State
 
 DEPLOYMENT, STATEFUL, JOB = "apps/v1/Deployment", "apps/v1/StatefulSet", "batch/v1/Job"
+CRON_JOB = "batch/v1/CronJob"
 
 
 def obj(
@@ -270,3 +271,34 @@ def test_a_failed_job_tells_the_exit_code() -> None:
     assert found.reason == Reason.JOB_FAILED
     for words in ("setup exits with 7", "backoff limit", "kubectl -n ns logs job/web"):
         assert words in found.message
+
+
+def ended(finished: str, code: int, message: str = "") -> dict[str, Any]:
+    terminated = {"exitCode": code, "finishedAt": finished, "reason": "Error", "message": message}
+    found = pod({"name": "main", "image": "i", "state": {"terminated": terminated}})
+    found["status"]["phase"] = "Failed" if code else "Succeeded"
+    return found
+
+
+def told_of_runs(*pods: dict[str, Any]) -> Readiness:
+    return explain(CRON_JOB, "web", readiness(CRON_JOB, obj()), pods)
+
+
+def test_a_cron_job_is_as_well_as_its_last_run() -> None:
+    assert told_of_runs().ready
+    assert told_of_runs(pod()).ready, "the first one has not ended yet"
+    assert told_of_runs(ended("1", 1), ended("2", 0)).ready
+    assert told_of_runs(ended("1", 1), ended("2", 0), pod()).ready
+    failed = told_of_runs(ended("1", 0), ended("2", 1, "3 s: written\nA: reading failed: 403.\n"), pod())
+    assert (failed.state, failed.reason) == (State.FAILED, Reason.JOB_FAILED)
+    assert "the last run failed: A: reading failed: 403. It comes again" in failed.message
+    assert "kubectl -n ns create job --from=cronjob/web web-again" in failed.message
+
+
+def test_a_cron_job_whose_pods_cannot_start_says_so() -> None:
+    found = told_of_runs(ended("1", 0), pod(waiting("ErrImagePull")))
+    assert found.reason == Reason.IMAGE_PULL_FAILED
+
+
+def test_a_run_that_said_nothing_is_told_by_its_reason() -> None:
+    assert "the last run failed: Error." in told_of_runs(ended("1", 137)).message

@@ -12,7 +12,7 @@ from vre_operator.components import ids, policies, workloads
 from vre_operator.components.context import Environment, kube
 from vre_operator.components.naming import database_job_name
 from vre_operator.components.policies import accept
-from vre_operator.components.rucio import config, daemons, declared, login, storage, transfers
+from vre_operator.components.rucio import care, config, daemons, declared, login, storage, transfers
 from vre_operator.components.rucio.pods import (
     CAPABILITIES,
     NOBODY,
@@ -72,6 +72,7 @@ def render(env: Environment) -> Iterable[Resource]:
     server = _server(env, files, needs | {schema.id})
     yield server
     yield from daemons.render(env, COMPONENT, files, needs | {schema.id})
+    yield from care.render(env, COMPONENT, files, needs | {schema.id})
     yield from declared.render(env, COMPONENT, root.id, server.id)
 
 

@@ -13,7 +13,7 @@ from vre_operator.engine.resources import ResourceId
 
 SCRIPTS = {
     name: data_file("vre_operator.components.rucio", name)
-    for name in ("alive.py", "prepare.py", "ready.py", "schema.py")
+    for name in ("alive.py", "history.py", "prepare.py", "probe.py", "ready.py", "schema.py")
 }
 SCRIPT_DIRECTORY = "/etc/vre/rucio"
 # What `preparation` leaves.

@@ -29,6 +29,7 @@ FOLLOWED = (
     "apps/v1/Deployment",
     "apps/v1/StatefulSet",
     "batch/v1/Job",
+    "batch/v1/CronJob",
     "networking.k8s.io/v1/NetworkPolicy",
     "networking.k8s.io/v1/Ingress",
     "rbac.authorization.k8s.io/v1/Role",
@@ -96,6 +97,8 @@ class Cache:
         """The pods of a workload."""
         if resource.kind == "batch/v1/Job":
             selector = {"batch.kubernetes.io/job-name": resource.name}
+        elif resource.kind == "batch/v1/CronJob":
+            selector = body["spec"]["jobTemplate"]["spec"]["template"]["metadata"]["labels"]
         else:
             selector = ((body.get("spec") or {}).get("selector") or {}).get("matchLabels") or {}
         return self.pods(resource.namespace, selector) if selector else []

@@ -12,7 +12,13 @@ from vre_operator.kube.transport import Object
 from vre_operator.targets.kubernetes.cache import Cache
 from vre_operator.targets.kubernetes.manifest import CLAIM, NAMESPACE, SECRET, may_delete
 
-_WITH_DEPENDENTS = ("apps/v1/Deployment", "apps/v1/StatefulSet", "apps/v1/DaemonSet", "batch/v1/Job")
+_WITH_DEPENDENTS = (
+    "apps/v1/Deployment",
+    "apps/v1/StatefulSet",
+    "apps/v1/DaemonSet",
+    "batch/v1/Job",
+    "batch/v1/CronJob",
+)
 
 _HELD_RECHECK = 5.0
 

@@ -19,7 +19,7 @@ from functools import partial
 from vre_operator.api.conditions import Reason
 from vre_operator.engine.compare import Difference, differences
 from vre_operator.engine.errors import Conflict, Invalid, NotFound, NotReady
-from vre_operator.engine.readiness import explain
+from vre_operator.engine.readiness import asks_pods, explain
 from vre_operator.engine.resources import KUBERNETES, Generator, Policy, Resource, ResourceId, Tenant
 from vre_operator.engine.target import Desired, Observation, Presence, Readiness, State, Voucher
 from vre_operator.kube.client import ABSENT, SILENCE, Kube
@@ -207,7 +207,7 @@ class KubernetesTarget:
         detail: str = "",
     ) -> Observation:
         judged = entry.readiness
-        if not judged.ready and not entry.deleting:
+        if not entry.deleting and asks_pods(desired.id.kind, judged):
             judged = explain(
                 desired.id.kind, desired.id.name, judged, self._cache.pods_of(desired.id, desired.body)
             )
