@@ -44,6 +44,16 @@ def _python(name: str, lock: Path, *, options: str = "") -> Step:
     )
 
 
+# The library that speaks to storages. Its module is the distribution's, for the Python of /usr/local, too.
+_GFAL = Step(
+    "gfal",
+    """
+    apt-get update --quiet
+    apt-get install --quiet --yes python3-gfal2 gfal2-plugin-file gfal2-plugin-http gfal2-plugin-xrootd
+    ln -s /usr/lib/python3/dist-packages/gfal2.*.so /usr/local/lib/python3*/site-packages/
+    """,
+)
+
 _HUB = Image(
     "hub",
     (
@@ -99,6 +109,7 @@ _NOTEBOOK = Image(
         _BASE,
         # Without the system's packages in reach, pip refuses to install into a user's home.
         _python("notebook", _LOCKS / "notebook.lock", options="--system-site-packages"),
+        _GFAL,
         Step(
             "notebook-user",
             """
@@ -121,16 +132,6 @@ _NOTEBOOK = Image(
         user="1000:100",
         workdir="/home/jovyan",
     ),
-)
-
-# The library that speaks to storages. Its module is the distribution's, for the Python of /usr/local, too.
-_GFAL = Step(
-    "gfal",
-    """
-    apt-get update --quiet
-    apt-get install --quiet --yes python3-gfal2 gfal2-plugin-file gfal2-plugin-http gfal2-plugin-xrootd
-    ln -s /usr/lib/python3/dist-packages/gfal2.*.so /usr/local/lib/python3*/site-packages/
-    """,
 )
 
 _RUCIO_STEPS = (

@@ -16,6 +16,8 @@ PASSWORDS = {"alice": "alice-demo", "bob": "bob-demo"}
 """The people of the realm. Only alice is in the group ``researchers``."""
 REGISTRATION = {"client_id": "vre-operator", "client_secret": "vre-operator-demo"}
 """The service account with which the operator registers clients, as ``credentialsSecret`` wants it."""
+USER_OFFICE = {"client_id": "user-office", "client_secret": "user-office-demo"}
+"""A service account that puts people into groups: whoever does so at a real site."""
 
 _NAME = "keycloak"
 _LABELS = {"app.kubernetes.io/name": _NAME}
@@ -104,31 +106,41 @@ def _deployment(image: str, realm_digest: str) -> Manifest:
 
 
 def _realm(passwords: Mapping[str, str], registration: Mapping[str, str]) -> Manifest:
-    client_id = registration["client_id"]
     # Enough to register and look at clients, and to see who is in which group.
     roles = {
         "realm-management": ["manage-clients", "view-clients", "query-clients", "view-users", "query-groups"]
     }
-    service_account = {
-        "username": f"service-account-{client_id}",
-        "enabled": True,
-        "serviceAccountClientId": client_id,
-        "clientRoles": roles,
-    }
-    client = {
-        "clientId": client_id,
-        "secret": registration["client_secret"],
-        "serviceAccountsEnabled": True,
-        "standardFlowEnabled": False,
-        "publicClient": False,
-    }
+    office = {"realm-management": ["manage-users", "view-users", "query-users", "query-groups"]}
+    accounts = [(registration, roles), (USER_OFFICE, office)]
     return {
         "realm": REALM,
         "displayName": "VRE demo",
         "enabled": True,
         "groups": [{"name": "researchers"}, {"name": "staff"}],
-        "clients": [client],
-        "users": [*(_person(name, password) for name, password in passwords.items()), service_account],
+        "clients": [_client(account) for account, _ in accounts],
+        "users": [
+            *(_person(name, password) for name, password in passwords.items()),
+            *(_service_account(account["client_id"], rights) for account, rights in accounts),
+        ],
+    }
+
+
+def _client(account: Mapping[str, str]) -> Manifest:
+    return {
+        "clientId": account["client_id"],
+        "secret": account["client_secret"],
+        "serviceAccountsEnabled": True,
+        "standardFlowEnabled": False,
+        "publicClient": False,
+    }
+
+
+def _service_account(client_id: str, rights: Mapping[str, list[str]]) -> Manifest:
+    return {
+        "username": f"service-account-{client_id}",
+        "enabled": True,
+        "serviceAccountClientId": client_id,
+        "clientRoles": dict(rights),
     }
 
 

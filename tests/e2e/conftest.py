@@ -19,6 +19,7 @@ from dev.demo.browser import browser
 from dev.demo.installation import CLUSTER_OF_TESTS, Installation, prepare, variant
 from dev.demo.journey import Album
 from dev.progress import note
+from tests.e2e.lake import create as create_lake
 
 WORKING = "working"
 ARTIFACTS = Path(__file__).parents[2] / "artifacts"
@@ -55,6 +56,13 @@ def working(installation: Installation) -> Installation:
     kubectl = installation.kubectl
     installation.create_tenant(variant(WORKING, dataLake={"enabled": False}, deletionPolicy="Delete"))
     tenant.wait_ready(kubectl, WORKING, WORKING, say=note)
+    return installation
+
+
+@pytest.fixture(scope="package")
+def lake(installation: Installation) -> Installation:
+    """The tenant `lake`, which test_lake.py changes and leaves Ready, and test_lake_people.py ends."""
+    create_lake(installation)
     return installation
 
 

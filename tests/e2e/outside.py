@@ -45,11 +45,7 @@ def clients(cluster: Cluster) -> dict[str, str]:
 def all_clients(cluster: Cluster) -> list[tuple[str, str]]:
     """The clients of the realm that have a redirect URI into the demo's domain: (first redirect URI, id)."""
     with through_ingress(cluster, keycloak.HOSTNAME) as provider:
-        host = dict(provider.headers)
-        form = {"grant_type": "client_credentials", **keycloak.REGISTRATION}
-        path = f"/realms/{keycloak.REALM}/protocol/openid-connect/token"
-        token = provider.request("POST", path, fields=form, encode_multipart=False, headers=host).json()
-        bearer = host | {"Authorization": f"Bearer {token['access_token']}"}
+        bearer = _bearer(provider, keycloak.REGISTRATION)
         found = provider.request("GET", f"/admin/realms/{keycloak.REALM}/clients", headers=bearer).json()
     return [
         (client["redirectUris"][0], client["clientId"])
@@ -74,6 +70,42 @@ def secret(kubectl: Kubectl, namespace: str, name: str) -> dict[str, str]:
     found = kubectl.get("secret", name, namespace)
     assert found is not None, f"Secret {namespace}/{name} is missing"
     return {key: base64.b64decode(value).decode() for key, value in found["data"].items()}
+
+
+class Office:
+    """Who puts people into groups, and out of them."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+
+    def join(self, user: str, group: str) -> None:
+        self._change("PUT", user, group)
+
+    def leave(self, user: str, group: str) -> None:
+        self._change("DELETE", user, group)
+
+    def _change(self, method: str, user: str, group: str) -> None:
+        with through_ingress(self._cluster, keycloak.HOSTNAME) as provider:
+            bearer = _bearer(provider, keycloak.USER_OFFICE)
+            realm = f"/admin/realms/{keycloak.REALM}"
+
+            def found(what: str, **query: str) -> str:
+                listed = provider.request("GET", f"{realm}/{what}", fields=query, headers=bearer).json()
+                (one,) = listed
+                return str(one["id"])
+
+            person = found("users", username=user, exact="true")
+            path = f"{realm}/users/{person}/groups/{found('groups', search=group, exact='true')}"
+            answer = provider.request(method, path, headers=bearer)
+            assert answer.status == 204, (answer.status, answer.data)
+
+
+def _bearer(provider: urllib3.HTTPSConnectionPool, account: Mapping[str, str]) -> dict[str, str]:
+    host = dict(provider.headers)
+    form = {"grant_type": "client_credentials", **account}
+    path = f"/realms/{keycloak.REALM}/protocol/openid-connect/token"
+    token = provider.request("POST", path, fields=form, encode_multipart=False, headers=host).json()
+    return host | {"Authorization": f"Bearer {token['access_token']}"}
 
 
 @dataclass(frozen=True)

@@ -7,80 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from dev import keycloak
 from dev.demo import tenant
-from dev.demo.installation import Installation, variant
+from dev.demo.installation import Installation
 from dev.progress import note
-
-NAMESPACE = "lake"
-
-DISK = {
-    "name": "LAKE-DISK",
-    "attributes": [{"name": "country", "value": "FR"}],
-    "protocols": [{"scheme": "davs", "hostname": "disk.example.org", "port": 443, "prefix": "/lake/"}],
-}
-TAPE = {"name": "LAKE-TAPE", "type": "TAPE"}
-STORAGE = [
-    {"name": "LAKE-A", "hostname": f"lake-a.{keycloak.DOMAIN}", "size": "1Gi"},
-    {"name": "LAKE-B", "hostname": f"lake-b.{keycloak.DOMAIN}", "size": "1Gi"},
-]
-GROUPS = ["Rules", "Deletion", "Transfers"]
-WORKER = {"name": "worker", "scopes": ["lake"], "quotas": [{"rseExpression": "*", "size": "1Ti"}]}
-
-# In a daemon's own container, with Rucio's library on its database.
-LOOK = """
-import json
-from rucio.core.account import list_accounts
-from rucio.core.distance import export_distances
-from rucio.core.rse import get_rse_protocols, list_rse_attributes, list_rses
-from rucio.db.sqla.constants import DatabaseOperationType
-from rucio.db.sqla.session import db_session
-with db_session(DatabaseOperationType.READ) as session:
-    rses = {one["rse"]: list_rse_attributes(one["id"], session=session) for one in list_rses(session=session)}
-    accounts = sorted(str(one["account"]) for one in list_accounts(session=session))
-    pairs = sum(map(len, export_distances("def", session=session).values()))
-print(json.dumps({"rses": rses, "accounts": accounts, "distances": pairs}))
-"""
-
-
-@pytest.fixture(scope="module")
-def lake(installation: Installation) -> Installation:
-    wish = {
-        "enabled": True,
-        "daemons": {"groups": GROUPS},
-        "storage": STORAGE,
-        "rses": [DISK, TAPE],
-        "accounts": [WORKER],
-        "people": {"enabled": True, "quotas": [{"size": "1Ti"}]},
-    }
-    installation.create_tenant(
-        variant(NAMESPACE, notebooks={"enabled": False}, dataLake=wish, deletionPolicy="Delete")
-    )
-    tenant.wait_ready(installation.kubectl, NAMESPACE, NAMESPACE, seconds=600, say=note)
-    return installation
-
-
-def inside(installation: Installation) -> dict[str, Any]:
-    """What Rucio's database holds."""
-    told = installation.kubectl(
-        "exec",
-        "deployment/rucio-rules",
-        "--container",
-        "judge-cleaner",
-        "--",
-        "python3",
-        "-c",
-        LOOK,
-        namespace=NAMESPACE,
-    )
-    seen: dict[str, Any] = json.loads(told.splitlines()[-1])
-    return seen
-
-
-def change(installation: Installation, **wish: Any) -> None:
-    installation.kubectl.patch(tenant.KIND, NAMESPACE, {"spec": wish}, NAMESPACE)
+from tests.e2e.lake import DISK, NAMESPACE, TAPE, WORKER, change, inside
 
 
 def test_what_is_declared_is_there(lake: Installation) -> None:
@@ -135,6 +65,19 @@ def test_a_rule_brings_a_second_replica_and_its_end_takes_it_away(lake: Installa
     assert steps["removed"] == 404
 
 
+def test_a_probe_goes_the_whole_way(lake: Installation) -> None:
+    """Both storages, both ways: writing, copies by rules, reading, deletion."""
+    lake.kubectl("create", "job", "--from=cronjob/rucio-probe", "probe-now", namespace=NAMESPACE)
+    lake.kubectl(
+        "wait", "job/probe-now", "--for=condition=Complete", "--timeout=600s", namespace=NAMESPACE, timeout=620
+    )
+    told = lake.kubectl("logs", "job/probe-now", namespace=NAMESPACE)
+    note(f"a probe: {told.splitlines()}")
+    assert told.splitlines()[-1] == "all is well with LAKE-A, LAKE-B"
+    found = tenant.conditions(tenant.get(lake.kubectl, NAMESPACE, NAMESPACE))
+    assert found["DataLakeWorks"]["status"] == "True"
+
+
 def test_a_second_rse_comes_by_apply(lake: Installation) -> None:
     change(lake, dataLake={"rses": [DISK, TAPE, {"name": "LAKE-LYON"}]})
     tenant.wait_ready(lake.kubectl, NAMESPACE, NAMESPACE, seconds=60, say=note)
@@ -176,9 +119,3 @@ def test_suspended_and_back(lake: Installation) -> None:
     change(lake, suspend=False, dataLake={"accounts": [WORKER]})
     tenant.wait_ready(lake.kubectl, NAMESPACE, NAMESPACE, seconds=300, say=note)
     assert inside(lake)["accounts"] == ["alice", "root", "worker"]
-
-
-def test_the_end(lake: Installation) -> None:
-    lake.kubectl.delete(tenant.KIND, NAMESPACE, NAMESPACE)
-    assert lake.kubectl.get(tenant.KIND, NAMESPACE, NAMESPACE) is None
-    assert lake.kubectl.list("deployments,jobs,persistentvolumeclaims", NAMESPACE) == []

@@ -9,7 +9,7 @@ import ssl
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -61,7 +61,7 @@ class _Handler(BaseHTTPRequestHandler):
         tokens = {"access_token": self.server.token(), "refresh_token": "r", "token_type": "Bearer"}
         self._answer(tokens if good else {"error": "bad"}, good)
 
-    def _answer(self, data: dict[str, object], good: bool = True) -> None:
+    def _answer(self, data: Mapping[str, object], good: bool = True) -> None:
         body = json.dumps(data).encode()
         self.send_response(200 if good else 400)
         self.send_header("Content-Type", "application/json")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import subprocess
 import sys
 import time
@@ -100,6 +101,26 @@ def test_when_the_provider_ends_the_login_the_person_is_told(hub: Hub) -> None:
     status, told = asked(hub.tokens, token)
     assert status == 409
     assert "log in again" in told["message"]
+
+
+def test_grid_libraries_find_the_site_s_authorities(hub: Hub, tmp_path: Path) -> None:
+    """By the hash of the subject, beside the public ones."""
+    site = tmp_path / "site.crt"
+    made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=The site", "-keyout", "-"]
+    subprocess.run([*made, "-out", str(site)], check=True, capture_output=True)
+    token = session(hub, "gwen", lifetime=60)
+    file, folder = tmp_path / "rucio", tmp_path / "certificates"
+    command = [sys.executable, str(PROGRAM), f"http://127.0.0.1:{hub.tokens}/", str(file), str(site)]
+    environment = {"JUPYTERHUB_API_TOKEN": token, "PATH": os.environ["PATH"]}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) as running:
+        try:
+            assert _changed(file, "")
+        finally:
+            running.kill()
+    asked = ["openssl", "x509", "-in", str(site), "-noout", "-subject_hash"]
+    name = subprocess.run(asked, check=True, capture_output=True, text=True).stdout.strip()
+    assert (folder / f"{name}.0").read_text() == site.read_text()
+    assert len(list(folder.glob("*.0"))) > 50
 
 
 def test_the_file_is_whole_private_and_followed(hub: Hub, tmp_path: Path) -> None:

@@ -95,13 +95,15 @@ def test_an_rse_that_is_not_there_is_told(cared: Cared) -> None:
     assert "NOWHERE" in done.stdout.splitlines()[-1]
 
 
+_ROW = """
+INSERT INTO messages_history (id, event_type, payload, created_at, updated_at)
+VALUES (gen_random_uuid(), 'test', '', now(), now() - interval '{days} days')
+"""
+
+
 def test_history_ends_after_so_many_days(cared: Cared) -> None:
     for days in (10, 29, 31, 400, 400):
-        cared.database.sql(
-            "INSERT INTO messages_history (id, event_type, payload, created_at, updated_at)"
-            f" VALUES (gen_random_uuid(), 'test', '{{}}', now(), now() - interval '{days} days')",  # noqa: S608
-            database="care",
-        )
+        cared.database.sql(_ROW.format(days=days), database="care")
     done = cared.lake.python(str(cared.lake.scripts / "history.py"), "30")
     assert done.returncode == 0, done.stderr
     assert "messages_history: 3 rows deleted" in done.stdout.splitlines()

@@ -55,8 +55,10 @@ def _tokens(env: Environment) -> Traits:
     """What jupyterhub_config.py makes the container of that keeps a session's token fresh."""
     service = f"http://{env.service_host(ids.HUB)}:{ids.TOKENS_PORT}/"
     (cpu_request, cpu_limit), (memory_request, memory_limit) = ids.TOKENS_CPU, ids.TOKENS_MEMORY
+    site = [f"{CA_DIRECTORY}/ca.crt"] if env.site.ca_bundle else []
     return {
-        "command": ["python3", f"{RUCIO_DIRECTORY}/session_token.py", service, TOKEN_FILE],
+        "command": ["python3", f"{RUCIO_DIRECTORY}/session_token.py", service, TOKEN_FILE, *site],
+        "mounts": [RUCIO_CLIENT, ids.ca_bundle(env, env.notebooks).name],
         "volume": TOKENS,
         "directory": TOKENS_DIRECTORY,
         "resources": {
@@ -196,10 +198,12 @@ def _spawner(env: Environment) -> Traits:
         mounts.append({"name": RUCIO_CLIENT, "mountPath": RUCIO_DIRECTORY, "readOnly": True})
         environment["RUCIO_HOME"] = "/opt/rucio"
     if ids.tokens_wanted(env):
-        volumes.append({"name": TOKENS, "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}})
+        volumes.append({"name": TOKENS, "emptyDir": {"medium": "Memory", "sizeLimit": "4Mi"}})
         mounts.append({"name": TOKENS, "mountPath": TOKENS_DIRECTORY, "readOnly": True})
         # Where Jupyter finds what the JupyterLab extension has to know, beside its own places.
         environment["JUPYTER_CONFIG_PATH"] = RUCIO_DIRECTORY
+        if env.site.ca_bundle:
+            environment["X509_CERT_DIR"] = f"{TOKENS_DIRECTORY}/certificates"
     if env.site.ca_bundle:
         bundle = ids.ca_bundle(env, env.notebooks).name
         volumes.append({"name": bundle, "configMap": {"name": bundle}})

@@ -151,7 +151,7 @@ def with_token(spawner, pod):
             resources=TOKENS["resources"],
             security_context=notebook.security_context,
             volume_mounts=[
-                *(mount for mount in notebook.volume_mounts if mount.name == "rucio-client"),
+                *(mount for mount in notebook.volume_mounts if mount.name in TOKENS["mounts"]),
                 V1VolumeMount(name=TOKENS["volume"], mount_path=TOKENS["directory"]),
             ],
         )

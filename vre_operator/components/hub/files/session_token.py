@@ -1,11 +1,15 @@
 # mypy: ignore-errors
 """Keeps the person's access token fresh in a file of the session, for Rucio and storages. No library is needed.
 
-Arguments: the service that gives it, the file. Says what is wrong, and never the token.
+Arguments: the service that gives it, the file, and where the site has authorities of its own their file: then
+`certificates` beside the token has them and the public ones, by the names that grid libraries look for.
+Says what is wrong, and never the token.
 """
 
 import json
 import os
+import ssl
+import subprocess
 import sys
 import time
 import urllib.error
@@ -13,6 +17,24 @@ import urllib.request
 from pathlib import Path
 
 SHORTEST, LONGEST = 5, 300
+PUBLIC = (
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+    ssl.get_default_verify_paths().cafile or "",
+)
+END = "-----END CERTIFICATE-----"
+
+
+def trust(site, directory):
+    directory.mkdir(exist_ok=True)
+    public = next((Path(path) for path in PUBLIC if path and Path(path).exists()), None)
+    texts = [path.read_text() for path in (public, Path(site)) if path]
+    for number, part in enumerate("".join(texts).split(END)[:-1]):
+        (directory / f"{number}.pem").write_text(part[part.index("-----BEGIN") :] + END + "\n")
+    try:
+        subprocess.run(["openssl", "rehash", str(directory)], check=True, stderr=subprocess.DEVNULL)
+    except (OSError, subprocess.CalledProcessError) as error:
+        print(f"grid libraries will not trust the site's authorities: {error}", flush=True)
 
 
 def fetched(service):
@@ -32,7 +54,9 @@ def write(path, token):
     scratch.replace(path)
 
 
-def main(service, path):
+def main(service, path, site=""):
+    if site:
+        trust(site, Path(path).parent / "certificates")
     wait = SHORTEST
     while True:
         try:

@@ -1,0 +1,149 @@
+"""People in a data lake: from a notebook into it and out of it, and back after a deletion."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from time import monotonic, sleep, time
+
+import pytest
+from playwright.sync_api import Browser
+
+from dev.demo import journey, tenant
+from dev.demo.browser import person
+from dev.demo.installation import ALICE, BOB, Installation
+from dev.demo.journey import Album, Login
+from dev.demo.kubectl import KubectlError
+from dev.progress import note
+from tests.e2e import outside
+from tests.e2e.lake import NAMESPACE, change, create, inside
+
+URL = f"https://{NAMESPACE}.vre.localhost"
+NOTEBOOKS = f"{NAMESPACE}-notebooks"
+FILE = f"survey-{int(time())}"
+# The provider is read every five minutes.
+SYNC_SECONDS = 400
+
+UPLOAD = f"""
+set -e
+head -c 104857600 /dev/urandom > {FILE}
+rucio upload --rse LAKE-A --scope user.alice {FILE}
+rucio rule add user.alice:{FILE} --copies 1 --rses LAKE-B
+sha256sum < {FILE}
+"""
+COPIED = f"""
+import sys, time
+from rucio.client import Client
+client = Client()
+end = time.monotonic() + 300
+while True:
+    states = {{one["rse_expression"]: one["state"] for one in client.list_did_rules("user.alice", "{FILE}")}}
+    if states.get("LAKE-B") == "OK" or time.monotonic() > end:
+        sys.exit(str(states) if states.get("LAKE-B") != "OK" else 0)
+    time.sleep(2)
+"""
+DOWNLOAD = f"""
+set -e
+rm -rf back
+rucio download --rses LAKE-B --dir back user.alice:{FILE} >&2
+sha256sum < back/user.alice/{FILE}
+"""
+
+
+def run(installation: Installation, user: str, command: list[str], seconds: float = 330) -> str:
+    """In somebody's notebook, as that person does it in a terminal."""
+    return installation.kubectl(
+        "exec",
+        f"jupyter-{user}",
+        "--container",
+        "notebook",
+        "--",
+        *command,
+        namespace=NOTEBOOKS,
+        timeout=seconds,
+    )
+
+
+@contextmanager
+def session(installation: Installation, started: Browser, login: Login, album: Album) -> Iterator[None]:
+    with person(started) as page:
+        journey.log_in(page, URL, login, album)
+        journey.choose_image(page, album)
+        journey.reach_lab(page, album)
+        until(lambda: has_token(installation, login.user), 60, "the session's token")
+        yield
+
+
+def has_token(installation: Installation, user: str) -> bool:
+    try:
+        return bool(run(installation, user, ["sh", "-c", "cat /run/vre/tokens/rucio | wc -c"]).strip("0\n "))
+    except KubectlError:
+        return False
+
+
+def until(holds: Callable[[], bool], seconds: float, what: str) -> None:
+    end = monotonic() + seconds
+    while not holds():
+        assert monotonic() < end, f"{what}: not within {seconds:.0f} s"
+        sleep(2)
+
+
+@pytest.fixture(scope="module")
+def office(lake: Installation) -> Iterator[outside.Office]:
+    """Leaves the groups as they were."""
+    made = outside.Office(lake.cluster)
+    yield made
+    made.join(ALICE.user, "researchers")
+    made.leave(BOB.user, "staff")
+
+
+def test_alice_uploads_from_her_notebook_and_downloads_the_copy(
+    lake: Installation, started: Browser, album: Album
+) -> None:
+    with session(lake, started, ALICE, album):
+        assert "alice" in run(lake, "alice", ["rucio", "whoami"])
+        uploaded = run(lake, "alice", ["sh", "-c", UPLOAD]).splitlines()[-1]
+        began = monotonic()
+        run(lake, "alice", ["python3", "-c", COPIED])
+        note(f"a rule's copy of 100 MB: {monotonic() - began:.0f} s")
+        assert run(lake, "alice", ["sh", "-c", DOWNLOAD]).splitlines()[-1] == uploaded
+
+
+def test_bob_cannot_see_her_files(
+    lake: Installation, started: Browser, office: outside.Office, album: Album
+) -> None:
+    """He is of the collaboration, and her scope is hers alone."""
+    office.join(BOB.user, "staff")
+    until(lambda: "bob" in inside(lake)["accounts"], SYNC_SECONDS, "his account")
+    with session(lake, started, BOB, album):
+        assert "bob" in run(lake, "bob", ["rucio", "whoami"])
+        with pytest.raises(KubectlError) as refused:
+            run(lake, "bob", ["rucio", "download", f"user.alice:{FILE}"])
+        assert "403" in str(refused.value) or "Forbidden" in str(refused.value), refused.value
+        with pytest.raises(KubectlError):
+            run(lake, "bob", ["sh", "-c", "date > mine && rucio upload --rse LAKE-A --scope user.alice mine"])
+
+
+def test_who_leaves_the_group_is_suspended(lake: Installation, office: outside.Office) -> None:
+    office.leave(ALICE.user, "researchers")
+    until(lambda: "alice" not in inside(lake)["accounts"], SYNC_SECONDS, "her suspension")
+    with pytest.raises(KubectlError):
+        run(lake, "alice", ["rucio", "whoami"])
+    office.join(ALICE.user, "researchers")
+
+
+def test_a_lake_made_again_finds_her_file(lake: Installation, started: Browser, album: Album) -> None:
+    change(lake, deletionPolicy="Retain")
+    lake.kubectl.delete(tenant.KIND, NAMESPACE, NAMESPACE, timeout=300)
+    create(lake)
+    until(lambda: "alice" in inside(lake)["accounts"], SYNC_SECONDS, "her account")
+    with session(lake, started, ALICE, album):
+        there = run(lake, "alice", ["sh", "-c", f"sha256sum < {FILE}"])
+        assert run(lake, "alice", ["sh", "-c", DOWNLOAD]).splitlines()[-1] == there.splitlines()[-1]
+
+
+def test_the_end(lake: Installation) -> None:
+    change(lake, deletionPolicy="Delete")
+    lake.kubectl.delete(tenant.KIND, NAMESPACE, NAMESPACE, timeout=300)
+    assert lake.kubectl.get(tenant.KIND, NAMESPACE, NAMESPACE) is None
+    assert lake.kubectl.list("deployments,statefulsets,cronjobs,jobs,persistentvolumeclaims", NAMESPACE) == []
