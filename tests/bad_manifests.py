@@ -79,6 +79,9 @@ def _storage(**fields: Any) -> Mapping[str, Any]:
     return {"storage": [{"name": "SITE-LAKE", "hostname": "lake.example.org", **fields}]}
 
 
+_ATTACH = {"url": "https://rucio.example.org", "credentialsSecret": {"name": "rucio-login"}}
+
+
 def _rse(**fields: Any) -> Mapping[str, Any]:
     return {"rses": [{"name": "SITE-DISK", **fields}]}
 
@@ -315,6 +318,16 @@ BAD: tuple[Bad, ...] = (
         "a hostname of its own",
     ),
     _lake("storage and RSE of one name", {**_storage(), **_rse(name="SITE-LAKE")}, "rses", "another name"),
+    _lake(
+        "attached by http",
+        {"attach": _ATTACH | {"url": "http://rucio.example.org"}},
+        "attach.url",
+        "https://HOST",
+    ),
+    _lake(
+        "attached with a user", {"attach": _ATTACH | {"url": "https://a@b.org"}}, "attach.url", "https://HOST"
+    ),
+    _lake("attached and of one's own", {"attach": _ATTACH, **_storage()}, "attach", "remove attach, or"),
     _lake("probe of nothing", {"probe": {"enabled": True}}, "probe", "name RSEs in probe.rses"),
     _lake("probe of no RSE", {"probe": {"rses": ["site-disk"]}}, "probe.rses[0]", "upper-case"),
     _lake("probe in words", {"probe": {"schedule": "@hourly"}}, "probe.schedule", "30 */6 * * *"),

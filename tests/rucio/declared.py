@@ -76,9 +76,12 @@ class _Kubernetes:
 
     name = "kubernetes"
 
+    def __init__(self, password: str) -> None:
+        self.password = password
+
     def observe(self, tenant: object, desired: object) -> Observation:
         del tenant, desired
-        return Observation(Presence.SYNCED, outputs={"username": "root", "password": ROOT_PASSWORD})
+        return Observation(Presence.SYNCED, outputs={"username": "root", "password": self.password})
 
 
 class Provider:
@@ -97,27 +100,39 @@ class Provider:
 
 
 class Keeper:
-    """An operator's process, as far as a lake goes. `clock` can be set forward."""
+    """An operator's process, as far as a lake goes. `clock` can be set forward.
 
-    def __init__(self, url: str, wire: Wire | None = None) -> None:
+    url: of the tenant's own Rucio. site: its settings. password: what the Secret with the login holds.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        wire: Wire | None = None,
+        *,
+        site: Mapping[str, Any] | None = None,
+        password: str = ROOT_PASSWORD,
+    ) -> None:
         self.wire = wire or Wire()
         self.ahead = 0.0
         self.target = RucioTarget(clock=lambda: time.monotonic() + self.ahead, http=self.wire.make)
         self.provider = Provider()
         self._url = url
+        self._site = dict(site or {})
+        self._kubernetes = _Kubernetes(password)
 
     def resources(self, lake: Lake, **spec: Any) -> list[Resource]:
         """Those of the rucio target, and what they need."""
         wish = QUICKSTART | {"dataLake": {"enabled": True, **lake}} | spec
-        rendered = list(rucio.render(environment(wish)))
+        rendered = list(rucio.render(environment(wish, self._site)))
         mine = [one for one in rendered if one.id.target == "rucio"]
-        known = {need for one in mine for need in all_needs(one)} | {_secret(rendered)}
+        known = {need for one in mine for need in all_needs(one)} | _secrets(rendered)
         rest = [Resource(one, "dataLake") for one in known if one.target != "rucio"]
         return [*rest, *(self._here(one) for one in mine)]
 
     async def walk(self, lake: Lake, **spec: Any) -> dict[str, Outcome]:
         """One pass: outcomes by "Kind name"."""
-        targets: Any = {"kubernetes": _Kubernetes(), "oidc": self.provider, "rucio": self.target}
+        targets: Any = {"kubernetes": self._kubernetes, "oidc": self.provider, "rucio": self.target}
         plan = make_plan(self.resources(lake, **spec))
         outcomes = await Walk(TENANT, plan, targets).run()
         return {f"{one.kind} {one.name}": outcome for one, outcome in outcomes.items() if one.target == "rucio"}
@@ -147,11 +162,11 @@ class Keeper:
         return Person(Login(self._url, "root", "root", ROOT_PASSWORD), clock=time.monotonic)
 
     def _here(self, resource: Resource) -> Resource:
-        if resource.id.kind != "Server":
+        if resource.id.kind != "Server" or "auth_url" in resource.body:
             return resource
         body = {**resource.body, "url": self._url}
         return Resource(resource.id, resource.component, body, resource.needs, resource.policy)
 
 
-def _secret(rendered: list[Resource]) -> ResourceId:
-    return next(one.id for one in rendered if one.id.name == "rucio-root")
+def _secrets(rendered: list[Resource]) -> set[ResourceId]:
+    return {one.id for one in rendered if one.id.name == "rucio-root"}

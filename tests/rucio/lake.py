@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import ssl
 import subprocess
 import time
 import urllib.error
@@ -80,21 +81,27 @@ def login(server: str, username: str, password: str) -> int:
 
 
 @contextmanager
-def serving(lake: Lake) -> Iterator[str]:
-    """Rucio's REST API as the image serves it; its URL. The log is server.log in the lake's directory."""
+def serving(lake: Lake, certificates: Path | None = None) -> Iterator[str]:
+    """Rucio's REST API as the image serves it; its URL. The log is server.log in the lake's directory.
+
+    certificates: the folder with tls.crt and tls.key, for https.
+    """
     address = f"127.0.0.1:{free_port()}"
     command = [str(lake.bin / "gunicorn"), f"--bind={address}", "--workers=2", "--threads=4"]
+    if certificates:
+        command += [f"--certfile={certificates / 'tls.crt'}", f"--keyfile={certificates / 'tls.key'}"]
     environment = lake.environment | {"HOME": str(lake.directory)}
     log = lake.directory / "server.log"
     with software.process([*command, "rucio.web.rest.main:application"], log, env=environment):
-        url = f"http://{address}"
+        url = f"{'https' if certificates else 'http'}://{address}"
         wait_until(lambda: pinged(url))
         yield url
 
 
 def pinged(address: str) -> bool:
     try:
-        with urllib.request.urlopen(f"{address}/ping", timeout=30) as answer:  # noqa: S310
+        unchecked = ssl._create_unverified_context()  # noqa: S323 only whether somebody is there
+        with urllib.request.urlopen(f"{address}/ping", timeout=30, context=unchecked) as answer:  # noqa: S310
             return bool(answer.status == 200)
     except OSError:
         return False

@@ -57,6 +57,7 @@ class Reason(StrEnum):
     CONFLICT = "Conflict"
     THROTTLED = "Throttled"
     UNAVAILABLE = "Unavailable"
+    ADDRESS_REFUSED = "AddressRefused"  # the site does not allow this address
     FORBIDDEN = "Forbidden"
     # the identity provider
     ISSUER_UNREACHABLE = "IssuerUnreachable"

@@ -12,23 +12,16 @@ from typing import Annotated
 from pydantic import Field
 
 from vre_operator.api.base import Hostname, Model, Quantity
+from vre_operator.api.lake_attach import AccountName, Attach
 from vre_operator.api.lake_care import History, Probe, RseName
 from vre_operator.api.lake_storage import LakeStorage, Transfers
 from vre_operator.api.people import People
 from vre_operator.api.references import SecretName
 from vre_operator.api.rules import Rule, Unique, matches
 
-ACCOUNT = r"^[-a-z0-9_]+$"
 SCOPE = r"^[-a-zA-Z_.0-9]+$"
 HOST = r"^[a-zA-Z0-9]([-a-zA-Z0-9.]*[a-zA-Z0-9])?$"
 
-AccountName = Annotated[
-    str,
-    Field(min_length=1, max_length=25),
-    matches(
-        ACCOUNT, "is no Rucio account", "use at most 25 lower-case letters, digits, - and _, as in production"
-    ),
-]
 ScopeName = Annotated[
     str,
     Field(min_length=1, max_length=25),
@@ -339,6 +332,15 @@ class DataLake(Model):
             path=".storage",
         ),
         Rule(
+            "!has(self.attach) || !(has(self.hostname) || has(self.clientSecret) || self.storage.size() > 0"
+            " || self.people.enabled || self.probe.enabled || has(self.history.keepDays)"
+            " || has(self.transfers.fts))",
+            "is beside fields that only a Rucio of the tenant's own has",
+            "remove attach, or hostname, clientSecret, storage, transfers, people, probe and history",
+            lambda self: self.attach is None or not self._own_only(),
+            path=".attach",
+        ),
+        Rule(
             "!self.probe.enabled || self.probe.rses.size() > 0 || self.storage.size() > 0",
             "has no RSE to go to",
             "name RSEs in probe.rses, or add an item of storage",
@@ -348,7 +350,9 @@ class DataLake(Model):
     )
 
     enabled: bool = False
-    """Deploy a Rucio server with a database of its own."""
+    """Have a data lake: a Rucio server with a database of its own, unless attach names another."""
+    attach: Attach | None = None
+    """A Rucio that is there already, instead of one of the tenant's own."""
     hostname: Hostname | None = None
     """Hostname at which Rucio answers the world, another one than spec.hostname. Only people's notebooks
     reach it when absent."""
@@ -380,3 +384,9 @@ class DataLake(Model):
     """Whether the lake does what it is for."""
     history: History = History()
     """What the database keeps of the past."""
+
+    def _own_only(self) -> bool:
+        """Whether something is asked for that takes a Rucio of the tenant's own."""
+        named = self.hostname or self.client_secret or self.storage or self.transfers.fts
+        on = self.people.enabled or self.probe.enabled or self.history.keep_days is not None
+        return bool(named) or on

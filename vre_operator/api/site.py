@@ -52,6 +52,6 @@ class Site(Model):
     ca_bundle: str = ""
     """PEM certificates trusted beside the public ones by the operator and by the tenants' services."""
     issuer_cidrs: tuple[str, ...] = ()
-    """Networks in which an identity provider may live although they are not public (in-cluster providers)."""
+    """Networks in which an identity provider or an attached Rucio may live although they are not public."""
     resync_seconds: float = Field(default=600, ge=10)
     """How often a settled tenant is looked over again."""

@@ -27,10 +27,22 @@ TRANSFERS_PORT = 8446
 SESSION_LABELS = {"component": "singleuser-server"}
 
 
+def own_lake(env: Environment) -> bool:
+    """Whether the tenant has a Rucio of its own; otherwise none, or an attached one."""
+    return env.spec.data_lake.enabled and env.spec.data_lake.attach is None
+
+
+def rucio_pods(env: Environment) -> tuple[str, ...]:
+    """The workloads that speak to Rucio's database."""
+    if not own_lake(env):
+        return ()
+    return (RUCIO, RUCIO_SCHEMA, RUCIO_PROBE, RUCIO_HISTORY, *rucio_daemons(env))
+
+
 def rucio_daemons(env: Environment) -> tuple[str, ...]:
     """The workloads of Rucio's daemons."""
-    lake = env.spec.data_lake
-    return tuple(rucio_daemon(group) for group in lake.daemons.groups) if lake.enabled else ()
+    groups = env.spec.data_lake.daemons.groups
+    return tuple(rucio_daemon(group) for group in groups) if own_lake(env) else ()
 
 
 def rucio_daemon(group: DaemonGroup) -> str:
@@ -58,7 +70,7 @@ def rucio_logs_people_in(env: Environment) -> bool:
     lake = env.spec.data_lake
     by_hand = env.spec.identity.provider is ProviderKind.MANUAL
     wanted = bool(lake.hostname or lake.storage or lake.people.enabled)
-    return lake.enabled and wanted and (not by_hand or lake.client_secret is not None)
+    return own_lake(env) and wanted and (not by_hand or lake.client_secret is not None)
 
 
 def rucio_audience(env: Environment) -> str:
@@ -74,7 +86,7 @@ def rucio_scope(env: Environment) -> str:
 def own_transfers(env: Environment) -> bool:
     """Whether the transfer service of the operator's own is wanted."""
     lake = env.spec.data_lake
-    return lake.enabled and DaemonGroup.TRANSFERS in lake.daemons.groups and lake.transfers.fts is None
+    return own_lake(env) and DaemonGroup.TRANSFERS in lake.daemons.groups and lake.transfers.fts is None
 
 
 def tenant_namespace(env: Environment) -> ResourceId:
@@ -120,7 +132,7 @@ def storage_class(name: str) -> ResourceId:
 
 def database_roles(env: Environment) -> tuple[str, ...]:
     """The services with a role and a database of their own."""
-    wanted = ((HUB, env.spec.notebooks.enabled), (RUCIO, env.spec.data_lake.enabled))
+    wanted = ((HUB, env.spec.notebooks.enabled), (RUCIO, own_lake(env)))
     return tuple(role for role, enabled in wanted if enabled)
 
 

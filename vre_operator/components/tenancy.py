@@ -20,7 +20,7 @@ def render(env: Environment) -> Iterable[Resource]:
     """Everything that must stand before the first pod."""
     # The services' namespace enforces no more than `baseline`: the official Rucio image starts as root. Without
     # it everything of ours would pass `restricted`, so whatever else comes is at least warned of.
-    advice = "baseline" if env.spec.data_lake.enabled else "restricted"
+    advice = "baseline" if ids.own_lake(env) else "restricted"
     yield _namespace(ids.tenant_namespace(env), "baseline", advice, Policy.RELEASE)
     # Deleted with the tenant, but never with homes in it: the target keeps a namespace that holds claims.
     yield _namespace(ids.notebooks_namespace(env), "restricted", "restricted", Policy.DELETE)

@@ -150,6 +150,23 @@ SCENARIOS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         },
         SITE,
     ),
+    "attached": (
+        QUICKSTART
+        | {
+            "dataLake": {
+                "enabled": True,
+                "attach": {
+                    "url": "https://rucio.example.org",
+                    "authUrl": "https://rucio-auth.example.org:8443",
+                    "credentialsSecret": {"name": "rucio-login"},
+                    "account": "ocean",
+                },
+                "rses": [{"name": "OCEAN-DISK"}],
+                "accounts": [{"name": "production"}],
+            }
+        },
+        FULL_SITE,
+    ),
     "keycloak-dcr": (_identity(provider="keycloak-dcr", credentialsSecret={"name": "token"}), SITE),
     "open-registration": (_identity(provider="generic-dcr"), SITE),
 }

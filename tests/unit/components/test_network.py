@@ -43,6 +43,8 @@ RULES, DELETION = map(service, ids.rucio_daemons(QUICKSTART))
 STORAGE, TRANSFERS, CONVEYOR = (
     service(name, FULL) for name in (ids.storage("OCEAN-LAKE"), ids.TRANSFERS, "rucio-transfers")
 )
+PROBE, HISTORY = (service(name, FULL) for name in (ids.RUCIO_PROBE, ids.RUCIO_HISTORY))
+ATTACHED = scenario("attached")
 INGRESS_VIP = Address("10.9.8.7")
 OPERATOR = Pod("vre-system", {workloads.NAME_LABEL: "vre-operator"}, "10.244.0.14")
 
@@ -179,10 +181,11 @@ def test_a_database_elsewhere_is_reached_by_those_who_need_it_alone() -> None:
 
 def test_the_policies_of_a_pod_stand_before_it_starts() -> None:
     """A hub that cannot reach a running notebook at its start ends it."""
-    resources = {resource.id: resource for resource in registry.render(QUICKSTART)}
+    resources = {resource.id: resource for resource in registry.render(FULL)}
     policies = [each for each in resources.values() if each.id.kind.endswith("/NetworkPolicy")]
     for resource in resources.values():
-        template = resource.body.get("spec", {}).get("template")
+        spec = resource.body.get("spec", {})
+        template = spec.get("template") or spec.get("jobTemplate", {}).get("spec", {}).get("template")
         if not template:
             continue
         assert resource.policy is Policy.DELETE
@@ -208,6 +211,10 @@ LAKE_NEEDED: list[tuple[str, End, End, int]] = [
     ("they tell the transfer service", CONVEYOR, TRANSFERS, ids.TRANSFERS_PORT),
     ("it speaks to storage", TRANSFERS, PUBLIC, 443),
     ("notebooks reach storage at a private address", SESSION, INGRESS_VIP, 443),
+    ("a probe makes its rules", PROBE, DATABASE, 5432),
+    ("a probe writes to storage", PROBE, INGRESS_VIP, 443),
+    ("a probe gets tokens", PROBE, ISSUER, 443),
+    ("history is deleted", HISTORY, DATABASE, 5432),
 ]
 LAKE_REFUSED: list[tuple[str, End, End, int]] = [
     ("a notebook and storage, past the front door", SESSION, STORAGE, ids.STORAGE_PORT),
@@ -220,6 +227,8 @@ LAKE_REFUSED: list[tuple[str, End, End, int]] = [
     ("storage and a node's credentials", STORAGE, METADATA, 443),
     ("the transfer service and a node's credentials", TRANSFERS, METADATA_V6, 443),
     ("storage and the database", STORAGE, DATABASE, 5432),
+    ("a probe and a node's credentials", PROBE, METADATA, 443),
+    ("what deletes history and the world", HISTORY, PUBLIC, 443),
 ]
 
 
@@ -235,3 +244,12 @@ def test_this_works_in_a_lake_with_storage(source: End, target: End, port: int) 
 )
 def test_this_does_not_in_a_lake_with_storage(source: End, target: End, port: int) -> None:
     assert not network(FULL).possible(source, target, port)
+
+
+def test_an_attached_rucio_is_reached_from_notebooks_and_nothing_else_is_opened() -> None:
+    net = network(ATTACHED)
+    assert net.allowed(SESSION, PUBLIC, 443)
+    assert net.allowed(SESSION, INGRESS_VIP, 443)
+    assert not net.possible(SESSION, OFFICE, 443)
+    assert not net.possible(SESSION, RUCIO, 80)
+    assert not net.possible(RUCIO, DATABASE, 5432)

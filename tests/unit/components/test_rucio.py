@@ -35,6 +35,10 @@ def config(env: Environment, password: str) -> configparser.ConfigParser:
     return parser
 
 
+def test_an_attached_one_renders_as_reviewed(snapshot: SnapshotAssertion) -> None:
+    assert to_yaml(rucio.render(scenario("attached"))) == snapshot(extension_class=YamlSnapshots)
+
+
 @pytest.mark.parametrize("name", ["quickstart", "full", "external-database", "suspended", "foreign-fts"])
 def test_it_renders_as_reviewed(name: str, snapshot: SnapshotAssertion) -> None:
     text = to_yaml(rucio.render(scenario(name)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from vre_operator.engine.errors import Invalid
-from vre_operator.targets.oidc.guard import GuardedResolver, allowed, check_url, networks
+from vre_operator.targets.guard import GuardedResolver, allowed, check_url, networks
 
 
 @pytest.mark.parametrize(

@@ -83,9 +83,7 @@ def _walls(env: Environment, component: str) -> Resource:
     consumers = [policies.pods(env, ids.DATABASE_SETUP)]
     if env.spec.notebooks.enabled:
         consumers.append(policies.pods(env, ids.HUB))
-    if env.spec.data_lake.enabled:
-        users = (ids.RUCIO, ids.RUCIO_SCHEMA, *ids.rucio_daemons(env))
-        consumers += [policies.pods(env, user) for user in users]
+    consumers += [policies.pods(env, user) for user in ids.rucio_pods(env)]
     return policies.policy(
         env,
         component,

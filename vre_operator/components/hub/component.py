@@ -112,6 +112,16 @@ def _config(env: Environment, name: str, data: dict[str, str], namespace: str = 
 
 def _rucio_client(env: Environment) -> Resource:
     """rucio.cfg of every notebook: where the lake is. Who one is, each person says."""
+    if attach := env.spec.data_lake.attach:
+        lines = [
+            "# Written by vre-operator. Log in with RUCIO_ACCOUNT and the options of `rucio --help`.",
+            "[client]",
+            f"rucio_host = {attach.url}",
+            f"auth_host = {attach.auth_url or attach.url}",
+            f"auth_type = {attach.auth_type}",
+            "request_retries = 3",
+        ]
+        return _config(env, settings.RUCIO_CLIENT, {"rucio.cfg": "\n".join(lines) + "\n"}, env.notebooks)
     address = f"http://{env.service_host(ids.RUCIO)}"
     lines = ["[client]", f"rucio_host = {address}", f"auth_host = {address}", "request_retries = 3"]
     if not ids.tokens_wanted(env):

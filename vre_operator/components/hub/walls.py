@@ -37,11 +37,11 @@ def render(env: Environment, component: str) -> Iterator[Resource]:
         ingress=[accept(policies.front_door(env), 8000), accept([hub], 8001)],
         egress=[reach([hub], 8081), reach([sessions], 8888)],
     )
-    lake = [reach([pods(env, ids.RUCIO)], 80)] if env.spec.data_lake.enabled else []
+    lake = [reach([pods(env, ids.RUCIO)], 80)] if ids.own_lake(env) else []
     if tokens:
         lake.append(reach([hub], ids.TOKENS_PORT))
-    if env.spec.data_lake.enabled and env.spec.data_lake.storage:
-        lake += policies.front_doors(env)  # where the storages answer
+    if env.spec.data_lake.enabled and (env.spec.data_lake.storage or env.spec.data_lake.attach):
+        lake += policies.front_doors(env)  # where the storages answer, or a Rucio of this cluster
     yield policies.policy(
         env,
         component,

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Iterator
 
 from vre_operator.api.data_lake import SchemaUpgrade
 from vre_operator.components import ids, policies, workloads
-from vre_operator.components.context import Environment, kube
+from vre_operator.components.context import Environment, kube, rucio
 from vre_operator.components.naming import database_job_name
 from vre_operator.components.policies import accept
-from vre_operator.components.rucio import care, config, daemons, declared, login, storage, transfers
+from vre_operator.components.rucio import attached, care, config, daemons, declared, login, storage, transfers
 from vre_operator.components.rucio.pods import (
     CAPABILITIES,
     NOBODY,
@@ -24,7 +24,7 @@ from vre_operator.components.rucio.pods import (
     Provider,
 )
 from vre_operator.components.workloads import Body, mount, selector
-from vre_operator.engine.refs import digest
+from vre_operator.engine.refs import Ref, digest
 from vre_operator.engine.resources import Generator, Policy, Resource, ResourceId
 
 COMPONENT = "dataLake"
@@ -36,6 +36,9 @@ LOG_FORMAT = "%h %t %m %U %>s %b %D %{X-Rucio-RequestId}i"
 def render(env: Environment) -> Iterable[Resource]:
     """Nothing when the tenant wants no data lake."""
     if not env.spec.data_lake.enabled:
+        return
+    if attach := env.spec.data_lake.attach:
+        yield from declared.render(env, COMPONENT, *attached.render(env, COMPONENT, attach))
         return
     root = Resource(
         id=kube("v1/Secret", env.namespace, "rucio-root"),
@@ -73,7 +76,25 @@ def render(env: Environment) -> Iterable[Resource]:
     yield server
     yield from daemons.render(env, COMPONENT, files, needs | {schema.id})
     yield from care.render(env, COMPONENT, files, needs | {schema.id})
-    yield from declared.render(env, COMPONENT, root.id, server.id)
+    yield from declared.render(env, COMPONENT, _entry(env, root.id, server.id))
+
+
+def _entry(env: Environment, root: ResourceId, server: ResourceId) -> Resource:
+    """Where the operator finds it. server: the Deployment that has to answer first."""
+    return Resource(
+        id=rucio("Server", "server"),
+        component=COMPONENT,
+        body={
+            "url": f"http://{env.service_host(ids.RUCIO)}",
+            "account": "root",
+            "username": Ref(root, "username"),
+            "password": Ref(root, "password"),
+            "asleep": env.spec.suspend,
+        },
+        needs=frozenset({server, ids.rucio_service(env)}),
+        policy=Policy.EXTERNAL,
+        origin="spec.dataLake",
+    )
 
 
 def _walls(env: Environment) -> Iterator[Resource]:

@@ -17,26 +17,12 @@ from vre_operator.engine.resources import Policy, Resource, ResourceId
 _CLASSES = "rucio.rse.protocols."
 
 
-def render(env: Environment, component: str, root: ResourceId, server: ResourceId) -> Iterator[Resource]:
-    """root: Secret of the root account. server: the Deployment that has to answer first."""
+def render(env: Environment, component: str, entry: Resource, *before: Resource) -> Iterator[Resource]:
+    """entry: where Rucio is and who the operator is there, of kind Server. before: what that needs."""
     lake = env.spec.data_lake
-    entry = Resource(
-        id=rucio("Server", "server"),
-        component=component,
-        body={
-            "url": f"http://{env.service_host(ids.RUCIO)}",
-            "account": "root",
-            "username": Ref(root, "username"),
-            "password": Ref(root, "password"),
-            "ca_bundle": "",
-            "asleep": env.spec.suspend,
-        },
-        needs=frozenset({server, ids.rucio_service(env)}),
-        policy=Policy.EXTERNAL,
-        origin="spec.dataLake",
-    )
+    yield from before
     yield entry
-    needs = frozenset({entry.id, server})
+    needs = entry.needs | {entry.id}
     fts = transfers.address(env)
     rses = [(rse, f"spec.dataLake.rses[{index}]") for index, rse in enumerate(lake.rses)]
     rses += [(_own(env, one), f"spec.dataLake.storage[{index}]") for index, one in enumerate(lake.storage)]

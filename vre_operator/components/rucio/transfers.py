@@ -17,7 +17,7 @@ _DATA = "/data"
 def address(env: Environment) -> str:
     """The FTS for RSEs that name none; "" where nobody transfers."""
     lake = env.spec.data_lake
-    if DaemonGroup.TRANSFERS not in lake.daemons.groups:
+    if lake.attach or DaemonGroup.TRANSFERS not in lake.daemons.groups:
         return ""
     return lake.transfers.fts or f"http://{env.service_host(ids.TRANSFERS)}:{ids.TRANSFERS_PORT}"
 

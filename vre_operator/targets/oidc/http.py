@@ -11,7 +11,7 @@ import aiohttp
 
 from vre_operator.engine.errors import TargetError
 from vre_operator.engine.resources import OIDC
-from vre_operator.targets.oidc.guard import GuardedResolver, check_url, networks, origin, refused
+from vre_operator.targets.guard import ISSUER, GuardedResolver, check_url, networks, origin
 from vre_operator.targets.web import TIMEOUT, Answer, Unanswered, Web, content
 
 __all__ = ["TIMEOUT", "Answer", "IssuerHttp", "Unanswered"]
@@ -43,7 +43,7 @@ class IssuerHttp(Web):
             try:
                 self._tls.load_verify_locations(cadata=ca_bundle)
             except ssl.SSLError:
-                raise refused(
+                raise ISSUER.refused(
                     "The CA bundle for the provider is not PEM", "Correct the site's caBundle."
                 ) from None
 
@@ -67,7 +67,7 @@ class IssuerHttp(Web):
     ) -> Answer:
         """Send one request, never twice. Raises Unanswered, Throttled, or Invalid (IssuerRefused)."""
         if not self.owns(url):
-            raise refused(
+            raise ISSUER.refused(
                 f"An endpoint of {self.issuer} lies on another host",
                 "Credentials are sent to the issuer's own host only; register by hand (provider: manual).",
             )

@@ -20,6 +20,7 @@ import orjson
 from vre_operator.api.conditions import Reason
 from vre_operator.engine.errors import Forbidden, Invalid, TargetError
 from vre_operator.engine.resources import RUCIO
+from vre_operator.targets.guard import ATTACHED, GuardedResolver, check_url, networks
 from vre_operator.targets.web import TIMEOUT, Answer, Unanswered, Web, content
 
 # The export of 300 RSEs with all distances between them takes about 25 MiB.
@@ -48,13 +49,19 @@ _MESSAGE_LENGTH = 200
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """Where a Rucio is and who we are there. `password` is a secret."""
+    """Where a Rucio is and who we are there. `password` is a secret.
+
+    auth_url: where one logs in, when that is elsewhere. allowed_cidrs: for a URL that a tenant wrote, the
+    networks into which it may lead besides the public ones; None for one of our own.
+    """
 
     url: str
     account: str
     username: str
     password: str = field(repr=False)
     ca_bundle: str = ""
+    auth_url: str = ""
+    allowed_cidrs: tuple[str, ...] | None = None
 
 
 class Refused(Invalid):
@@ -66,7 +73,7 @@ class Refused(Invalid):
 
 
 class RucioHttp(Web):
-    """The one way to one Rucio. Only `login.url` is ever asked, and no redirect is followed."""
+    """The one way to one Rucio. Only the login's URLs are ever asked, and no redirect is followed."""
 
     system = RUCIO
 
@@ -87,6 +94,10 @@ class RucioHttp(Web):
         if login.ca_bundle:
             self._tls = ssl.create_default_context()
             self._tls.load_verify_locations(cadata=login.ca_bundle)
+        self._extra = networks(login.allowed_cidrs or (), ATTACHED)
+        if login.allowed_cidrs is not None:
+            for url in filter(None, (login.url, login.auth_url)):
+                check_url(url, ATTACHED)
 
     async def get(self, *path: str, query: dict[str, str] | None = None) -> Any:
         """What stands at `path`: JSON, or a list of what Rucio streams. Raises Refused."""
@@ -130,7 +141,8 @@ class RucioHttp(Web):
             "X-Rucio-Username": login.username,
             "X-Rucio-Password": login.password,
         }
-        answer = await self.send("GET", f"{login.url.rstrip('/')}/auth/userpass", headers=headers)
+        entrance = (login.auth_url or login.url).rstrip("/")
+        answer = await self.send("GET", f"{entrance}/auth/userpass", headers=headers)
         if answer.status != 200 or not answer.token:
             raise self._no_entry()
         return answer.token
@@ -142,7 +154,9 @@ class RucioHttp(Web):
         )
 
     def connector(self) -> aiohttp.BaseConnector:
-        return aiohttp.TCPConnector(ssl=self._tls)
+        if self._login.allowed_cidrs is None:
+            return aiohttp.TCPConnector(ssl=self._tls)
+        return aiohttp.TCPConnector(ssl=self._tls, resolver=GuardedResolver(self._extra, ATTACHED))
 
     async def read(self, response: aiohttp.ClientResponse) -> Answer:
         kind = response.headers.get("ExceptionClass", "")

@@ -114,12 +114,14 @@ class RucioTarget:
         self._crowds.pop(tenant, None)
 
     def _meet(self, tenant: Tenant, desired: Desired) -> Observation:
-        body = desired.body
-        login = Login(**{name: body[name] for name in ("url", "account", "username", "password", "ca_bundle")})
+        told = {name: value for name, value in desired.body.items() if name != "asleep"}
+        if "allowed_cidrs" in told:
+            told["allowed_cidrs"] = tuple(told["allowed_cidrs"])
+        login = Login(**told)
         known = self._lakes.get(tenant.key)
         if known is None or known[0] != login:
             self._lakes[tenant.key] = (login, Lake(self._http(login, clock=self._clock), self._clock))
-        self._lake(tenant).asleep = body["asleep"]
+        self._lake(tenant).asleep = desired.body["asleep"]
         return Observation(Presence.SYNCED)
 
     def _lake(self, tenant: Tenant) -> Lake:

@@ -1,4 +1,4 @@
-"""The issuer is a tenant's text: which URLs and addresses the operator may be sent to.
+"""An issuer and an attached Rucio are a tenant's text: to which URLs and addresses the operator may be sent.
 
 A name is resolved once, every address is checked, and the connection goes to a checked address, so a name
 that changes its mind between check and use gains nothing.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 from collections.abc import Iterable
+from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -40,17 +41,29 @@ _LOWEST_PORT = 1024
 _HTTPS = 443
 
 
-def refused(message: str, remedy: str) -> Invalid:
-    """The error for an address or URL that the site does not allow."""
-    return Invalid(message, remedy=remedy, reason=Reason.ISSUER_REFUSED)
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """Who is to be reached. field: of the spec, from which the URL is. what: in words."""
+
+    field: str
+    what: str
+    reason: Reason
+
+    def refused(self, message: str, remedy: str) -> Invalid:
+        """The error for an address or URL that the site does not allow."""
+        return Invalid(message, remedy=remedy, reason=self.reason)
 
 
-def networks(cidrs: Iterable[str]) -> tuple[Network, ...]:
+ISSUER = Goal("spec.identity.issuer", "provider", Reason.ISSUER_REFUSED)
+ATTACHED = Goal("spec.dataLake.attach.url", "Rucio", Reason.ADDRESS_REFUSED)
+
+
+def networks(cidrs: Iterable[str], goal: Goal = ISSUER) -> tuple[Network, ...]:
     """The networks that the site allows although they are not public."""
     try:
         return tuple(ipaddress.ip_network(cidr) for cidr in cidrs)
     except ValueError as error:
-        raise refused(
+        raise goal.refused(
             f"The site's issuerCidrs are not valid: {error}", "Correct the site's settings."
         ) from None
 
@@ -65,27 +78,31 @@ def allowed(address: str, extra: Iterable[Network] = ()) -> bool:
     return ip.is_global and not any(ip in network for network in _SPECIAL)
 
 
-def check_url(url: str) -> SplitResult:
-    """`url` split, when it is https to a name, without user, query and fragment. Raises IssuerRefused."""
+def check_url(url: str, goal: Goal = ISSUER) -> SplitResult:
+    """`url` split, when it is https to a name, without user, query and fragment. Raises Invalid."""
     try:
         parts = urlsplit(url)
         port = parts.port or _HTTPS
     except ValueError:
-        raise refused(f"{url!r} is not a URL", "Correct spec.identity.issuer.") from None
+        raise goal.refused(f"{url!r} is not a URL", f"Correct {goal.field}.") from None
     host = parts.hostname or ""
     if parts.scheme != "https" or not host:
-        raise refused(f"{url} is not an https URL", "Use the provider's https address in spec.identity.issuer.")
+        raise goal.refused(
+            f"{url} is not an https URL", f"Use the {goal.what}'s https address in {goal.field}."
+        )
     if "@" in parts.netloc or "?" in url or "#" in url:
-        raise refused(
-            f"spec.identity.issuer for {host} holds a user, a query or a fragment",
+        raise goal.refused(
+            f"{goal.field} for {host} holds a user, a query or a fragment",
             "Leave only scheme, host, port and path.",
         )
     if _is_literal(host):
-        raise refused(
-            f"{url} addresses a host by number", "Use the provider's host name in spec.identity.issuer."
+        raise goal.refused(
+            f"{url} addresses a host by number", f"Use the {goal.what}'s host name in {goal.field}."
         )
     if port != _HTTPS and port < _LOWEST_PORT:
-        raise refused(f"{url} uses port {port}", f"Ports other than {_HTTPS} must be {_LOWEST_PORT} or higher.")
+        raise goal.refused(
+            f"{url} uses port {port}", f"Ports other than {_HTTPS} must be {_LOWEST_PORT} or higher."
+        )
     return parts
 
 
@@ -97,9 +114,10 @@ def origin(parts: SplitResult) -> tuple[str, str, int]:
 class GuardedResolver(AbstractResolver):
     """Resolves with the system's resolver and refuses the name when one of its addresses is not allowed."""
 
-    def __init__(self, extra: Iterable[Network]) -> None:
+    def __init__(self, extra: Iterable[Network], goal: Goal = ISSUER) -> None:
         self._inner = ThreadedResolver()
         self._extra = tuple(extra)
+        self._goal = goal
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
@@ -107,10 +125,9 @@ class GuardedResolver(AbstractResolver):
         answers = await self._inner.resolve(host, port, family)
         for answer in answers:
             if not allowed(answer["host"], self._extra):
-                raise refused(
-                    f"{host} resolves to {answer['host']}, which is not a public address",
-                    "Use a public provider, or ask the site's admin to list its network in issuerCidrs.",
-                )
+                where = f"{host} resolves to {answer['host']}, which is not a public address"
+                remedy = "or ask the site's admin to list its network in issuerCidrs."
+                raise self._goal.refused(where, f"Use a public {self._goal.what}, {remedy}")
         return answers
 
     async def close(self) -> None:
