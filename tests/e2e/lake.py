@@ -43,8 +43,10 @@ print(json.dumps({"rses": rses, "accounts": accounts, "distances": pairs}))
 
 # Bob joins `staff` in a test; the other tenants know the group `researchers` alone.
 PEOPLE_GROUPS = ["researchers", "staff"]
+RUCIO = f"rucio-lake.{keycloak.DOMAIN}"
 WISH = {
     "enabled": True,
+    "hostname": RUCIO,
     "daemons": {"groups": GROUPS},
     "storage": STORAGE,
     "rses": [DISK, TAPE],

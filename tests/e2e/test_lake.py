@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from dev.demo import tenant
-from dev.demo.installation import Installation
+from dev.demo.installation import Installation, variant
 from dev.progress import note
-from tests.e2e.lake import DISK, NAMESPACE, TAPE, WORKER, change, inside
+from tests.e2e import outside
+from tests.e2e.lake import DISK, NAMESPACE, RUCIO, TAPE, WORKER, change, inside
 
 
 def test_what_is_declared_is_there(lake: Installation) -> None:
@@ -119,3 +120,26 @@ def test_suspended_and_back(lake: Installation) -> None:
     change(lake, suspend=False, dataLake={"accounts": [WORKER]})
     tenant.wait_ready(lake.kubectl, NAMESPACE, NAMESPACE, seconds=300, say=note)
     assert inside(lake)["accounts"] == ["alice", "root", "worker"]
+
+
+def test_another_tenant_attaches_to_it_and_leaves_it_as_it_is(lake: Installation) -> None:
+    guests = "guests"
+    login = outside.secret(lake.kubectl, NAMESPACE, "rucio-root")
+    lake.kubectl.apply(
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": guests}},
+        {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": "rucio-login", "namespace": guests},
+            "stringData": {name: login[name] for name in ("username", "password")},
+        },
+    )
+    attach = {"url": f"https://{RUCIO}", "credentialsSecret": {"name": "rucio-login"}}
+    wish = {"enabled": True, "attach": attach, "rses": [{"name": "GUEST-DISK"}]}
+    manifest = variant(guests, notebooks={"enabled": False}, dataLake=wish, deletionPolicy="Delete")
+    lake.create_tenant(manifest)
+    tenant.wait_ready(lake.kubectl, guests, guests, seconds=120, say=note)
+    assert "GUEST-DISK" in inside(lake)["rses"]
+    assert lake.kubectl.list("deployments,statefulsets,jobs", guests) == []
+    lake.kubectl.delete(tenant.KIND, guests, guests, timeout=120)
+    assert "GUEST-DISK" in inside(lake)["rses"], "no RSE is ever removed"
