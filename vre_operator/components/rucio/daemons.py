@@ -50,7 +50,7 @@ GROUPS: Mapping[DaemonGroup, tuple[Daemon, ...]] = {
         Daemon("judge-injector", 30),
         Daemon("undertaker", 60, "--total-workers"),
     ),
-    # Without memcached each cycle logs in at the provider for each RSE with tokens.
+    # Without memcached (decision 0013) each cycle logs in at the provider for each RSE with tokens.
     DaemonGroup.DELETION: (Daemon("reaper", 60),),
     DaemonGroup.SUBSCRIPTIONS: (Daemon("transmogrifier", 60),),
     DaemonGroup.TRANSFERS: (
