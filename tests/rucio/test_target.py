@@ -274,13 +274,38 @@ async def test_a_suspended_tenant_asks_nobody(keeper: Keeper) -> None:
     assert (keeper.wire.reads, keeper.wire.changes) == (0, [])
 
 
-async def test_a_wrong_password_is_told_without_it(rucio: Rucio, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tests.rucio.declared.ROOT_PASSWORD", "canary")
-    outcomes = await Keeper(rucio.url).walk({"rses": [storage("SHUT-A")]})
+async def test_a_wrong_password_is_told_without_it(rucio: Rucio) -> None:
+    outcomes = await Keeper(rucio.url, password="canary").walk({"rses": [storage("SHUT-A")]})
     told = outcomes["Rse SHUT-A"]
     assert told.reason == "CredentialsRefused"
     assert "account root" in told.message
     assert "canary" not in told.message
+
+
+@pytest.mark.parametrize("at", [1, 4, 9])
+async def test_a_database_that_goes_away_is_told_and_waited_for(rucio: Rucio, at: int) -> None:
+    """In the middle of the work: Rucio answers, and what it says is an error of its own."""
+    prefix, database = f"outage{at}", rucio.database
+    broken = Keeper(rucio.url, Wire(at=at, how="after"))
+    with pytest.raises(BaseExceptionGroup):
+        await broken.walk(lake(prefix))
+    survivor = Keeper(rucio.url)
+    database.sql("ALTER DATABASE lake WITH ALLOW_CONNECTIONS false")
+    try:
+        database.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'lake'")
+        outcomes = await survivor.walk(lake(prefix))
+    finally:
+        database.sql("ALTER DATABASE lake WITH ALLOW_CONNECTIONS true")
+    waiting = [one for one in outcomes.values() if not one.ready]
+    assert {one.reason for one in waiting} == {"Unavailable"}
+    assert not any(one.terminal for one in waiting)
+    assert not any("SELECT" in one.message or "psycopg" in one.message for one in waiting)
+    # Each of Rucio's connections that died is an error once more.
+    for _ in range(20):
+        survivor.look_again()
+        if not unready(outcomes := await survivor.keep(lake(prefix), passes=12)):
+            break
+    assert unready(outcomes) == {}
 
 
 @pytest.mark.parametrize("how", ["before", "after", "lost"])
