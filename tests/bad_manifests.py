@@ -75,11 +75,21 @@ def _lake(name: str, lake: Mapping[str, Any], path: str, says: str, server: str 
     return _bad(name, {"dataLake": {"enabled": True, **lake}}, f"dataLake.{path}", says, server)
 
 
+def _subscribed(**fields: Any) -> Mapping[str, Any]:
+    return {"daemons": {"groups": ["Subscriptions"]}, "subscriptions": [{**_SUBSCRIPTION, **fields}]}
+
+
 def _storage(**fields: Any) -> Mapping[str, Any]:
     return {"storage": [{"name": "SITE-LAKE", "hostname": "lake.example.org", **fields}]}
 
 
 _ATTACH = {"url": "https://rucio.example.org", "credentialsSecret": {"name": "rucio-login"}}
+_SUBSCRIPTION = {
+    "name": "raw-to-tape",
+    "account": "production",
+    "filter": {"scopes": ["survey"]},
+    "rules": [{"rseExpression": "*"}],
+}
 
 
 def _rse(**fields: Any) -> Mapping[str, Any]:
@@ -364,6 +374,29 @@ BAD: tuple[Bad, ...] = (
         "accounts[0].identities[0].type",
         "OIDC",
         "OIDC",
+    ),
+    _lake(
+        "subscription that nobody reads",
+        {"subscriptions": [_SUBSCRIPTION]},
+        "subscriptions",
+        "add Subscriptions to daemons.groups",
+    ),
+    _lake(
+        "subscription to everything",
+        _subscribed(filter={"types": ["Dataset"]}),
+        "subscriptions[0].filter",
+        "name scopes, accounts",
+    ),
+    _lake(
+        "subscription to nowhere", _subscribed(rules=[]), "subscriptions[0].rules", "minItems 1", "at least 1"
+    ),
+    _lake("subscription with a slash", _subscribed(name="raw/tape"), "subscriptions[0].name", "raw-to-tape"),
+    _lake(
+        "subscription of another activity",
+        _subscribed(rules=[{"rseExpression": "*", "activity": "Fun"}]),
+        "subscriptions[0].rules[0].activity",
+        "T0 Tape",
+        "T0 Tape",
     ),
     _bad("two certificates", {"exposure": {"tls": _TLS}}, "exposure.tls.certManager", "not both"),
     _bad(

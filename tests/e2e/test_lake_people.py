@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from time import monotonic, sleep, time
 
 import pytest
@@ -107,6 +108,9 @@ def test_alice_uploads_from_her_notebook_and_downloads_the_copy(
         run(lake, "alice", ["python3", "-c", COPIED])
         note(f"a rule's copy of 100 MB: {monotonic() - began:.0f} s")
         assert run(lake, "alice", ["sh", "-c", DOWNLOAD]).splitlines()[-1] == uploaded
+        clicks = [(Path(__file__).parent / "lake_extension.py").read_text(), NAMESPACE, "LAKE-A", "user.alice"]
+        up, down = run(lake, "alice", ["python3", "-c", *clicks]).splitlines()[-2:]
+        assert up == down
 
 
 def test_bob_cannot_see_her_files(

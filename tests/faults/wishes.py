@@ -180,10 +180,6 @@ def _mended(spec: Json) -> Json:
         identity["issuer"] = identity["issuer"].partition("/realms/")[0].rstrip("/")[:400] + "/realms/vre"
     if "scopes" in identity:
         identity["scopes"] = ["openid", *(scope for scope in identity["scopes"] if scope != "openid")]
-    for rse in spec.get("dataLake", {}).get("rses", ()):
-        for protocol in rse.get("protocols", ()):
-            if protocol["scheme"] not in ("https", "http"):
-                protocol.pop("implementation", None)
     tls = spec.get("exposure", {}).get("tls", {})
     if "secret" in tls:
         tls.pop("certManager", None)
@@ -191,17 +187,38 @@ def _mended(spec: Json) -> Json:
     if resources.get("cpuGuarantee", 0.1) > resources.get("cpuLimit", 2):
         resources["cpuGuarantee"] = 0
     resources.pop("memoryGuarantee", None) if resources.get("memoryLimit") else None
-    lake = spec.get("dataLake", {})
+    _mend_lake(spec, spec.get("dataLake", {}))
+    return spec
+
+
+_OWN_ONLY = ("hostname", "clientSecret", "storage", "people", "probe", "history", "transfers")
+
+
+def _mend_lake(spec: Json, lake: Json) -> None:
+    if "attach" in lake:
+        for name in _OWN_ONLY:
+            lake.pop(name, None)
+    for rse in lake.get("rses", ()):
+        for protocol in rse.get("protocols", ()):
+            if protocol["scheme"] not in ("https", "http"):
+                protocol.pop("implementation", None)
     if lake.get("hostname") == spec["hostname"]:
         del lake["hostname"]
-    if identity.get("provider") != "keycloak-admin":
+    if spec["identity"].get("provider") != "keycloak-admin":
         lake.get("people", {}).pop("enabled", None)
     hostnames, names = {spec["hostname"], lake.get("hostname")}, {rse["name"] for rse in lake.get("rses", ())}
+    for subscription in lake.get("subscriptions", ()):
+        subscription["filter"].setdefault("pattern", "raw")
+    if lake.get("subscriptions"):
+        daemons = lake.setdefault("daemons", {})
+        daemons["groups"] = sorted({*daemons.get("groups", ()), "Subscriptions"})
     for storage in list(lake.get("storage", ())):
         if storage["hostname"] in hostnames or storage["name"] in names:
             lake["storage"].remove(storage)
         hostnames.add(storage["hostname"])
-    return spec
+    probe = lake.get("probe", {})
+    if not probe.get("rses") and not lake.get("storage"):
+        probe.pop("enabled", None)
 
 
 def wishes() -> st.SearchStrategy[Json]:

@@ -18,7 +18,7 @@ from vre_operator.engine.refs import all_needs
 from vre_operator.engine.resources import Policy, Resource, ResourceId
 from vre_operator.engine.target import Observation, Presence
 from vre_operator.targets.rucio import RucioTarget
-from vre_operator.targets.rucio.http import Login, RucioHttp
+from vre_operator.targets.rucio.http import SLOW, Login, RucioHttp
 from vre_operator.targets.web import Answer, Unanswered
 
 Lake = Mapping[str, Any]
@@ -30,13 +30,17 @@ class Killed(BaseException):
 
 @dataclass
 class Wire:
-    """What went to Rucio. at: the number of the change that `how` hits: "before" it, or "after" its effect."""
+    """What went to Rucio. at: the number of the change that `how` hits: "before" it, or "after" its effect.
+
+    timeout: seconds until an exchange is given up.
+    """
 
     reads: int = 0
     changes: list[str] = field(default_factory=list)
     at: int = 0
     how: str = ""
     death: type[BaseException] = Killed
+    timeout: float = SLOW
 
     def make(self, login: Login, *, clock: Callable[[], float]) -> RucioHttp:
         return _Http(self, login, clock=clock)
@@ -44,7 +48,7 @@ class Wire:
 
 class _Http(RucioHttp):
     def __init__(self, wire: Wire, login: Login, *, clock: Callable[[], float]) -> None:
-        super().__init__(login, clock=clock)
+        super().__init__(login, clock=clock, timeout=wire.timeout)
         self._wire = wire
 
     async def send(self, method: str, url: str, **arguments: Any) -> Answer:
@@ -102,7 +106,8 @@ class Provider:
 class Keeper:
     """An operator's process, as far as a lake goes. `clock` can be set forward.
 
-    url: of the tenant's own Rucio. site: its settings. password: what the Secret with the login holds.
+    url: of the tenant's own Rucio. ca: who signed its certificate. site: its settings. password: what the
+    Secret with the login holds.
     """
 
     def __init__(
@@ -110,6 +115,7 @@ class Keeper:
         url: str,
         wire: Wire | None = None,
         *,
+        ca: str = "",
         site: Mapping[str, Any] | None = None,
         password: str = ROOT_PASSWORD,
     ) -> None:
@@ -118,6 +124,7 @@ class Keeper:
         self.target = RucioTarget(clock=lambda: time.monotonic() + self.ahead, http=self.wire.make)
         self.provider = Provider()
         self._url = url
+        self._ca = ca
         self._site = dict(site or {})
         self._kubernetes = _Kubernetes(password)
 
@@ -159,12 +166,12 @@ class Keeper:
 
     def person(self) -> Person:
         """Somebody who works in Rucio by hand."""
-        return Person(Login(self._url, "root", "root", ROOT_PASSWORD), clock=time.monotonic)
+        return Person(Login(self._url, "root", "root", ROOT_PASSWORD, self._ca), clock=time.monotonic)
 
     def _here(self, resource: Resource) -> Resource:
         if resource.id.kind != "Server" or "auth_url" in resource.body:
             return resource
-        body = {**resource.body, "url": self._url}
+        body = {**resource.body, "url": self._url, "ca_bundle": self._ca}
         return Resource(resource.id, resource.component, body, resource.needs, resource.policy)
 
 

@@ -19,6 +19,7 @@ from tests import software
 from tests.postgres.server import Server, running
 from tests.rucio.declared import Keeper
 from tests.rucio.lake import Lake, new_lake, serving
+from tests.rucio.wish import account, unready
 from tests.unit.components.scenarios import QUICKSTART, environment
 from vre_operator.components import rucio
 from vre_operator.components.rucio.daemons import GROUPS
@@ -196,28 +197,20 @@ def there(path: Path) -> bool:
 async def test_a_subscription_makes_rules(live: Running) -> None:
     wish = {
         "rses": [{"name": "SUBSCRIBED"}],
-        "accounts": [
+        "accounts": [account("subs", scopes=["subs"])],
+        "daemons": {"groups": ["Subscriptions"]},
+        "subscriptions": [
             {
-                "name": "subs",
-                "admin": True,
-                "scopes": ["subs"],
-                "quotas": [{"rseExpression": "*", "size": "1Gi"}],
+                "name": "all",
+                "account": "subs",
+                "filter": {"scopes": ["subs"], "types": ["Dataset"]},
+                "rules": [{"rseExpression": "SUBSCRIBED"}],
             }
         ],
     }
     keeper = Keeper(live.url)
-    assert all(outcome.ready for outcome in (await keeper.keep(wish)).values())
+    assert unready(await keeper.keep(wish)) == {}
     person = keeper.person()
-    subscription = {
-        "filter": {"scope": ["subs"], "did_type": ["DATASET"]},
-        "replication_rules": [{"copies": 1, "rse_expression": "SUBSCRIBED", "activity": "Functional Test"}],
-        "comments": "test",
-        "lifetime": None,
-        "retroactive": False,
-        "dry_run": False,
-        "priority": 3,
-    }
-    await person.ask("POST", "subscriptions", "subs", "all", body={"options": subscription})
     await person.ask("POST", "dids", "subs", "data", body={"type": "DATASET"})
 
     async def ruled() -> bool:

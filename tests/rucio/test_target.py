@@ -2,56 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
 from tests.rucio.conftest import Rucio
 from tests.rucio.declared import Keeper, Killed, Wire
-from vre_operator.engine.executor import Outcome
+from tests.rucio.wish import account, lake, state, storage, subscription, unready
 from vre_operator.engine.resources import Policy
-from vre_operator.targets.rucio.http import RucioHttp
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
-
-DAVS: Mapping[str, Any] = {"scheme": "davs", "hostname": "disk.example.org", "port": 443, "prefix": "/data/"}
-
-
-def storage(name: str, **fields: Any) -> dict[str, Any]:
-    attributes = [{"name": "country", "value": "FR"}, {"name": "greedyDeletion", "value": "true"}]
-    limits = {"minFreeSpace": "1Ti", "maxSpaceAvailable": "10Ti"}
-    return {"name": name, "attributes": attributes, "protocols": [DAVS], "limits": limits, **fields}
-
-
-def account(name: str, **fields: Any) -> dict[str, Any]:
-    return {
-        "name": name,
-        "email": "a@example.org",
-        "admin": True,
-        "attributes": [{"name": "team", "value": "7"}],
-        "identities": [
-            {"type": "OIDC", "identity": f"SUB={name}, ISS=https://sso.example.org/"},
-            {"type": "X509", "identity": f"/C=CH/CN={name}", "email": "b@example.org"},
-        ],
-        "quotas": [{"rseExpression": "*", "size": "1Ti"}],
-        "scopes": [name, f"{name}.test"],
-        **fields,
-    }
-
-
-def lake(prefix: str) -> dict[str, Any]:
-    """Two RSEs, an account and an option, of names that no other test uses."""
-    upper = prefix.upper()
-    return {
-        "rses": [storage(f"{upper}-A"), storage(f"{upper}-B", type="TAPE", limits={})],
-        "accounts": [account(prefix)],
-        "options": [{"section": prefix, "option": "text", "value": "50% / $x"}],
-    }
-
-
-def unready(outcomes: Mapping[str, Outcome]) -> dict[str, str]:
-    return {name: f"{one.result}: {one.message}" for name, one in outcomes.items() if not one.ready}
 
 
 async def test_a_lake_is_made_and_then_left_alone(keeper: Keeper) -> None:
@@ -120,6 +80,9 @@ async def test_a_lake_is_made_and_then_left_alone(keeper: Keeper) -> None:
         (("POST", "accounts", "drift", "limits", "global", "*", {"bytes": 1}), "quotas.*"),
         (("DELETE", "accounts", "drift", "limits", "global", "*", None), "quotas.*"),
         (("POST", "accounts", "drift", "limits", "global", "DRIFT-A", {"bytes": 1}), "quotas.DRIFT-A"),
+        (("PUT", "subscriptions", "drift", "raw", {"options": {"state": "I"}}), "state"),
+        (("PUT", "subscriptions", "drift", "raw", {"options": {"priority": 5}}), "priority"),
+        (("PUT", "subscriptions", "drift", "raw", {"options": {"filter": {"scope": ["x"]}}}), "filter"),
         (("POST", "config", {"drift": {"text": "other"}}), "value"),
         (("DELETE", "config", "drift", "text", None), "created"),
     ],
@@ -140,44 +103,6 @@ async def test_what_somebody_changed_by_hand_is_taken_back(
     after = await keeper.keep(wish)
     assert unready(after) == {}
     assert await state(keeper, "drift") == before
-
-
-async def state(keeper: Keeper, prefix: str) -> dict[str, Any]:
-    """What Rucio has of what `lake(prefix)` declares."""
-    person, upper = keeper.person(), prefix.upper()
-    export = await person.get("export")
-    rses = {name: rse for name, rse in export["rses"].items() if name.startswith(f"{upper}-")}
-    for name, rse in rses.items():
-        rse["limits"] = await person.get("rses", name, "limits")
-        for volatile in ("id", "updated_at", "created_at"):
-            rse.pop(volatile, None)
-    pairs = {
-        (source, destination): one["distance"]
-        for source, row in export["distances"].items()
-        for destination, one in row.items()
-        if source.startswith(f"{upper}-")
-    }
-    return {
-        "rses": rses,
-        "distances": dict(sorted(pairs.items())),
-        "account": await _account(person, prefix),
-    } | {"options": (await person.get("config")).get(prefix)}
-
-
-async def _account(person: RucioHttp, name: str) -> dict[str, Any]:
-    found = await person.get("accounts", name)
-    kept = {key: found[key] for key in ("status", "email", "account_type")}
-    if found["status"] != "ACTIVE":
-        return kept
-    limits = await person.get("accounts", name, "limits", "global")
-    return kept | {
-        "attributes": sorted(
-            (one["key"], str(one["value"])) for one in await person.get("accounts", name, "attr", "")
-        ),
-        "identities": sorted(one["identity"] for one in await person.get("accounts", name, "identities")),
-        "limits": {expression: one["limit"] for expression, one in limits.items()},
-        "scopes": sorted(await person.get("scopes", name, "scopes")),
-    }
 
 
 async def test_what_is_left_to_people_is_left(keeper: Keeper) -> None:
@@ -239,10 +164,12 @@ async def test_what_is_taken_out_of_the_list(keeper: Keeper) -> None:
     await keeper.keep(wish)
     assert await keeper.remove("Account", "out") is True
     assert await keeper.remove("Option", "out/text") is True
+    assert await keeper.remove("Subscription", "out/raw") is True
     assert await keeper.remove("Rse", "OUT-A", Policy.RELEASE) is True
     left = await state(keeper, "out")
     assert left["account"]["status"] == "SUSPENDED"
     assert left["options"] is None
+    assert left["subscription"]["on"] is False
     assert sorted(left["rses"]) == ["OUT-A", "OUT-B"]
     assert await keeper.remove("Option", "out/text") is True, "again"
     # What is declared again comes back.
@@ -259,6 +186,22 @@ async def test_an_rse_with_replicas_passes_for_empty_until_it_is_counted(keeper:
     await keeper.person().change("POST", "replicas", body={"rse": "HELD-A", "files": [replica]})
     await keeper.person().change("DELETE", "rses", "HELD-A")
     assert "HELD-A" not in (await state(keeper, "held"))["rses"]
+
+
+async def test_a_subscription_that_nobody_could_follow_says_why(keeper: Keeper) -> None:
+    subscriptions = [
+        subscription("nobody"),
+        subscription("some", rules=[{"rseExpression": "NOWHERE"}]),
+    ]
+    wish = {
+        "accounts": [account("some", quotas=[])],
+        "subscriptions": subscriptions,
+        "daemons": {"groups": ["Subscriptions"]},
+    }
+    outcomes = await keeper.keep(wish)
+    assert "Its account is not in Rucio" in outcomes["Subscription nobody/raw"].message
+    assert "No RSE matches NOWHERE" in outcomes["Subscription some/raw"].message
+    assert outcomes["Account some"].ready
 
 
 async def test_a_token_that_rucio_forgot_is_got_anew(keeper: Keeper, rucio: Rucio) -> None:

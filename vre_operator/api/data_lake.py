@@ -12,35 +12,16 @@ from typing import Annotated
 from pydantic import Field
 
 from vre_operator.api.base import Hostname, Model, Quantity
-from vre_operator.api.lake_attach import AccountName, Attach
+from vre_operator.api.lake_accounts import Account, Attribute
+from vre_operator.api.lake_attach import Attach
 from vre_operator.api.lake_care import History, Probe, RseName
 from vre_operator.api.lake_storage import LakeStorage, Transfers
+from vre_operator.api.lake_subscriptions import Subscription
 from vre_operator.api.people import People
 from vre_operator.api.references import SecretName
 from vre_operator.api.rules import Rule, Unique, matches
 
-SCOPE = r"^[-a-zA-Z_.0-9]+$"
 HOST = r"^[a-zA-Z0-9]([-a-zA-Z0-9.]*[a-zA-Z0-9])?$"
-
-ScopeName = Annotated[
-    str,
-    Field(min_length=1, max_length=25),
-    matches(SCOPE, "is no Rucio scope", "use at most 25 letters, digits, - . and _, as in survey.2026"),
-]
-Key = Annotated[
-    str,
-    Field(min_length=1, max_length=30),
-    matches(r"^[-a-zA-Z0-9_.]+$", "is no name of an attribute", "use at most 30 letters, digits, - . and _"),
-]
-
-
-class Attribute(Model):
-    """A name and a value, both as text."""
-
-    name: Key
-    """Name of the attribute, such as country or greedyDeletion."""
-    value: Annotated[str, Field(max_length=250)]
-    """Its value. Rucio reads true and false as such, and whole numbers as numbers where it wants one."""
 
 
 class Scheme(StrEnum):
@@ -223,58 +204,6 @@ class Option(Model):
     """Its value. Services see a change within 15 minutes."""
 
 
-class AccountType(StrEnum):
-    USER = "User"
-    GROUP = "Group"
-    SERVICE = "Service"
-
-
-class IdentityType(StrEnum):
-    OIDC = "OIDC"
-    X509 = "X509"
-
-
-class AccountIdentity(Model):
-    """How somebody proves to be an account."""
-
-    type: IdentityType
-    """OIDC or X509."""
-    identity: Annotated[str, Field(min_length=1, max_length=500)]
-    """For OIDC `SUB=<sub>, ISS=<issuer>`, for X509 the subject with slashes."""
-    email: Annotated[str, Field(max_length=250)] = ""
-    """E-mail address of whoever it is; the account's when empty."""
-
-
-class Quota(Model):
-    """How much an account may place somewhere by rules."""
-
-    rse_expression: Annotated[str, Field(min_length=1, max_length=250)]
-    """The RSEs concerned, as a Rucio RSE expression: a name, tier=1, or *."""
-    size: Quantity
-    """Bytes in all."""
-
-
-class Account(Model):
-    """A Rucio account of a service or a group. People's accounts come from the identity provider."""
-
-    name: AccountName
-    """Name of the account."""
-    type: AccountType = AccountType.SERVICE
-    """Service, Group or User."""
-    email: Annotated[str, Field(max_length=250)] = ""
-    """E-mail address for notices."""
-    admin: bool = False
-    """May do nearly everything in this Rucio."""
-    attributes: Annotated[tuple[Attribute, ...], Field(max_length=20), Unique("name")] = ()
-    """Attributes, for permissions and policies."""
-    identities: Annotated[tuple[AccountIdentity, ...], Field(max_length=20), Unique("type", "identity")] = ()
-    """Who may act as this account."""
-    quotas: Annotated[tuple[Quota, ...], Field(max_length=50), Unique("rse_expression")] = ()
-    """How much it may place by rules; nothing where there is none."""
-    scopes: Annotated[tuple[ScopeName, ...], Field(max_length=50), Unique()] = ()
-    """Scopes that it owns. Rucio never removes a scope."""
-
-
 class DaemonGroup(StrEnum):
     RULES = "Rules"
     DELETION = "Deletion"
@@ -347,6 +276,15 @@ class DataLake(Model):
             lambda self: not self.probe.enabled or bool(self.probe.rses or self.storage),
             path=".probe",
         ),
+        Rule(
+            "self.subscriptions.size() == 0 || has(self.attach) || 'Subscriptions' in self.daemons.groups",
+            "is read by no daemon",
+            "add Subscriptions to daemons.groups",
+            lambda self: (
+                not self.subscriptions or self.attach or DaemonGroup.SUBSCRIPTIONS in self.daemons.groups
+            ),
+            path=".subscriptions",
+        ),
     )
 
     enabled: bool = False
@@ -378,6 +316,8 @@ class DataLake(Model):
     """Accounts of services and groups."""
     people: People = People()
     """Accounts of people, as the identity provider knows them."""
+    subscriptions: Annotated[tuple[Subscription, ...], Field(max_length=200), Unique("account", "name")] = ()
+    """Rules for data that is yet to come. One that is taken out of the list is switched off."""
     options: Annotated[tuple[Option, ...], Field(max_length=200), Unique("section", "option")] = ()
     """Rucio's configuration table."""
     probe: Probe = Probe()

@@ -34,7 +34,7 @@ FULL: dict[str, Any] = QUICKSTART | {
     "dataLake": {
         "enabled": True,
         "hostname": "rucio.ocean.example.org",
-        "daemons": {"groups": ["Rules", "Deletion", "Transfers"]},
+        "daemons": {"groups": ["Rules", "Deletion", "Subscriptions", "Transfers"]},
         "people": {
             "enabled": True,
             "quotas": [{"size": "1Ti"}, {"group": "/deep", "rseExpression": "country=FR", "size": "2Ti"}],
@@ -89,6 +89,32 @@ FULL: dict[str, Any] = QUICKSTART | {
                 "identities": [{"type": "OIDC", "identity": f"SUB=robot, ISS={ISSUER}"}],
                 "quotas": [{"rseExpression": "country=FR", "size": "10Ti"}],
                 "scopes": ["ocean", "ocean.test"],
+            }
+        ],
+        "subscriptions": [
+            {
+                "name": "raw-to-tape",
+                "account": "production",
+                "filter": {
+                    "scopes": ["ocean"],
+                    "accounts": ["production"],
+                    "pattern": "raw.",
+                    "excludedPattern": "raw.test.",
+                    "types": ["Dataset"],
+                    "metadata": [{"name": "datatype", "values": ["RAW"]}],
+                },
+                "rules": [
+                    {
+                        "rseExpression": "OCEAN-TAPE",
+                        "copies": 1,
+                        "activity": "T0 Tape",
+                        "lifetimeDays": 365,
+                        "grouping": "All",
+                        "sourceExpression": "country=FR",
+                    }
+                ],
+                "comments": "raw data",
+                "priority": 2,
             }
         ],
         "options": [{"section": "conveyor", "option": "use_preparer", "value": "true"}],

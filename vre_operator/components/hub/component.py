@@ -137,6 +137,7 @@ def _rucio_client(env: Environment) -> Resource:
     files = {
         "rucio.cfg": "\n".join(lines) + "\n",
         "jupyter_server_config.json": settings.extension(env, address),
+        "jupyter_server_config.py": data_file("vre_operator.components.hub", "jupyter_server_config.py"),
         "session_token.py": data_file("vre_operator.components.hub", "session_token.py"),
     }
     return _config(env, settings.RUCIO_CLIENT, files, env.notebooks)

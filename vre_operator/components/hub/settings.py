@@ -202,6 +202,8 @@ def _spawner(env: Environment) -> Traits:
         mounts.append({"name": TOKENS, "mountPath": TOKENS_DIRECTORY, "readOnly": True})
         # Where Jupyter finds what the JupyterLab extension has to know, beside its own places.
         environment["JUPYTER_CONFIG_PATH"] = RUCIO_DIRECTORY
+        # The extension writes a file without the token, and has Rucio's clients look for that one.
+        environment["RUCIO_CONFIG"] = f"{RUCIO_DIRECTORY}/rucio.cfg"
         if env.site.ca_bundle:
             environment["X509_CERT_DIR"] = f"{TOKENS_DIRECTORY}/certificates"
     if env.site.ca_bundle:

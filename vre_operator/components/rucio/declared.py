@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from vre_operator.api.data_lake import Account, Attribute, Protocol, Rse, Scheme
+from vre_operator.api.data_lake import Protocol, Rse, Scheme
+from vre_operator.api.lake_accounts import Account, Attribute
 from vre_operator.api.lake_storage import LakeStorage
+from vre_operator.api.lake_subscriptions import Filter, Subscription, SubscriptionRule
 from vre_operator.api.rules import quantity
 from vre_operator.components import ids
 from vre_operator.components.context import Environment, rucio
@@ -59,6 +61,16 @@ def render(env: Environment, component: str, entry: Resource, *before: Resource)
         )
     if ids.people_wanted(env):
         yield _people(env, component, needs)
+    declared = {account.name for account in lake.accounts}
+    for index, subscription in enumerate(lake.subscriptions):
+        owner = {rucio("Account", subscription.account)} if subscription.account in declared else set()
+        yield Resource(
+            id=rucio("Subscription", f"{subscription.account}/{subscription.name}"),
+            component=component,
+            body=_subscription(subscription),
+            needs=needs | owner,
+            origin=f"spec.dataLake.subscriptions[{index}]",
+        )
     for index, option in enumerate(lake.options):
         yield Resource(
             id=rucio("Option", f"{option.section}/{option.option}"),
@@ -167,3 +179,36 @@ def _account(account: Account) -> dict[str, Any]:
         "quotas": {quota.rse_expression: int(quantity(quota.size)) for quota in account.quotas},
         "scopes": list(account.scopes),
     }
+
+
+def _subscription(subscription: Subscription) -> dict[str, Any]:
+    return {
+        "filter": _filter(subscription.filter),
+        "replication_rules": [_rule(rule) for rule in subscription.rules],
+        "comments": subscription.comments,
+        "priority": subscription.priority,
+    }
+
+
+def _filter(wanted: Filter) -> dict[str, Any]:
+    said = {
+        "scope": list(wanted.scopes),
+        "account": list(wanted.accounts),
+        "pattern": wanted.pattern,
+        "excluded_pattern": wanted.excluded_pattern,
+        "did_type": [one.value.upper() for one in wanted.types],
+        **{one.name: list(one.values) for one in wanted.metadata},
+    }
+    return {name: value for name, value in said.items() if value}
+
+
+def _rule(rule: SubscriptionRule) -> dict[str, Any]:
+    said = {
+        "rse_expression": rule.rse_expression,
+        "copies": rule.copies,
+        "activity": rule.activity.value,
+        "lifetime": rule.lifetime_days and rule.lifetime_days * 86400,
+        "grouping": rule.grouping.value.upper(),
+        "source_replica_expression": rule.source_expression,
+    }
+    return {name: value for name, value in said.items() if value}

@@ -41,7 +41,7 @@ _SPEAKS = frozenset(
         ),
         *("InvalidAccountType", "InvalidObject", "InvalidRSEExpression", "RSEAttributeNotFound", "RSENotFound"),
         *("RSEOperationNotSupported", "RSEProtocolDomainNotSupported", "RSEProtocolNotSupported"),
-        *("RSEProtocolPriorityError", "ScopeNotFound", "UnsupportedOperation"),
+        *("RSEProtocolPriorityError", "ScopeNotFound", "SubscriptionNotFound", "UnsupportedOperation"),
     }
 )
 _MESSAGE_LENGTH = 200

@@ -11,6 +11,7 @@ from typing import Any
 
 from vre_operator.targets.rucio.change import Change
 from vre_operator.targets.rucio.http import Refused, RucioHttp
+from vre_operator.targets.rucio.subscriptions import by_name
 
 CHECK = (300.0, 900.0)
 """Seconds between two readings of a settled lake."""
@@ -83,6 +84,11 @@ class Lake:
         found: Mapping[str, Mapping[str, Any]] = await self._piece("options", lambda: self.http.get("config"))
         return found
 
+    async def subscriptions(self) -> Mapping[str, Mapping[str, Any]]:
+        """All of them, by "account/name"."""
+        found: Mapping[str, Mapping[str, Any]] = await self._piece("subscriptions", self._read_subscriptions)
+        return found
+
     async def account(self, name: str, quotas: Iterable[str] = ()) -> Mapping[str, Any] | None:
         """What Rucio has of an account (see accounts.py); None when it never was there. quotas: expressions to
         ask for where the limits cannot be listed."""
@@ -124,6 +130,14 @@ class Lake:
 
     async def _export(self) -> Mapping[str, Any]:
         return await self._piece("export", self._read_export)  # type: ignore[no-any-return]
+
+    async def _read_subscriptions(self) -> Mapping[str, Mapping[str, Any]]:
+        try:
+            return by_name(await self.http.get("subscriptions", "") or ())
+        except Refused as refusal:
+            if refusal.kind == "SubscriptionNotFound":
+                return {}  # there are none
+            raise
 
     async def _read_export(self) -> Mapping[str, Any]:
         found = await self.http.get("export")

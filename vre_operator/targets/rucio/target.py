@@ -15,7 +15,7 @@ from vre_operator.api.conditions import Reason
 from vre_operator.engine.errors import Invalid, NotReady
 from vre_operator.engine.resources import RUCIO, Policy, ResourceId, Tenant
 from vre_operator.engine.target import Desired, Observation, Presence, Promise, Readiness, State, Voucher
-from vre_operator.targets.rucio import accounts, distances, rses
+from vre_operator.targets.rucio import accounts, distances, rses, subscriptions
 from vre_operator.targets.rucio.change import Change, same
 from vre_operator.targets.rucio.crowd import Crowd, unmatched
 from vre_operator.targets.rucio.http import Login, RucioHttp
@@ -25,6 +25,7 @@ SERVER = "Server"
 RSE = "Rse"
 DISTANCES = "Distances"
 ACCOUNT = "Account"
+SUBSCRIPTION = "Subscription"
 OPTION = "Option"
 PEOPLE = "People"
 
@@ -41,7 +42,8 @@ class HttpFactory(Protocol):
 
 
 class RucioTarget:
-    """Kinds: Server (External, where a Rucio is), Rse, Distances, Account, Option (section/option), People.
+    """Kinds: Server (External, where a Rucio is), Rse, Distances, Account, Subscription (account/name),
+    Option (section/option), People.
 
     clock: seconds, of any epoch, for tests.
     """
@@ -176,6 +178,10 @@ async def _differences(lake: Lake, desired: Desired) -> tuple[bool, list[Change]
             matching = await lake.resolving(quotas)
             possible = {**body, "quotas": {one: quotas[one] for one in quotas if one in matching}}
             return account is not None, accounts.changes(name, possible, account)
+        case "Subscription":
+            seen = (await lake.subscriptions()).get(name)
+            possible = seen is not None or await _owner(lake, name) is not None
+            return seen is not None, subscriptions.changes(name, body, seen) if possible else []
         case "Option":
             return _option(name, body, await lake.options())
         case kind:
@@ -199,11 +205,19 @@ def _option(
 
 async def _lacks(lake: Lake, desired: Desired) -> Readiness | None:
     """What else has to be there before all of a resource can be."""
-    if desired.id.kind == ACCOUNT:
-        quotas = desired.body["quotas"]
-        return unmatched(quotas.keys() - await lake.resolving(quotas))
-    if desired.id.kind != DISTANCES:
-        return None
+    match desired.id.kind:
+        case "Account":
+            quotas = desired.body["quotas"]
+            return unmatched(quotas.keys() - await lake.resolving(quotas))
+        case "Subscription":
+            return await _lacks_of_subscription(lake, desired)
+        case "Distances":
+            return await _lacks_of_distances(lake, desired)
+        case _:
+            return None
+
+
+async def _lacks_of_distances(lake: Lake, desired: Desired) -> Readiness | None:
     there, declared = (await lake.rses()).keys(), set(desired.body["rses"])
     linked = {link[end] for link in desired.body["links"] for end in ("source", "destination")}
     if unknown := sorted(linked - declared - there):
@@ -218,10 +232,30 @@ async def _lacks(lake: Lake, desired: Desired) -> Readiness | None:
     return None
 
 
+async def _lacks_of_subscription(lake: Lake, desired: Desired) -> Readiness | None:
+    if await _owner(lake, desired.id.name) is None:
+        message = "Its account is not in Rucio. Declare it in spec.dataLake.accounts, or correct account"
+        return Readiness(State.FAILED, Reason.NOT_FOUND, message)
+    expressions = {rule["rse_expression"] for rule in desired.body["replication_rules"]}
+    if nowhere := sorted(expressions - await lake.resolving(expressions)):
+        message = (
+            f"No RSE matches {', '.join(nowhere)}, so Rucio leaves the whole subscription out. Declare such an"
+            " RSE, or correct rseExpression"
+        )
+        return Readiness(State.PROGRESSING, Reason.WAITING, message)
+    return None
+
+
+async def _owner(lake: Lake, subscription: str) -> Mapping[str, Any] | None:
+    return await lake.account(subscription.partition("/")[0])
+
+
 def _removal(resource: ResourceId) -> Change | None:
     match resource.kind:
         case "Option":
             return Change("it", "DELETE", ("config", *resource.name.split("/", 1)), done=("ConfigNotFound",))
+        case "Subscription":
+            return subscriptions.removal(resource.name)
         case "Account":
             return Change(
                 "it", "PUT", ("accounts", resource.name), {"status": "SUSPENDED"}, done=("AccountNotFound",)
@@ -243,5 +277,7 @@ def _pieces(resource: ResourceId) -> tuple[str, ...]:
             return ("export",)
         case "Account":
             return (f"account {resource.name}",)
+        case "Subscription":
+            return ("subscriptions",)
         case _:
             return ("options",)

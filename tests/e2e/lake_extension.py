@@ -1,0 +1,59 @@
+# mypy: ignore-errors
+"""What a click in Rucio's JupyterLab extension asks of its server, inside a session: a file up, and down again.
+
+Arguments: the extension's instance, an RSE, a scope. Nobody has set anything up. Prints both checksums.
+"""
+
+import hashlib
+import os
+import sys
+import time
+from pathlib import Path
+
+import requests
+
+LIMIT = 120
+ADDRESS = f"http://127.0.0.1:8888{os.environ['JUPYTERHUB_SERVICE_PREFIX']}rucio-jupyterlab"
+TOKEN = {"Authorization": f"token {os.environ['JUPYTERHUB_API_TOKEN']}"}
+
+
+def ask(method, path, instance, body=None, **query):
+    answer = requests.request(
+        method,
+        f"{ADDRESS}/{path}",
+        params={"namespace": instance, **query},
+        json=body,
+        headers=TOKEN,
+        timeout=60,
+    )
+    if not answer.ok:
+        sys.exit(f"{method} {path}: {answer.status_code} {answer.text}")
+    return answer.json()
+
+
+def until(asked):
+    deadline = time.monotonic() + LIMIT
+    while (seen := asked()) is None or seen["status"] != "OK":
+        if time.monotonic() > deadline or (seen and seen["status"] == "FAILED"):
+            sys.exit(f"not done: {seen}")
+        time.sleep(1)
+    return seen
+
+
+def main(instance, rse, scope):
+    name = f"extension-{int(time.time())}"
+    path = Path.home() / name
+    path.write_bytes(os.urandom(1 << 20))
+    did = f"{scope}:{name}"
+    ask("POST", "upload", instance, {"file_paths": [str(path)], "rse": rse, "scope": scope})
+    until(lambda: next((job for job in ask("GET", "upload/jobs", instance) if job["did"] == did), None))
+    found = ask("GET", "did-search", instance, did=f"{scope}:extension-*", type="file")
+    assert did in [one["did"] for one in found], found
+    ask("POST", "did/make-available", instance, {"did": did})
+    there = until(lambda: next(iter(ask("GET", "did", instance, did=did, force="1")), None))
+    for one in (path, Path(there["path"])):
+        print(hashlib.sha256(one.read_bytes()).hexdigest())
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
