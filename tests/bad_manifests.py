@@ -384,7 +384,7 @@ BAD: tuple[Bad, ...] = (
     _lake(
         "subscription to everything",
         _subscribed(filter={"types": ["Dataset"]}),
-        "subscriptions[0].filter",
+        "subscriptions[0].filter.scopes",
         "name scopes, accounts",
     ),
     _lake(

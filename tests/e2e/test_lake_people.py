@@ -22,8 +22,8 @@ from tests.e2e.lake import NAMESPACE, change, create, inside
 URL = f"https://{NAMESPACE}.vre.localhost"
 NOTEBOOKS = f"{NAMESPACE}-notebooks"
 FILE = f"survey-{int(time())}"
-# The provider is read every five minutes.
-SYNC_SECONDS = 400
+# The provider is read every 20 seconds, and what changed then takes a walk or two.
+SYNC_SECONDS = 120
 
 UPLOAD = f"""
 set -e

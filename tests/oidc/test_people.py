@@ -17,6 +17,8 @@ from vre_operator.targets.oidc import people
 
 pytestmark = [pytest.mark.oidc, pytest.mark.timeout(420)]
 
+EVERY = 300.0
+
 
 @pytest.fixture
 async def life(realm: Realm) -> Life:
@@ -60,7 +62,13 @@ async def join(realm: Realm, name: str, of: str) -> None:
 
 
 async def look(life: Life, **fields: Any) -> Observation:
-    wish = {"groups": ["ocean"], "labels": [], "everybody": False, "credential_field": "spec.x"} | fields
+    wish = {
+        "groups": ["ocean"],
+        "labels": [],
+        "everybody": False,
+        "every": EVERY,
+        "credential_field": "spec.x",
+    } | fields
     body = life.body | wish
     resource = Resource(ResourceId(OIDC, "People", "", "people"), "identity", body, policy=Policy.EXTERNAL)
     return await life.target.observe(life.tenant, Desired(resource, body))
@@ -102,7 +110,7 @@ async def test_who_left_or_was_disabled_is_gone_at_the_next_reading(realm: Realm
     await realm.of_realm("DELETE", path)
     await realm.of_realm("PUT", f"/users/{await user(realm, 'carol')}", {"enabled": False})
     assert set(await seen(life)) == {"alice", "bob", "carol"}, "not asked again so soon"
-    life.clock.now += 2 * people.REFRESH
+    life.clock.now += 2 * EVERY
     assert set(await seen(life)) == {"bob"}
 
 
@@ -124,7 +132,7 @@ async def test_a_group_that_is_no_more_takes_nobody_away(realm: Realm, life: Lif
         await look(life, groups=["nowhere"])
     await look(life)
     await realm.of_realm("DELETE", f"/groups/{await group(realm, 'ocean')}")
-    life.clock.now += 2 * people.REFRESH
+    life.clock.now += 2 * EVERY
     found = await look(life)
     assert not found.readiness.ready
     assert "has no group ocean" in found.readiness.message

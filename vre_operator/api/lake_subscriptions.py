@@ -69,9 +69,10 @@ class Filter(Model):
     cel_rules = (
         Rule(
             "self.scopes.size() + self.accounts.size() + self.metadata.size() > 0 || has(self.pattern)",
-            "means everything that anybody makes",
+            "is empty, as is all else: this means everything that anybody makes",
             "name scopes, accounts, a pattern or metadata",
             lambda self: bool(self.scopes or self.accounts or self.metadata or self.pattern),
+            path=".scopes",
         ),
     )
 

@@ -128,6 +128,7 @@ def _people(env: Environment, reach: Body) -> Iterable[Resource]:
             "groups": sorted({*identity.allowed_groups, *identity.admin_groups}),
             "labels": sorted(_labels(env)),
             "everybody": identity.allow_all,
+            "every": env.site.people_seconds,
             "credential_field": field,
         },
         policy=Policy.EXTERNAL,

@@ -1,7 +1,8 @@
 """Kind People: who may come in, as the provider knows them, read now and then and kept while it is away.
 
 Body: as a Client's (provider, issuer, endpoints, credential), with groups: [name] whose members count, or
-everybody: true; labels: [name], groups that are told of those who count; credential_field for messages.
+everybody: true; labels: [name], groups that are told of those who count; every: seconds between two readings;
+credential_field for messages.
 Outputs: people, a JSON list of {name, sub, email, groups} in the order of the names; storage, the same as
 XRootD's SciTokens plug-in reads it; problems, text for people.
 
@@ -28,7 +29,6 @@ from vre_operator.targets.oidc.keycloak_api import AdminSession
 from vre_operator.targets.oidc.model import ClientSpec
 from vre_operator.targets.oidc.registrar import clean, registration_refused
 
-REFRESH = 300.0
 _FAULT_RETRY = 30.0
 _PAGE = 500
 _NAME = re.compile(r"[-a-z0-9_]{1,20}")
@@ -86,7 +86,7 @@ class People:
         session = _Session(http, spec, says, body["credential_field"])
         try:
             known.outputs = outputs(await session.people(body))
-            known.failure, wait = None, REFRESH
+            known.failure, wait = None, body["every"]
         except (Unavailable, Throttled) as error:
             known.failure, wait = error, error.retry_after or _FAULT_RETRY
         except TargetError as error:

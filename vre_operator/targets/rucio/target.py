@@ -180,8 +180,8 @@ async def _differences(lake: Lake, desired: Desired) -> tuple[bool, list[Change]
             return account is not None, accounts.changes(name, possible, account)
         case "Subscription":
             seen = (await lake.subscriptions()).get(name)
-            possible = seen is not None or await _owner(lake, name) is not None
-            return seen is not None, subscriptions.changes(name, body, seen) if possible else []
+            able = seen is not None or await _owner(lake, name) is not None
+            return seen is not None, subscriptions.changes(name, body, seen) if able else []
         case "Option":
             return _option(name, body, await lake.options())
         case kind:
