@@ -375,6 +375,7 @@ BAD: tuple[Bad, ...] = (
         "OIDC",
         "OIDC",
     ),
+    _lake("policies by file", {"policyPackage": "policy.py/x"}, "policyPackage", "atlas_rucio_policy_package"),
     _lake(
         "subscription that nobody reads",
         {"subscriptions": [_SUBSCRIPTION]},

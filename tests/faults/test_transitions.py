@@ -68,6 +68,7 @@ _OTHERS: Mapping[str, Any] = {
     "dataLake.daemons.groups": ["Rules"],
     "dataLake.daemons.size": "Large",
     "dataLake.schemaUpgrade": "Automatic",
+    "dataLake.policyPackage": "ocean_policies",
     "identity.groupsClaim": "roles",
     "identity.usernameClaim": "email",
     "identity.scopes": ["openid", "email"],

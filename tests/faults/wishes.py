@@ -191,7 +191,7 @@ def _mended(spec: Json) -> Json:
     return spec
 
 
-_OWN_ONLY = ("hostname", "clientSecret", "storage", "people", "probe", "history", "transfers")
+_OWN_ONLY = ("hostname", "clientSecret", "storage", "people", "probe", "history", "transfers", "policyPackage")
 
 
 def _mend_lake(spec: Json, lake: Json) -> None:

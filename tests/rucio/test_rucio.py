@@ -99,6 +99,34 @@ def test_schema_of_another_version_is_left_alone(server: Server, directory: Path
     assert server.sql("SELECT count(*) FROM alembic_version", database=database) == "0"
 
 
+def test_a_policy_package_that_does_not_import_is_named(
+    server: Server, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before anything is changed: whoever runs goes on with the former one."""
+    lake = new_lake(server, directory, "policies")
+    packages = directory / "packages"
+    for name, code in (
+        ("broken_policy", "import somewhere_else.that_is_not_there as _"),
+        ("old_policy", "SUPPORTED_VERSION = ['<38.0']"),
+        ("good_policy", "SUPPORTED_VERSION = ['>=38.0']"),
+    ):
+        (packages / name).mkdir(parents=True)
+        (packages / name / "__init__.py").write_text(code)
+    (packages / "good_policy" / "permission.py").write_text("from rucio.core.permission.generic import *")
+    monkeypatch.setenv("PYTHONPATH", str(packages))
+    tables = "SELECT count(*) FROM information_schema.tables WHERE table_schema = 'public'"
+    for name in ("no_policy", "broken_policy", "old_policy"):
+        monkeypatch.setenv("RUCIO_POLICY_PACKAGE", name)
+        told = lake.make_schema()
+        assert told.returncode == 1
+        assert name in told.stderr.splitlines()[-1]
+        assert "Correct spec.dataLake.policyPackage" in told.stderr.splitlines()[-1]
+        assert server.sql(tables, database="policies") == "0"
+    monkeypatch.setenv("RUCIO_POLICY_PACKAGE", "good_policy")
+    made = lake.make_schema()
+    assert made.returncode == 0, made.stderr
+
+
 def test_an_older_schema_is_upgraded_as_a_whole_or_not_at_all(server: Server, directory: Path) -> None:
     """Killed at any statement of it, the old version could go on with what is there; again upgrades it."""
     lake = new_lake(server, directory, "older")

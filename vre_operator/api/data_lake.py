@@ -24,6 +24,17 @@ from vre_operator.api.rules import Rule, Unique, matches
 HOST = r"^[a-zA-Z0-9]([-a-zA-Z0-9.]*[a-zA-Z0-9])?$"
 
 
+PythonModule = Annotated[
+    str,
+    Field(max_length=100),
+    matches(
+        r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*$",
+        "is no Python module",
+        "give the name by which it is imported, as in atlas_rucio_policy_package",
+    ),
+]
+
+
 class Scheme(StrEnum):
     """What Rucio 41 speaks to storage."""
 
@@ -263,9 +274,10 @@ class DataLake(Model):
         Rule(
             "!has(self.attach) || !(has(self.hostname) || has(self.clientSecret) || self.storage.size() > 0"
             " || self.people.enabled || self.probe.enabled || has(self.history.keepDays)"
-            " || has(self.transfers.fts))",
+            " || has(self.transfers.fts) || has(self.policyPackage))",
             "is beside fields that only a Rucio of the tenant's own has",
-            "remove attach, or hostname, clientSecret, storage, transfers, people, probe and history",
+            "remove attach, or hostname, clientSecret, storage, transfers, people, probe, history and"
+            " policyPackage",
             lambda self: self.attach is None or not self._own_only(),
             path=".attach",
         ),
@@ -307,6 +319,10 @@ class DataLake(Model):
     """What happens when a new version of Rucio needs another database schema. Manual: it waits, and the former
     version goes on running. Automatic: the schema is upgraded in one transaction before the new version starts;
     there is no way back but a backup."""
+    policy_package: PythonModule | None = None
+    """Python module of the collaboration's policies (permissions, names, placement), in Rucio's words a policy
+    package. The site's images of Rucio must have it. One that cannot be imported leaves the former one
+    running."""
     rses: Annotated[tuple[Rse, ...], Field(max_length=300), Unique("name")] = ()
     """Storage elements. What is declared is kept so: a change made by hand in Rucio is taken back. One that is
     taken out of the list stays in Rucio as it is."""
@@ -327,6 +343,6 @@ class DataLake(Model):
 
     def _own_only(self) -> bool:
         """Whether something is asked for that takes a Rucio of the tenant's own."""
-        named = self.hostname or self.client_secret or self.storage or self.transfers.fts
+        named = self.hostname or self.client_secret or self.storage or self.transfers.fts or self.policy_package
         on = self.people.enabled or self.probe.enabled or self.history.keep_days is not None
         return bool(named) or on

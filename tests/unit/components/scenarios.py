@@ -35,6 +35,7 @@ FULL: dict[str, Any] = QUICKSTART | {
         "enabled": True,
         "hostname": "rucio.ocean.example.org",
         "daemons": {"groups": ["Rules", "Deletion", "Subscriptions", "Transfers"]},
+        "policyPackage": "ocean_policies",
         "people": {
             "enabled": True,
             "quotas": [{"size": "1Ti"}, {"group": "/deep", "rseExpression": "country=FR", "size": "2Ti"}],

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from vre_operator.api.data_lake import DaemonGroup
 from vre_operator.components import ids, policies, workloads
 from vre_operator.components.context import Environment
-from vre_operator.components.rucio.pods import NOBODY, QUIET, SCRIPT_DIRECTORY, Files, Provider
+from vre_operator.components.rucio.pods import NOBODY, QUIET, SCRIPT_DIRECTORY, Files, Provider, policy
 from vre_operator.components.workloads import mount, scratch, selector
 from vre_operator.engine.refs import digest
 from vre_operator.engine.resources import Resource, ResourceId
@@ -53,7 +53,7 @@ def _probe(env: Environment, files: Files, needs: set[ResourceId]) -> Iterator[R
         cpu=("10m", "1"),
         memory=("160Mi", "1Gi"),
         command=["python3", f"{SCRIPT_DIRECTORY}/probe.py", *options, *probed(env)],
-        environment={**QUIET, **provider.environment},
+        environment={**QUIET, **policy(env), **provider.environment},
         mounts=[*files.mounts, *provider.mounts, mount("tmp", "/tmp", writable=True)],  # noqa: S108
     )
     template = workloads.pod(
@@ -94,7 +94,7 @@ def _history(
         cpu=("10m", "1"),
         memory=("64Mi", "256Mi"),
         command=["python3", f"{SCRIPT_DIRECTORY}/history.py", str(days)],
-        environment=QUIET,
+        environment={**QUIET, **policy(env)},
         mounts=[*files.mounts, mount("tmp", "/tmp", writable=True)],  # noqa: S108
     )
     template = workloads.pod(

@@ -22,6 +22,7 @@ from vre_operator.components.rucio.pods import (
     SCRIPTS,
     Files,
     Provider,
+    policy,
 )
 from vre_operator.components.workloads import Body, mount, selector
 from vre_operator.engine.refs import Ref, digest
@@ -112,9 +113,10 @@ def _walls(env: Environment) -> Iterator[Resource]:
 
 
 def _schema(env: Environment, files: Files, needs: set[ResourceId]) -> Resource:
-    """Another image, script or database: another Job."""
+    """Another image, script, policy or database: another Job."""
     image = env.site.images.rucio_server
     basis = {"image": image, "script": SCRIPTS["schema.py"], "database": database_job_name(env, ids.RUCIO)}
+    basis |= policy(env)
     upgrade = ["--upgrade"] if env.spec.data_lake.schema_upgrade is SchemaUpgrade.AUTOMATIC else []
     container = workloads.container(
         env,
@@ -123,7 +125,7 @@ def _schema(env: Environment, files: Files, needs: set[ResourceId]) -> Resource:
         cpu=("100m", "1"),
         memory=("256Mi", "512Mi"),
         command=["python3", f"{SCRIPT_DIRECTORY}/schema.py", *upgrade],
-        environment=QUIET,
+        environment={**QUIET, **policy(env)},
         mounts=[*files.mounts, mount("tmp", "/tmp", writable=True)],  # noqa: S108
     )
     template = workloads.pod(
@@ -157,6 +159,7 @@ def _server(env: Environment, files: Files, needs: set[ResourceId]) -> Resource:
             "RUCIO_LOG_FORMAT": LOG_FORMAT,
             "RUCIO_WSGI_DAEMON_PROCESSES": str(config.PROCESSES),
             "RUCIO_WSGI_DAEMON_THREADS": str(config.THREADS),
+            **policy(env),
             **provider.environment,
         },
         ports={"http": 80},

@@ -14,7 +14,7 @@ from vre_operator.api.data_lake import DaemonGroup, DaemonSize
 from vre_operator.components import ids, policies, workloads
 from vre_operator.components.context import Environment
 from vre_operator.components.policies import Rule
-from vre_operator.components.rucio.pods import NOBODY, QUIET, SCRIPT_DIRECTORY, Files, Provider
+from vre_operator.components.rucio.pods import NOBODY, QUIET, SCRIPT_DIRECTORY, Files, Provider, policy
 from vre_operator.components.workloads import Body, mount, selector
 from vre_operator.engine.resources import Resource, ResourceId
 
@@ -130,7 +130,7 @@ def _container(env: Environment, daemon: Daemon, files: Files, provider: Provide
         cpu=cpu,
         memory=memory,
         command=daemon.command,
-        environment={**QUIET, **provider.environment},
+        environment={**QUIET, **policy(env), **provider.environment},
         mounts=[*files.mounts, *provider.mounts, mount("tmp", "/tmp", writable=True)],  # noqa: S108
         # Its first heartbeat comes after the imports and up to ten seconds of finding its place.
         startupProbe=alive | {"periodSeconds": 10, "failureThreshold": 60},

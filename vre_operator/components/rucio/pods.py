@@ -33,6 +33,13 @@ NOBODY = User(uid=65534, gid=65534)
 QUIET = {"PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1", "HOME": "/tmp"}  # noqa: S108
 
 
+def policy(env: Environment) -> dict[str, str]:
+    """The environment of whatever imports Rucio's server side. Not in rucio.cfg, which pods of a former policy
+    read, too, when they start again."""
+    package = env.spec.data_lake.policy_package
+    return {"RUCIO_POLICY_PACKAGE": package} if package else {}
+
+
 @dataclass(frozen=True, slots=True)
 class Files:
     """The Secret with the configuration and the ConfigMap with the scripts."""

@@ -17,10 +17,20 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from rucio.common.config import config_get
-from rucio.db.sqla import models
-from rucio.db.sqla.session import get_engine
-from rucio.db.sqla.util import create_base_vo, create_root_account
+from rucio.common.exception import RucioException
 from sqlalchemy import func, inspect, select
+
+try:
+    import rucio.core.permission  # noqa: F401 it imports the policy package, too
+    from rucio.db.sqla import models
+    from rucio.db.sqla.session import get_engine
+    from rucio.db.sqla.util import create_base_vo, create_root_account
+except RucioException as error:
+    said = " ".join(str(error).split())
+    sys.exit(
+        f"{said}. Correct spec.dataLake.policyPackage, or have the site's admin put the package into the "
+        "images of Rucio."
+    )
 
 
 def build_schema(connection, script):
