@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import sys
-import tempfile
 import time
-from pathlib import Path
 from typing import Any
 
-from tests.postgres.server import running
 from tests.rucio.declared import Keeper
-from tests.rucio.lake import new_lake, serving
+from tests.rucio.lake import at_work
 
 _PASSES = 2000
 _IDENTITY = {
@@ -68,16 +65,8 @@ async def bench(url: str, rses: int, people: int) -> None:
 
 
 def main(rses: str = "300", people: str = "5000") -> None:
-    with tempfile.TemporaryDirectory(prefix="vre-rucio-") as name:
-        directory = Path(name)
-        directory.chmod(0o755)
-        home = directory / "postgres"
-        home.mkdir()
-        with running(home) as database:
-            lake = new_lake(database, directory, "large")
-            assert lake.make_schema().returncode == 0
-            with serving(lake) as url:
-                asyncio.run(bench(url, int(rses), int(people)))
+    with at_work("large") as work:
+        asyncio.run(bench(work.url, int(rses), int(people)))
 
 
 if __name__ == "__main__":

@@ -5,17 +5,19 @@ from __future__ import annotations
 import os
 import ssl
 import subprocess
+import tempfile
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from dev.oidc.tls import write_certificates
 from dev.ports import free_port
 from tests import software
-from tests.postgres.server import Server
+from tests.postgres.server import Server, running
 from tests.unit.components.scenarios import QUICKSTART, environment
 from vre_operator.components import rucio
 from vre_operator.components.rucio.config import DIRECTORY
@@ -66,6 +68,48 @@ def new_lake(server: Server, directory: Path, name: str) -> Lake:
     software.write(files, {key: text.replace(DIRECTORY, str(files)) for key, text in config.items()})
     scripts = software.write(directory / "scripts", software.content(by_name["rucio-scripts"], {}))
     return Lake(directory, software.environment("rucio"), files, scripts)
+
+
+@dataclass(frozen=True)
+class AtWork:
+    """A Rucio that serves. directory: the lake's, for logs and files."""
+
+    lake: Lake
+    database: Server
+    url: str
+
+    @property
+    def directory(self) -> Path:
+        return self.lake.directory
+
+    def daemon(self, name: str, *command: str) -> AbstractContextManager[subprocess.Popen[bytes]]:
+        """One of its daemons, as long as the block goes on. Its log is NAME.log."""
+        program, *arguments = command
+        return software.process(
+            [str(self.lake.bin / program), *arguments],
+            self.directory / f"{name}.log",
+            env=self.lake.environment | {"HOME": str(self.directory)},
+        )
+
+
+@contextmanager
+def at_work(name: str, *, tls: bool = False) -> Iterator[AtWork]:
+    """A PostgreSQL, a lake of that name with its schema, and its server.
+
+    tls: with the directory's tls.crt, whose authority is in its ca.crt."""
+    # Not pytest's own directory: its parents are closed to the user postgres.
+    with tempfile.TemporaryDirectory(prefix="vre-rucio-") as folder:
+        directory = Path(folder)
+        directory.chmod(0o755)
+        home = directory / "postgres"
+        home.mkdir()
+        if tls:
+            (directory / "ca.crt").write_text(write_certificates(directory))
+        with running(home) as database:
+            lake = new_lake(database, directory, name)
+            assert lake.make_schema().returncode == 0
+            with serving(lake, directory if tls else None) as url:
+                yield AtWork(lake, database, url)
 
 
 def login(server: str, username: str, password: str) -> int:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from dev.oidc.tls import write_certificates
-from tests.postgres.server import running
 from tests.rucio.declared import Keeper
-from tests.rucio.lake import new_lake, serving
+from tests.rucio.lake import at_work
 from tests.unit.components.scenarios import QUICKSTART, environment
 from vre_operator.components import rucio
 
@@ -36,17 +32,8 @@ class Foreign:
 
 @pytest.fixture(scope="module")
 def foreign() -> Iterator[Foreign]:
-    with tempfile.TemporaryDirectory(prefix="vre-rucio-") as name:
-        directory = Path(name)
-        directory.chmod(0o755)
-        home = directory / "postgres"
-        home.mkdir()
-        ca = write_certificates(directory)
-        with running(home) as database:
-            lake = new_lake(database, directory, "elsewhere")
-            assert lake.make_schema().returncode == 0
-            with serving(lake, directory) as url:
-                yield Foreign(url.replace("127.0.0.1", "localhost"), ca)
+    with at_work("elsewhere", tls=True) as work:
+        yield Foreign(work.url.replace("127.0.0.1", "localhost"), (work.directory / "ca.crt").read_text())
 
 
 async def test_what_is_declared_is_kept_there(foreign: Foreign) -> None:

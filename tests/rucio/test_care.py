@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
-import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests import software
-from tests.postgres.server import Server, running
+from tests.postgres.server import Server
 from tests.rucio.declared import Keeper
-from tests.rucio.lake import Lake, new_lake, serving
+from tests.rucio.lake import Lake, at_work
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
@@ -42,27 +39,12 @@ async def declare(url: str, rses: list[dict[str, Any]]) -> None:
 
 @pytest.fixture(scope="module")
 def cared() -> Iterator[Cared]:
-    with tempfile.TemporaryDirectory(prefix="vre-rucio-") as name, ExitStack() as stack:
-        directory = Path(name)
-        directory.chmod(0o755)
-        home = directory / "postgres"
-        home.mkdir()
-        database = stack.enter_context(running(home))
-        lake = new_lake(database, directory, "care")
-        assert lake.make_schema().returncode == 0
-        url = stack.enter_context(serving(lake))
-        (directory / "file").write_text("no directory")
-        rses = [disk("GOOD", directory / "good"), disk("BAD", directory / "file" / "bad")]
-        asyncio.run(declare(url, rses))
-        reaper = ["rucio-reaper", "--threads", "1", "--sleep-time", "5"]
-        stack.enter_context(
-            software.process(
-                [str(lake.bin / reaper[0]), *reaper[1:]],
-                directory / "reaper.log",
-                env=lake.environment | {"HOME": name},
-            )
-        )
-        yield Cared(lake, database)
+    with at_work("care") as work:
+        (work.directory / "file").write_text("no directory")
+        rses = [disk("GOOD", work.directory / "good"), disk("BAD", work.directory / "file" / "bad")]
+        asyncio.run(declare(work.url, rses))
+        with work.daemon("reaper", "rucio-reaper", "--threads", "1", "--sleep-time", "5"):
+            yield Cared(work.lake, work.database)
 
 
 def test_a_probe_goes_the_whole_way_and_leaves_nothing(cared: Cared) -> None:

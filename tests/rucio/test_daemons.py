@@ -6,7 +6,6 @@ import asyncio
 import os
 import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack
@@ -15,10 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from tests import software
-from tests.postgres.server import Server, running
+from tests.postgres.server import Server
 from tests.rucio.declared import Keeper
-from tests.rucio.lake import Lake, new_lake, serving
+from tests.rucio.lake import Lake, at_work
 from tests.rucio.wish import account, unready
 from tests.unit.components.scenarios import QUICKSTART, environment
 from vre_operator.components import rucio
@@ -61,26 +59,11 @@ def commands() -> dict[str, list[str]]:
 
 @pytest.fixture(scope="module")
 def live() -> Iterator[Running]:
-    with tempfile.TemporaryDirectory(prefix="vre-rucio-") as name, ExitStack() as stack:
-        directory = Path(name)
-        directory.chmod(0o755)
-        home = directory / "postgres"
-        home.mkdir()
-        database = stack.enter_context(running(home))
-        lake = new_lake(database, directory, "daemons")
-        assert lake.make_schema().returncode == 0
-        url = stack.enter_context(serving(lake))
+    with at_work("daemons") as work, ExitStack() as stack:
         processes = {
-            daemon: stack.enter_context(
-                software.process(
-                    [str(lake.bin / command[0]), *command[1:]],
-                    directory / f"{daemon}.log",
-                    env=lake.environment | {"HOME": name},
-                )
-            )
-            for daemon, command in commands().items()
+            daemon: stack.enter_context(work.daemon(daemon, *command)) for daemon, command in commands().items()
         }
-        yield Running(lake, database, processes, url)
+        yield Running(work.lake, work.database, processes, work.url)
 
 
 async def until(look: Callable[[], Awaitable[bool]], seconds: float = PATIENCE) -> None:

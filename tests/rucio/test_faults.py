@@ -15,9 +15,8 @@ from tests.faults.rig.calls import Call
 from tests.faults.rig.faults import EXTERNAL
 from tests.faults.rig.oracle import Violation
 from tests.faults.rig.proxy import Fault, Proxy, Rule
-from tests.rucio.conftest import Rucio
 from tests.rucio.declared import Keeper, Wire
-from tests.rucio.lake import ROOT_PASSWORD
+from tests.rucio.lake import ROOT_PASSWORD, AtWork
 from tests.rucio.wish import lake, state, unready
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(7200 if LONG else 300)]
@@ -56,14 +55,14 @@ def plain(text: str, prefix: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def door(rucio: Rucio, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
+def door(rucio: AtWork, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
     with Background() as background:
         proxy = Proxy(background, tmp_path_factory.mktemp("door"))
         with proxy.to(rucio.url, ""):
             yield proxy
 
 
-async def run(rucio: Rucio, door: Proxy, prefix: str) -> tuple[str, list[str]]:
+async def run(rucio: AtWork, door: Proxy, prefix: str) -> tuple[str, list[str]]:
     """How the lake stands after whatever happened, and what was wrong on the way there."""
     keeper = Keeper(door.url, Wire(timeout=_PATIENCE), ca=door.ca)
     said: list[str] = []
@@ -80,7 +79,7 @@ async def run(rucio: Rucio, door: Proxy, prefix: str) -> tuple[str, list[str]]:
     return plain(repr(await state(Keeper(rucio.url), prefix)), prefix), wrong
 
 
-async def test_every_request_fails_in_every_way(rucio: Rucio, door: Proxy) -> None:
+async def test_every_request_fails_in_every_way(rucio: AtWork, door: Proxy) -> None:
     wanted, wrong = await run(rucio, door, "plain0")
     assert wrong == []
     calls: dict[str, int] = {}

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.rucio.conftest import Rucio
 from tests.rucio.declared import Keeper, Killed, Person, Wire
+from tests.rucio.lake import AtWork
 from vre_operator.engine.executor import Outcome
 from vre_operator.targets.rucio.http import Refused
 
@@ -107,7 +107,7 @@ async def test_settled_it_costs_no_request_for_each_and_no_change(keeper: Keeper
     assert keeper.wire.reads <= 7
 
 
-async def test_a_new_operator_reads_the_marks_alone(rucio: Rucio, keeper: Keeper) -> None:
+async def test_a_new_operator_reads_the_marks_alone(rucio: AtWork, keeper: Keeper) -> None:
     people = [person(f"marked{number}", "/ocean") for number in range(20)]
     await keep(keeper, *people)
     fresh = Keeper(rucio.url)
@@ -218,7 +218,7 @@ async def test_problems_at_the_provider_are_told(keeper: Keeper) -> None:
 
 
 @pytest.mark.parametrize("how", ["before", "after"])
-async def test_killed_at_each_change_it_comes_to_the_same(rucio: Rucio, how: str) -> None:
+async def test_killed_at_each_change_it_comes_to_the_same(rucio: AtWork, how: str) -> None:
     at = 0
     while True:
         at += 1

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.rucio.conftest import Rucio
 from tests.rucio.declared import Keeper, Killed, Wire
+from tests.rucio.lake import AtWork
 from tests.rucio.wish import account, lake, state, storage, subscription, unready
 from vre_operator.engine.resources import Policy
 
@@ -204,7 +204,7 @@ async def test_a_subscription_that_nobody_could_follow_says_why(keeper: Keeper) 
     assert outcomes["Account some"].ready
 
 
-async def test_a_token_that_rucio_forgot_is_got_anew(keeper: Keeper, rucio: Rucio) -> None:
+async def test_a_token_that_rucio_forgot_is_got_anew(keeper: Keeper, rucio: AtWork) -> None:
     await keeper.keep({"options": [{"section": "token", "option": "a", "value": "1"}]})
     rucio.database.sql("DELETE FROM tokens", database="lake")
     outcomes = await keeper.keep({"options": [{"section": "token", "option": "a", "value": "2"}]})
@@ -217,7 +217,7 @@ async def test_a_suspended_tenant_asks_nobody(keeper: Keeper) -> None:
     assert (keeper.wire.reads, keeper.wire.changes) == (0, [])
 
 
-async def test_a_wrong_password_is_told_without_it(rucio: Rucio) -> None:
+async def test_a_wrong_password_is_told_without_it(rucio: AtWork) -> None:
     outcomes = await Keeper(rucio.url, password="canary").walk({"rses": [storage("SHUT-A")]})
     told = outcomes["Rse SHUT-A"]
     assert told.reason == "CredentialsRefused"
@@ -226,7 +226,7 @@ async def test_a_wrong_password_is_told_without_it(rucio: Rucio) -> None:
 
 
 @pytest.mark.parametrize("at", [1, 4, 9])
-async def test_a_database_that_goes_away_is_told_and_waited_for(rucio: Rucio, at: int) -> None:
+async def test_a_database_that_goes_away_is_told_and_waited_for(rucio: AtWork, at: int) -> None:
     """In the middle of the work: Rucio answers, and what it says is an error of its own."""
     prefix, database = f"outage{at}", rucio.database
     broken = Keeper(rucio.url, Wire(at=at, how="after"))
@@ -252,7 +252,7 @@ async def test_a_database_that_goes_away_is_told_and_waited_for(rucio: Rucio, at
 
 
 @pytest.mark.parametrize("how", ["before", "after", "lost"])
-async def test_cut_off_at_every_change(rucio: Rucio, how: str) -> None:
+async def test_cut_off_at_every_change(rucio: AtWork, how: str) -> None:
     whole = Keeper(rucio.url)
     await whole.keep(lake(f"cut{how}"))
     wanted = await state(whole, f"cut{how}")

@@ -12,36 +12,24 @@ person's name in notebooks, too. Keycloak's admin API, measured with 26.7.
 
 from __future__ import annotations
 
-import asyncio
 import json
-import random
 import re
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
-from vre_operator.engine.errors import TargetError, Throttled, Unavailable
 from vre_operator.engine.refs import digest
-from vre_operator.engine.target import READY, Observation, Presence, Readiness, State
+from vre_operator.engine.target import Observation
 from vre_operator.targets.oidc.discovery import Connect
+from vre_operator.targets.oidc.fresh import Fresh
 from vre_operator.targets.oidc.http import Answer
 from vre_operator.targets.oidc.keycloak_api import AdminSession
 from vre_operator.targets.oidc.model import ClientSpec
 from vre_operator.targets.oidc.registrar import clean, registration_refused
 
-_FAULT_RETRY = 30.0
 _PAGE = 500
 _NAME = re.compile(r"[-a-z0-9_]{1,20}")
 """Rucio's accounts have at most 25 characters, and so have scopes: user.NAME."""
 _TOLD = 5
-
-
-@dataclass(slots=True)
-class _Known:
-    outputs: dict[str, str] = field(default_factory=dict)
-    failure: TargetError | None = None
-    due: float = 0.0
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class People:
@@ -50,32 +38,21 @@ class People:
     def __init__(self, connect: Connect, clock: Callable[[], float]) -> None:
         self._connect = connect
         self._clock = clock
-        self._known: dict[str, _Known] = {}
-        self._of: dict[tuple[str, str], _Known] = {}
+        self._known: dict[str, Fresh] = {}
+        self._of: dict[tuple[str, str], Fresh] = {}
 
     def due(self, tenant: tuple[str, str]) -> float:
         """Seconds until they have to be read again; 0 when it has to be now."""
         known = self._of.get(tenant)
-        return max(known.due - self._clock(), 0.0) if known else 0.0
+        return known.rest if known else 0.0
 
     async def observe(self, tenant: tuple[str, str], body: Mapping[str, Any]) -> Observation:
         """Raises while nobody is known; later a failing reading shows in readiness, and nobody is gone."""
-        known = self._known.setdefault(digest(dict(body)), _Known())
+        known = self._known.setdefault(digest(dict(body)), Fresh(self._clock, body["every"]))
         self._of[tenant] = known
-        async with known.lock:
-            if self._clock() >= known.due:
-                await self._refresh(known, body)
-        after = max(known.due - self._clock(), 0.0)
-        readiness = READY
-        if known.failure:
-            if not known.outputs:
-                known.failure.retry_after = after
-                raise known.failure.with_traceback(None)
-            state = State.FAILED if known.failure.terminal else State.PROGRESSING
-            readiness = Readiness(state, known.failure.reason, known.failure.text)
-        return Observation(Presence.SYNCED, readiness, known.outputs, recheck_after=after)
+        return await known.observe(lambda: self._ask(body))
 
-    async def _refresh(self, known: _Known, body: Mapping[str, Any]) -> None:
+    async def _ask(self, body: Mapping[str, Any]) -> dict[str, str]:
         spec = ClientSpec.parse(body)
         http = self._connect(spec.issuer, spec.ca_bundle, spec.allowed_cidrs)
 
@@ -83,15 +60,7 @@ class People:
             words = answer.text("error_description") or answer.text("errorMessage") or answer.text("error")
             return clean(words, spec.secrets())
 
-        session = _Session(http, spec, says, body["credential_field"])
-        try:
-            known.outputs = outputs(await session.people(body))
-            known.failure, wait = None, body["every"]
-        except (Unavailable, Throttled) as error:
-            known.failure, wait = error, error.retry_after or _FAULT_RETRY
-        except TargetError as error:
-            known.failure, wait = error, _FAULT_RETRY
-        known.due = self._clock() + wait * random.uniform(0.9, 1.1)  # noqa: S311
+        return outputs(await _Session(http, spec, says, body["credential_field"]).people(body))
 
 
 class _Session(AdminSession):
