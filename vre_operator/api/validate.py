@@ -72,7 +72,16 @@ def _load(model: type[M], document: Mapping[str, Any]) -> M:
         return model.model_validate_json(text, strict=True, by_alias=True, by_name=False)
     except ValidationError as error:
         schema = structural(model)
-        raise SpecError([item for each in error.errors() for item in _problems(each, schema)]) from None
+        raise SpecError([item for each in _told(error.errors()) for item in _problems(each, schema)]) from None
+
+
+def _told(errors: Sequence[ErrorDetails]) -> Iterator[ErrorDetails]:
+    """Without lists that pydantic calls too short because it left out their wrong items."""
+    for error in errors:
+        at = error["loc"]
+        below = any(other["loc"][: len(at)] == at and len(other["loc"]) > len(at) for other in errors)
+        if not (error["type"] == "too_short" and below):
+            yield error
 
 
 def _problems(error: ErrorDetails, schema: Mapping[str, Any]) -> Iterator[Problem]:
