@@ -76,6 +76,9 @@ def test_every_switch_renders(helm: Helm) -> None:
     assert pod["containers"][0]["image"].startswith("registry.example.org/vre-operator@sha256:")
     assert pod["priorityClassName"] == "high"
     site = yaml.safe_load(rendered["ConfigMap"]["data"]["site.yaml"])
+    # What the chart fills in.
+    assert site.pop("operatorNamespace") == "default"
+    assert site["images"].pop("transfers") == pod["containers"][0]["image"]
     assert site == EVERYTHING["site"]
 
 

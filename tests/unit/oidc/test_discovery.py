@@ -36,7 +36,7 @@ async def test_the_document_is_fetched_once_in_a_while(idp: Idp) -> None:
     await asyncio.gather(*(known.observe(body(idp)) for _ in range(5)))
     assert len(idp.seen) == 1
     assert seen.recheck_after
-    assert 540 <= seen.recheck_after <= 660
+    assert 600 <= seen.recheck_after <= 720
     idp.clock.now += 720
     await asyncio.gather(*(known.observe(body(idp)) for _ in range(5)))
     assert len(idp.seen) == 2

@@ -50,4 +50,5 @@ class Fresh:
             self._failure, wait = None, self.every
         except TargetError as error:
             self._failure, wait = error, error.retry_after or FAULT_RETRY
-        self._due = self.clock() + wait * random.uniform(0.9, 1.1)  # noqa: S311
+        # Never before a retry is let through.
+        self._due = self.clock() + wait * random.uniform(1.0, 1.2)  # noqa: S311
