@@ -80,12 +80,35 @@ def spec(tenant: str, issuer: str) -> Json:
             "culling": {"maxAgeSeconds": 31_536_000},
             "resources": {"memoryGuarantee": "128Mi", "memoryLimit": "9" * 15 + ".999Pi"},
         },
-        "dataLake": {"enabled": True, "hostname": hostname(f"lake-{tenant}")},
+        "dataLake": {"enabled": True, "hostname": hostname(f"lake-{tenant}"), **lake()},
         "database": {"embedded": {"size": "1" * 15 + ".999Gi", "storageClass": "c" * 253}},
         "exposure": {
             "ingressClass": "c" * 253,
             "tls": {"certManager": {"issuer": "m" * 253}},
         },
+    }
+
+
+LISTS = ("rses", "accounts", "subscriptions", "options")
+"""Of the lake, full of small items: with all that each may hold no API server would take the object."""
+
+
+def lake() -> Json:
+    return {
+        "daemons": {"groups": ["Rules", "Deletion", "Subscriptions"]},
+        "rses": [{"name": f"R{text}"} for text in distinct(300, 19, "X")],
+        "distances": {"default": 1000},
+        "accounts": [{"name": text, "scopes": [text]} for text in distinct(300, 25)],
+        "subscriptions": [
+            {
+                "name": name,
+                "account": "root",
+                "filter": {"scopes": ["s" * 25]},
+                "rules": [{"rseExpression": "*"}],
+            }
+            for name in distinct(200, 9)
+        ],
+        "options": [{"section": "s", "option": name, "value": "v"} for name in distinct(200, 9)],
     }
 
 

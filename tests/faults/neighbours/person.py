@@ -25,6 +25,8 @@ from vre_operator.targets.kubernetes.cache import FOLLOWED
 T = TypeVar("T")
 Json = dict[str, Any]
 VRE = f"{names.API_VERSION}/{names.KIND}"
+LAKE: Json = {"enabled": True, "history": {"keepDays": 365}}
+"""With a CronJob: of a tenant there are objects of every kind that is followed."""
 NAMESPACE = "v1/Namespace"
 DATA = ("v1/PersistentVolumeClaim", "v1/Secret")
 
@@ -99,7 +101,7 @@ class Person:
 
     def wish(self, **spec: Any) -> Json:
         identity = {"issuer": self.registry.issuer, "provider": "generic-dcr", "allowAll": True}
-        return {"identity": identity, "dataLake": {"enabled": True}} | spec
+        return {"identity": identity, "dataLake": LAKE} | spec
 
     async def make(self, tenant: str, labels: Mapping[str, str] | None = None, **spec: Any) -> Json:
         """A VREEnvironment, and its namespace where there is none."""

@@ -17,6 +17,7 @@ import pytest
 from tests.faults.neighbours import spoil
 from tests.faults.neighbours.person import (
     DATA,
+    LAKE,
     NAMESPACE,
     Hung,
     Person,
@@ -43,7 +44,7 @@ Json = dict[str, Any]
 @pytest.fixture(scope="module")
 def tenant(site: Site) -> str:
     for name in (TENANT, RIVAL):
-        site.make(name)
+        site.make(name, dataLake=LAKE)
     for name in (TENANT, RIVAL):
         site.settled(name)
     return TENANT

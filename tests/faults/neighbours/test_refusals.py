@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.faults.neighbours.person import VRE, Person, entries, fresh, until
+from tests.faults.neighbours.person import LAKE, VRE, Person, entries, fresh, until
 from tests.faults.neighbours.refusals import WORDS, Target, allow, forbid, lift, refuse
 from tests.site import ROOT, SYSTEM, Site
 from vre_operator.engine.errors import Invalid
@@ -30,7 +30,7 @@ CRD = ROOT / "crds/vreenvironments.vre.science.yaml"
 @pytest.fixture(scope="module")
 def objects(site: Site) -> list[ResourceId]:
     """Of a tenant that nobody disturbs."""
-    site.make(BYSTANDER)
+    site.make(BYSTANDER, dataLake=LAKE)
     site.settled(BYSTANDER)
     vre = site.get("-n", BYSTANDER, "vre", "vre")
     assert vre is not None
