@@ -22,7 +22,7 @@ from vre_operator.components import registry
 from vre_operator.components.context import Environment
 from vre_operator.engine.executor import Walk
 from vre_operator.engine.plan import Plan, make_plan
-from vre_operator.engine.resources import KUBERNETES, OIDC, Policy, ResourceId, Tenant
+from vre_operator.engine.resources import KUBERNETES, OIDC, RUCIO, Policy, ResourceId, Tenant
 from vre_operator.engine.target import Desired, Observation, Presence, Voucher
 from vre_operator.targets.kubernetes.manifest import SECRET, SESSIONS, manifest
 
@@ -72,7 +72,8 @@ def wish(namespace: str, identity: Mapping[str, Any], **spec: Any) -> Json:
         "spec": {
             "hostname": f"{namespace}.example.org",
             "identity": dict(identity),
-            "dataLake": {"enabled": True},
+            # With a CronJob: there are objects of every kind.
+            "dataLake": {"enabled": True, "history": {"keepDays": 365}},
             **spec,
         },
     }
@@ -104,7 +105,7 @@ def render(tenant: Json, site: Site) -> Rendered:
     who = Tenant(namespace, tenant["metadata"]["name"], _NOWHERE, _NOWHERE)
     plan = make_plan(registry.render(Environment(who, load(tenant), site)))
     recorder = _Recorder(who)
-    asyncio.run(Walk(who, plan, {KUBERNETES: recorder, OIDC: recorder}).run())
+    asyncio.run(Walk(who, plan, {KUBERNETES: recorder, OIDC: recorder, RUCIO: recorder}).run())
     steps = [
         Step(plan.levels[resource], _key(resource), recorder.made[resource])
         for resource in plan.levels
