@@ -81,6 +81,7 @@ def test_pod_fits_the_restricted_level(told: dict[str, Any]) -> None:
     assert {next(iter(set(volume) - {"name"})) for volume in spec["volumes"]} <= {
         "configMap",
         "persistentVolumeClaim",
+        "emptyDir",
     }
 
 
