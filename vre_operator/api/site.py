@@ -55,5 +55,5 @@ class Site(Model):
     """Networks in which an identity provider or an attached Rucio may live although they are not public."""
     resync_seconds: float = Field(default=600, ge=10)
     """How often a settled tenant is looked over again."""
-    people_seconds: float = Field(default=300, ge=10)
+    people_seconds: int = Field(default=300, ge=10)
     """How often the provider is asked who is in a tenant's groups: who leaves keeps an account for so long."""

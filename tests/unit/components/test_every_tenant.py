@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -11,14 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.components.printing import to_yaml
-from tests.unit.components.scenarios import ISSUER, environment
+from tests.unit.components.scenarios import ISSUER, SCENARIOS, environment
 from vre_operator.api import names
 from vre_operator.api.v1alpha1 import ProviderKind, VREEnvironmentSpec
 from vre_operator.components import ids, registry, workloads
 from vre_operator.components.context import Environment
 from vre_operator.components.naming import database_name
 from vre_operator.engine.plan import make_plan
-from vre_operator.engine.refs import printable
+from vre_operator.engine.refs import printable, resolve
 from vre_operator.engine.resources import KUBERNETES, Policy, Resource, Tenant
 
 KINDS = {
@@ -32,6 +33,7 @@ KINDS = {
     "v1/ServiceAccount",
     "apps/v1/Deployment",
     "apps/v1/StatefulSet",
+    "batch/v1/CronJob",
     "batch/v1/Job",
     "networking.k8s.io/v1/Ingress",
     "networking.k8s.io/v1/NetworkPolicy",
@@ -226,10 +228,16 @@ def test_nothing_runs_while_suspended_and_all_else_stays(env: Environment) -> No
         spec = resource.body.get("spec", {})
         if resource.id.kind in ("apps/v1/Deployment", "apps/v1/StatefulSet"):
             assert spec["replicas"] == 0
-        if resource.id.kind == "batch/v1/Job":
+        if resource.id.kind in ("batch/v1/Job", "batch/v1/CronJob"):
             assert spec["suspend"] is True
         if resource.id.kind == "vre.science/Sessions":
             assert resource.body["running"] is False
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_whatever_is_handed_to_a_target_is_json(name: str) -> None:
+    for resource in registry.render(environment(*SCENARIOS[name])):
+        json.dumps(resolve(resource.body, str, str))
 
 
 @for_any_environment
