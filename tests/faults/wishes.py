@@ -120,7 +120,7 @@ def _values(node: Mapping[str, Any]) -> st.SearchStrategy[Any]:
             return st.lists(
                 _values(node["items"]),
                 max_size=4,
-                unique_by=lambda item: tuple(item.get(key) for key in keys) if keys else item,
+                unique_by=lambda item: tuple(item.get(key) for key in keys) if keys else repr(item),
             )
         case "boolean":
             return st.booleans()
