@@ -139,6 +139,8 @@ address = "{layout.containerd_socket}"
 sandbox_image = "{pause_image}"
 # Without CAP_SYS_RESOURCE runc cannot lower the score, and no sandbox would start.
 restrict_oom_score_adj = true
+# As containerd 2 has them by default.
+enable_unprivileged_ports = true
 
 [{cri}.cni]
 bin_dir = "/usr/lib/cni"

@@ -169,6 +169,14 @@ _XROOTD = Image(
             rm -rf /var/lib/xrootd /var/spool/xrootd
             """,
         ),
+        Step(
+            "xrootd-localhost",
+            """
+            install -m 0755 /run/build/xrootd/xrootd /usr/local/bin/
+            install -m 0644 /run/build/xrootd/localhost.py /usr/local/lib/
+            """,
+            (_FILES / "xrootd",),
+        ),
     ),
     Process(entrypoint=("xrootd",), user="65534:65534"),
 )
