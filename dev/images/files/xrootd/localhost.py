@@ -1,9 +1,9 @@
 # mypy: ignore-errors
 """Passes connections to 127.0.0.1:443 on to the development cluster's front door.
 
-libcurl, by which XRootD asks the identity provider and other storages, takes every name below .localhost for the
-machine that it runs on (RFC 6761), whatever DNS says; and below vre.localhost are the cluster's names, because
-browsers do the same.
+libcurl, by which XRootD asks the identity provider and other storages, takes every name below .localhost for
+the machine that it runs on (RFC 6761), whatever DNS says; and below vre.localhost are the cluster's names,
+because browsers do the same.
 """
 
 import asyncio
