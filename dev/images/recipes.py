@@ -141,6 +141,7 @@ _RUCIO_STEPS = (
         "rucio-files",
         """
         cp /run/build/rucio/*.sh /
+        cp /run/build/rucio/gunicorn.conf.py /usr/local/lib/
         mkdir -p /opt/rucio/etc /var/log/rucio
         """,
         (_FILES / "rucio",),

@@ -86,6 +86,7 @@ def main(first, second, scope, size):
             None,
             None,
             False,
+            None,
             ignore_account_limit=True,
             session=session,
         )

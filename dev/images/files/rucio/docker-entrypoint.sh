@@ -14,6 +14,7 @@ fi
 # No access log: it is the probes' noise, and the official format has leaked tokens. The application is
 # loaded before the fork, so that a broken configuration ends the container instead of looping in its workers.
 exec gunicorn \
+    --config /usr/local/lib/gunicorn.conf.py \
     --bind 0.0.0.0:80 \
     --workers "${RUCIO_WSGI_DAEMON_PROCESSES:-2}" \
     --threads "${RUCIO_WSGI_DAEMON_THREADS:-4}" \
