@@ -64,6 +64,6 @@ def _entry(env: Environment, nickname: str, issuer: str) -> Text:
         ',\n    "client_secret": ',
         Ref(client, "client_secret", Encode.JSON),
         f',\n    "redirect_uris": {json.dumps(redirects)},\n',
-        # Without this member, or with an empty client_id, no provider at all is loaded; nothing is asked with it.
+        # Without it, or with an empty client_id, no provider at all is loaded; nothing is asked with it.
         '    "SCIM": {"client_id": "unused", "client_secret": "unused"}\n  }',
     )
