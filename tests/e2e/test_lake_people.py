@@ -28,8 +28,8 @@ SYNC_SECONDS = 120
 UPLOAD = f"""
 set -e
 head -c 104857600 /dev/urandom > {FILE}
-rucio upload --rse LAKE-A --scope user.alice {FILE}
-rucio rule add user.alice:{FILE} --copies 1 --rses LAKE-B
+rucio upload --rse LAKE-A-USERDISK --scope user.alice {FILE}
+rucio rule add user.alice:{FILE} --copies 1 --rses LAKE-B-USERDISK
 sha256sum < {FILE}
 """
 COPIED = f"""
@@ -39,14 +39,14 @@ client = Client()
 end = time.monotonic() + 300
 while True:
     states = {{one["rse_expression"]: one["state"] for one in client.list_did_rules("user.alice", "{FILE}")}}
-    if states.get("LAKE-B") == "OK" or time.monotonic() > end:
-        sys.exit(str(states) if states.get("LAKE-B") != "OK" else 0)
+    if states.get("LAKE-B-USERDISK") == "OK" or time.monotonic() > end:
+        sys.exit(str(states) if states.get("LAKE-B-USERDISK") != "OK" else 0)
     time.sleep(2)
 """
 DOWNLOAD = f"""
 set -e
 rm -rf back
-rucio download --rses LAKE-B --dir back user.alice:{FILE} >&2
+rucio download --rses LAKE-B-USERDISK --dir back user.alice:{FILE} >&2
 sha256sum < back/user.alice/{FILE}
 """
 
@@ -108,7 +108,12 @@ def test_alice_uploads_from_her_notebook_and_downloads_the_copy(
         run(lake, "alice", ["python3", "-c", COPIED])
         note(f"a rule's copy of 100 MB: {monotonic() - began:.0f} s")
         assert run(lake, "alice", ["sh", "-c", DOWNLOAD]).splitlines()[-1] == uploaded
-        clicks = [(Path(__file__).parent / "lake_extension.py").read_text(), NAMESPACE, "LAKE-A", "user.alice"]
+        clicks = [
+            (Path(__file__).parent / "lake_extension.py").read_text(),
+            NAMESPACE,
+            "LAKE-A-USERDISK",
+            "user.alice",
+        ]
         up, down = run(lake, "alice", ["python3", "-c", *clicks]).splitlines()[-2:]
         assert up == down
 
@@ -125,7 +130,11 @@ def test_bob_cannot_see_her_files(
             run(lake, "bob", ["rucio", "download", f"user.alice:{FILE}"])
         assert "403" in str(refused.value) or "Forbidden" in str(refused.value), refused.value
         with pytest.raises(KubectlError):
-            run(lake, "bob", ["sh", "-c", "date > mine && rucio upload --rse LAKE-A --scope user.alice mine"])
+            run(
+                lake,
+                "bob",
+                ["sh", "-c", "date > mine && rucio upload --rse LAKE-A-USERDISK --scope user.alice mine"],
+            )
 
 
 def test_who_leaves_the_group_is_suspended(lake: Installation, office: outside.Office) -> None:
