@@ -100,6 +100,11 @@ async def _account(person: RucioHttp, name: str) -> dict[str, Any]:
         ),
         "identities": sorted(one["identity"] for one in await person.get("accounts", name, "identities")),
         "limits": {expression: one["limit"] for expression, one in limits.items()},
+        "local": sorted(
+            rse
+            for rse, size in (await person.get("accounts", name, "limits", "local")).items()
+            if rse.startswith(name.upper())
+        ),
         "scopes": sorted(await person.get("scopes", name, "scopes")),
     }
 

@@ -38,6 +38,7 @@ ACCOUNT: dict[str, Any] = {
     "attributes": {"admin": "true"},
     "identities": [{"type": "OIDC", "identity": "SUB=a, ISS=b", "email": ""}],
     "quotas": {"*": 10},
+    "rses": ["SITE"],
     "scopes": ["work"],
 }
 SEEN_ACCOUNT: dict[str, Any] = {
@@ -45,6 +46,7 @@ SEEN_ACCOUNT: dict[str, Any] = {
     "attributes": [{"key": "admin", "value": True}],
     "identities": [{"type": "OIDC", "identity": "SUB=a, ISS=b"}, {"type": "USERPASS", "identity": "a"}],
     "limits": {"*": {"limit": 10, "resolved_rses": []}},
+    "local": {"SITE": float("inf")},
     "scopes": ["work", "older"],
 }
 
@@ -156,6 +158,7 @@ def test_an_account_is_made_with_all_that_belongs_to_it() -> None:
         "POST accounts/work/attr/admin: attributes.admin",
         "POST accounts/work/identities: identities.SUB=a, ISS=b",
         "POST accounts/work/limits/global/*: quotas.*",
+        "POST accounts/work/limits/local/SITE: quotas at SITE",
         "POST accounts/work/scopes/work: scopes.work",
     ]
 

@@ -24,7 +24,7 @@ def wish(*names: str, **fields: Any) -> Wish:
         "share": 10,
         "word": "",
     }
-    return Wish.parse(body | fields, {"*"})
+    return Wish.parse(body | fields, {"*": frozenset({"SITE"})})
 
 
 @pytest.mark.parametrize(

@@ -1,21 +1,27 @@
 """One account: what is wanted, what Rucio says of it, and the requests that lead from one to the other. Pure.
 
 Wanted (a resource's body): {type, email, attributes: {name: text}, identities: [{type, identity, email}],
-quotas: {RSE expression: bytes}, scopes: [name]}.
+quotas: {RSE expression: bytes}, rses: [name], those that the quotas are for, scopes: [name]}.
+
+A quota is Rucio's global limit, which bounds and gives nothing: without a local limit at an RSE, too, all rules
+for it are refused (core/rse_selector.py). So each of the quotas' RSEs has an endless one.
 
 Seen, as Rucio answers: {account: {status, account_type, email}, attributes: [{key, value}],
-identities: [{type, identity}], limits: {expression: {limit}}, scopes: [name]}; of an account that is not active
-Rucio tells the first alone. Sources: contracts/rucio.md section 6.
+identities: [{type, identity}], limits: {expression: {limit}}, local: {RSE: bytes}, scopes: [name]}; of an
+account that is not active Rucio tells the first alone. Sources: contracts/rucio.md section 6.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from math import inf
 from typing import Any
 
 from vre_operator.targets.rucio.change import Change, same
 
 Body = Mapping[str, Any]
+
+_ENDLESS = -1
 
 
 def changes(name: str, wanted: Body, seen: Body | None) -> list[Change]:
@@ -51,6 +57,12 @@ def _belongings(name: str, wanted: Body, seen: Body) -> Iterator[Change]:
             yield Change(f"quotas.{expression}", "POST", path, {"bytes": size})
     for expression in sorted(limits.keys() - wanted["quotas"].keys()):
         yield Change(f"quotas.{expression}", "DELETE", ("accounts", name, "limits", "global", expression))
+    local = seen.get("local", {})
+    for rse in sorted(rse for rse in wanted["rses"] if local.get(rse) != inf):
+        path = ("accounts", name, "limits", "local", rse)
+        yield Change(f"quotas at {rse}", "POST", path, {"bytes": _ENDLESS})
+    for rse in sorted(local.keys() - set(wanted["rses"])):
+        yield Change(f"no quotas at {rse}", "DELETE", ("accounts", name, "limits", "local", rse))
     for scope in sorted(set(wanted["scopes"]) - set(seen.get("scopes", ()))):
         yield Change(f"scopes.{scope}", "POST", ("accounts", name, "scopes", scope))
 

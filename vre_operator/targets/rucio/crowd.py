@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -73,8 +73,8 @@ class Crowd:
         await _several(waiting, lambda name: self._make(name, waiting[name]))
         return _progressing(f"{len(waiting)} accounts of people were changed")
 
-    async def _matching(self, desired: Desired) -> set[str]:
-        return await self.lake.resolving(quota["rse_expression"] for quota in desired.body["quotas"])
+    async def _matching(self, desired: Desired) -> Mapping[str, frozenset[str]]:
+        return await self.lake.matching(quota["rse_expression"] for quota in desired.body["quotas"])
 
     def _is_due(self, name: str, wish: Wish, active: set[str], now: float) -> bool:
         if name in self.refused and self.refused[name][1] > now:

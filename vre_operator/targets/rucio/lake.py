@@ -97,24 +97,27 @@ class Lake:
         )
         return found
 
-    async def resolving(self, expressions: Iterable[str]) -> set[str]:
-        """Those RSE expressions that match an RSE.
+    async def matching(self, expressions: Iterable[str]) -> Mapping[str, frozenset[str]]:
+        """The RSEs that each expression matches, of those that match any.
 
         A limit for one that matches none must not be: Rucio then refuses every rule of the account.
         """
-        return {one for one in expressions if await self._matches(one)}
+        found = {one: await self._matches(one) for one in expressions}
+        return {one: names for one, names in found.items() if names}
 
-    async def _matches(self, expression: str) -> bool:
-        read = partial(self._resolves, expression)
-        return bool(await self._piece(f"expression {expression}", read, part_of="export"))
+    async def _matches(self, expression: str) -> frozenset[str]:
+        read = partial(self._resolve, expression)
+        found: frozenset[str] = await self._piece(f"expression {expression}", read, part_of="export")
+        return found
 
-    async def _resolves(self, expression: str) -> bool:
+    async def _resolve(self, expression: str) -> frozenset[str]:
         try:
-            return bool(await self.http.get("rses", "", query={"expression": expression}))
+            listed = await self.http.get("rses", "", query={"expression": expression})
         except Refused as refusal:
             if refusal.kind == "InvalidRSEExpression":
-                return False
+                return frozenset()
             raise
+        return frozenset(one["rse"] for one in listed or ())
 
     async def make(self, key: str, pieces: Sequence[str], changes: Iterable[Change]) -> None:
         """Send `changes` one after the other. Whatever was read of `pieces` is old from now on."""
@@ -162,6 +165,7 @@ class Lake:
             "attributes": await self.http.get("accounts", name, "attr", ""),
             "identities": await self.http.get("accounts", name, "identities"),
             "limits": await self._limits(name, quotas),
+            "local": await self.http.get("accounts", name, "limits", "local"),
             "scopes": await self._scopes(name),
         }
 

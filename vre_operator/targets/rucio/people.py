@@ -14,6 +14,7 @@ import json
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any
 
 from vre_operator.engine.refs import digest
@@ -45,10 +46,10 @@ class Wish:
     unmatched: frozenset[str]
 
     @classmethod
-    def parse(cls, body: Body, matching: Collection[str]) -> Wish:
-        """matching: the expressions of quotas that match an RSE; for others no quota may be."""
+    def parse(cls, body: Body, matching: Mapping[str, frozenset[str]]) -> Wish:
+        """matching: the RSEs of those expressions of quotas that match any; for others no quota may be."""
         possible = [quota for quota in body["quotas"] if quota["rse_expression"] in matching]
-        whole = {**body, "quotas": possible}
+        whole = {**body, "quotas": possible, "matching": matching}
         bodies = {one["name"]: _account(one, whole) for one in json.loads(body["people"])}
         declared = frozenset(body["declared"])
         bodies = {name: account for name, account in bodies.items() if name not in declared}
@@ -81,6 +82,7 @@ def _account(person: Body, body: Body) -> Body:
         "attributes": attributes,
         "identities": [{"type": "OIDC", "identity": identity, "email": person["email"]}],
         "quotas": quotas,
+        "rses": sorted(frozenset().union(*(body["matching"][one] for one in quotas))),
         "scopes": [f"user.{person['name']}"],
     }
 
@@ -121,6 +123,8 @@ def _ours(seen: Body | None, wish: Wish, body: Body) -> Body | None:
         "attributes": [one for one in seen["attributes"] if one["key"] in managed["attributes"]],
         "identities": [one for one in seen["identities"] if (one["type"], one["identity"]) in wanted],
         "limits": {key: one for key, one in seen["limits"].items() if key in managed["quotas"]},
+        # A bound that a person set at an RSE stays.
+        "local": {rse: inf for rse, size in seen["local"].items() if size == inf or rse in body["rses"]},
     }
 
 

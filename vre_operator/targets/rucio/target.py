@@ -175,8 +175,9 @@ async def _differences(lake: Lake, desired: Desired) -> tuple[bool, list[Change]
         case "Account":
             quotas = body["quotas"]
             account = await lake.account(name, quotas)
-            matching = await lake.resolving(quotas)
-            possible = {**body, "quotas": {one: quotas[one] for one in quotas if one in matching}}
+            matching = await lake.matching(quotas)
+            places = sorted(frozenset().union(*matching.values()))
+            possible = {**body, "quotas": {one: quotas[one] for one in matching}, "rses": places}
             return account is not None, accounts.changes(name, possible, account)
         case "Subscription":
             seen = (await lake.subscriptions()).get(name)
@@ -208,7 +209,7 @@ async def _lacks(lake: Lake, desired: Desired) -> Readiness | None:
     match desired.id.kind:
         case "Account":
             quotas = desired.body["quotas"]
-            return unmatched(quotas.keys() - await lake.resolving(quotas))
+            return unmatched(quotas.keys() - (await lake.matching(quotas)).keys())
         case "Subscription":
             return await _lacks_of_subscription(lake, desired)
         case "Distances":
@@ -237,7 +238,7 @@ async def _lacks_of_subscription(lake: Lake, desired: Desired) -> Readiness | No
         message = "Its account is not in Rucio. Declare it in spec.dataLake.accounts, or correct account"
         return Readiness(State.FAILED, Reason.NOT_FOUND, message)
     expressions = {rule["rse_expression"] for rule in desired.body["replication_rules"]}
-    if nowhere := sorted(expressions - await lake.resolving(expressions)):
+    if nowhere := sorted(expressions - (await lake.matching(expressions)).keys()):
         message = (
             f"No RSE matches {', '.join(nowhere)}, so Rucio leaves the whole subscription out. Declare such an"
             " RSE, or correct rseExpression"
