@@ -25,10 +25,11 @@ FILE = f"survey-{int(time())}"
 # The provider is read every 20 seconds, and what changed then takes a walk or two.
 SYNC_SECONDS = 120
 
+# Rucio's own policy lets people register a file, and not tell that an upload which was announced has ended.
 UPLOAD = f"""
 set -e
 head -c 104857600 /dev/urandom > {FILE}
-rucio upload --rse LAKE-A-USERDISK --scope user.alice {FILE}
+rucio upload --register-after-upload --rse LAKE-A-USERDISK --scope user.alice {FILE}
 rucio rule add user.alice:{FILE} --copies 1 --rses LAKE-B-USERDISK
 sha256sum < {FILE}
 """
@@ -108,14 +109,9 @@ def test_alice_uploads_from_her_notebook_and_downloads_the_copy(
         run(lake, "alice", ["python3", "-c", COPIED])
         note(f"a rule's copy of 100 MB: {monotonic() - began:.0f} s")
         assert run(lake, "alice", ["sh", "-c", DOWNLOAD]).splitlines()[-1] == uploaded
-        clicks = [
-            (Path(__file__).parent / "lake_extension.py").read_text(),
-            NAMESPACE,
-            "LAKE-A-USERDISK",
-            "user.alice",
-        ]
-        up, down = run(lake, "alice", ["python3", "-c", *clicks]).splitlines()[-2:]
-        assert up == down
+        script = (Path(__file__).parent / "lake_extension.py").read_text()
+        clicks = ["python3", "-c", script, NAMESPACE, f"user.alice:{FILE}"]
+        assert run(lake, "alice", clicks).splitlines()[-1] == uploaded.split()[0]
 
 
 def test_bob_cannot_see_her_files(
