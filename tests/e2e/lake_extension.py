@@ -1,5 +1,5 @@
 # mypy: ignore-errors
-"""What a click in Rucio's JupyterLab extension asks of its server, inside a session: a file is found, and comes.
+"""What a click in Rucio's JupyterLab extension asks of its server, inside a session: a file comes.
 
 Arguments: the extension's instance, a file's DID. Nobody has set anything up. Prints its checksum.
 """
