@@ -126,16 +126,15 @@ def _component(
     condition: Condition, members: Sequence[Outcome], owner: Mapping[ResourceId, Condition]
 ) -> Verdict:
     worst = min(members, key=_significance)
-    if worst.ready:
-        # What works now and needs somebody before its next change.
-        if warned := next((outcome for outcome in members if outcome.reason), None):
-            return Verdict(condition, True, warned.reason, describe(warned))
+    if worst.ready and not worst.reason:
         return Verdict(condition, True, Reason.READY, f"{len(members)} of {len(members)} resources are ready")
     if worst.result is Result.BLOCKED and worst.blocked_by is not None:
         return Verdict(condition, False, Reason.WAITING, f"{worst.message} ({owner[worst.blocked_by]})")
-    return Verdict(condition, False, worst.reason, describe(worst))
+    return Verdict(condition, worst.ready, worst.reason, describe(worst))
 
 
 def _significance(outcome: Outcome) -> tuple[int, int]:
-    """What a person should hear of first: what failed for good, what failed, what is on its way, what waits."""
-    return (_SEVERITY[outcome.result], 0 if outcome.terminal else 1)
+    """What a person should hear of first: what failed for good, what failed, what is on its way, what waits,
+    what works and needs somebody before its next change."""
+    needs_somebody = outcome.terminal or (outcome.ready and outcome.reason)
+    return (_SEVERITY[outcome.result], 0 if needs_somebody else 1)
