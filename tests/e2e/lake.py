@@ -19,8 +19,8 @@ DISK = {
 }
 TAPE = {"name": "LAKE-TAPE", "type": "TAPE"}
 STORAGE = [
-    {"name": "LAKE-A-USERDISK", "hostname": f"lake-a.{keycloak.DOMAIN}", "size": "1Gi"},
-    {"name": "LAKE-B-USERDISK", "hostname": f"lake-b.{keycloak.DOMAIN}", "size": "1Gi"},
+    {"name": "LAKE-A", "hostname": f"lake-a.{keycloak.DOMAIN}", "size": "1Gi"},
+    {"name": "LAKE-B", "hostname": f"lake-b.{keycloak.DOMAIN}", "size": "1Gi"},
 ]
 GROUPS = ["Rules", "Deletion", "Transfers"]
 WORKER = {"name": "worker", "scopes": ["lake"], "quotas": [{"rseExpression": "*", "size": "1Ti"}]}

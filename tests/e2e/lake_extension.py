@@ -1,7 +1,8 @@
 # mypy: ignore-errors
-"""What a click in Rucio's JupyterLab extension asks of its server, inside a session: a file comes.
+"""What clicks in Rucio's JupyterLab extension ask of its server, inside a session: a file comes, another goes.
 
-Arguments: the extension's instance, a file's DID. Nobody has set anything up. Prints its checksum.
+Arguments: the extension's instance, a file's DID, an RSE to upload to. Nobody has set anything up. Prints the
+checksum of what came.
 """
 
 import hashlib
@@ -40,11 +41,20 @@ def until(asked):
     return seen
 
 
-def main(instance, did):
+def upload(instance, scope, rse):
+    file = Path(f"clicked-{int(time.time())}").absolute()
+    file.write_text("from the extension")
+    ask("POST", "upload", instance, {"file_paths": [str(file)], "rse": rse, "scope": scope})
+    did = f"{scope}:{file.name}"
+    until(lambda: next((one for one in ask("GET", "upload/jobs", instance) if one["did"] == did), None))
+
+
+def main(instance, did, rse):
     found = ask("GET", "did-search", instance, did=f"{did.partition(':')[0]}:*", type="file")
     assert did in [one["did"] for one in found], found
     ask("POST", "did/make-available", instance, {"did": did})
     there = until(lambda: next(iter(ask("GET", "did", instance, did=did, force="1")), None))
+    upload(instance, did.partition(":")[0], rse)
     print(hashlib.sha256(Path(there["path"]).read_bytes()).hexdigest())
 
 

@@ -18,7 +18,7 @@ def test_what_is_declared_is_there(lake: Installation) -> None:
     seen = inside(lake)
     fts = f"http://transfers.{NAMESPACE}.svc.cluster.local:8446"
     assert seen["rses"]["LAKE-DISK"] == {"LAKE-DISK": True, "country": "FR", "fts": fts}
-    assert seen["rses"]["LAKE-A-USERDISK"]["oidc_support"] is True
+    assert seen["rses"]["LAKE-A"]["oidc_support"] is True
     assert "LAKE-TAPE" in seen["rses"]
     assert seen["accounts"] == ["alice", "root", "worker"], "alice alone is in the group researchers"
     assert seen["distances"] == 4 * 3
@@ -51,8 +51,8 @@ def test_a_rule_brings_a_second_replica_and_its_end_takes_it_away(lake: Installa
         "python3",
         "-c",
         (Path(__file__).parent / "lake_journey.py").read_text(),
-        "LAKE-A-USERDISK",
-        "LAKE-B-USERDISK",
+        "LAKE-A",
+        "LAKE-B",
         "lake",
         str(100 << 20),
         namespace=NAMESPACE,
@@ -75,7 +75,7 @@ def test_a_probe_goes_the_whole_way(lake: Installation) -> None:
     )
     told = lake.kubectl("logs", "job/probe-now", namespace=NAMESPACE)
     note(f"a probe: {told.splitlines()}")
-    assert told.splitlines()[-1] == "all is well with LAKE-A-USERDISK, LAKE-B-USERDISK"
+    assert told.splitlines()[-1] == "all is well with LAKE-A, LAKE-B"
     found = tenant.conditions(tenant.get(lake.kubectl, NAMESPACE, NAMESPACE))
     assert found["DataLakeWorks"]["status"] == "True"
 

@@ -25,12 +25,11 @@ FILE = f"survey-{int(time())}"
 # The provider is read every 20 seconds, and what changed then takes a walk or two.
 SYNC_SECONDS = 120
 
-# Rucio's own policy lets people register a file, and not tell that an upload which was announced has ended.
 UPLOAD = f"""
 set -e
 head -c 104857600 /dev/urandom > {FILE}
-rucio upload --register-after-upload --rse LAKE-A-USERDISK --scope user.alice {FILE}
-rucio rule add user.alice:{FILE} --copies 1 --rses LAKE-B-USERDISK
+rucio upload --rse LAKE-A --scope user.alice {FILE}
+rucio rule add user.alice:{FILE} --copies 1 --rses LAKE-B
 sha256sum < {FILE}
 """
 COPIED = f"""
@@ -40,14 +39,14 @@ client = Client()
 end = time.monotonic() + 300
 while True:
     states = {{one["rse_expression"]: one["state"] for one in client.list_did_rules("user.alice", "{FILE}")}}
-    if states.get("LAKE-B-USERDISK") == "OK" or time.monotonic() > end:
-        sys.exit(str(states) if states.get("LAKE-B-USERDISK") != "OK" else 0)
+    if states.get("LAKE-B") == "OK" or time.monotonic() > end:
+        sys.exit(str(states) if states.get("LAKE-B") != "OK" else 0)
     time.sleep(2)
 """
 DOWNLOAD = f"""
 set -e
 rm -rf back
-rucio download --rses LAKE-B-USERDISK --dir back user.alice:{FILE} >&2
+rucio download --rses LAKE-B --dir back user.alice:{FILE} >&2
 sha256sum < back/user.alice/{FILE}
 """
 
@@ -110,7 +109,7 @@ def test_alice_uploads_from_her_notebook_and_downloads_the_copy(
         note(f"a rule's copy of 100 MB: {monotonic() - began:.0f} s")
         assert run(lake, "alice", ["sh", "-c", DOWNLOAD]).splitlines()[-1] == uploaded
         script = (Path(__file__).parent / "lake_extension.py").read_text()
-        clicks = ["python3", "-c", script, NAMESPACE, f"user.alice:{FILE}"]
+        clicks = ["python3", "-c", script, NAMESPACE, f"user.alice:{FILE}", "LAKE-A"]
         assert run(lake, "alice", clicks).splitlines()[-1] == uploaded.split()[0]
 
 
@@ -126,7 +125,7 @@ def test_bob_cannot_see_her_files(
         told = run(lake, "bob", ["sh", "-c", f"rucio download user.alice:{FILE} 2>&1"])
         assert "None of the requested files have been downloaded" in told
         assert run(lake, "bob", ["find", ".", "-name", FILE]) == ""
-        upload = "rucio upload --register-after-upload --rse LAKE-A-USERDISK --scope user.alice mine 2>&1"
+        upload = "rucio upload --rse LAKE-A --scope user.alice mine 2>&1"
         told = run(lake, "bob", ["sh", "-c", f"date > mine; {upload} || true"])
         assert "Permission refused" in told
 

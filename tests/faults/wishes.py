@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from tests.site import ROOT
+from vre_operator.api.rules import quantity
 
 Json = dict[str, Any]
 Path = tuple[str | int, ...]
@@ -119,6 +120,7 @@ def _values(node: Mapping[str, Any]) -> st.SearchStrategy[Any]:
             keys = node.get("x-kubernetes-list-map-keys", ())
             return st.lists(
                 _values(node["items"]),
+                min_size=node.get("minItems", 0),
                 max_size=4,
                 unique_by=lambda item: tuple(item.get(key) for key in keys) if keys else repr(item),
             )
@@ -143,10 +145,8 @@ def _texts(node: Mapping[str, Any]) -> st.SearchStrategy[str]:
     longest = node["maxLength"]
     if pattern := pattern_of(node):
         return st.sampled_from(_matches(pattern, longest))
-    hostile = [text for text in HOSTILE if len(text) <= longest]
-    return st.sampled_from([*_WORDS, *hostile, MARK + "x" * (longest - len(MARK))]) | st.text(
-        min_size=node.get("minLength", 0), max_size=min(longest, 40)
-    )
+    words = [text for text in (*_WORDS, *HOSTILE, MARK + "x" * (longest - len(MARK))) if len(text) <= longest]
+    return st.sampled_from(words) | st.text(min_size=node.get("minLength", 0), max_size=min(longest, 40))
 
 
 @cache
@@ -186,7 +186,8 @@ def _mended(spec: Json) -> Json:
     resources = spec.get("notebooks", {}).get("resources", {})
     if resources.get("cpuGuarantee", 0.1) > resources.get("cpuLimit", 2):
         resources["cpuGuarantee"] = 0
-    resources.pop("memoryGuarantee", None) if resources.get("memoryLimit") else None
+    if "memoryLimit" in resources or quantity(resources.get("memoryGuarantee", "0")) > quantity("2Gi"):
+        resources.pop("memoryGuarantee", None)
     _mend_lake(spec, spec.get("dataLake", {}))
     return spec
 
@@ -212,13 +213,19 @@ def _mend_lake(spec: Json, lake: Json) -> None:
     if lake.get("subscriptions"):
         daemons = lake.setdefault("daemons", {})
         daemons["groups"] = sorted({*daemons.get("groups", ()), "Subscriptions"})
+    _mend_storages(lake, hostnames, names)
+    probe = lake.get("probe", {})
+    if not probe.get("rses") and not lake.get("storage"):
+        probe.pop("enabled", None)
+
+
+def _mend_storages(lake: Json, hostnames: set[str | None], names: set[str]) -> None:
     for storage in list(lake.get("storage", ())):
         if storage["hostname"] in hostnames or storage["name"] in names:
             lake["storage"].remove(storage)
         hostnames.add(storage["hostname"])
-    probe = lake.get("probe", {})
-    if not probe.get("rses") and not lake.get("storage"):
-        probe.pop("enabled", None)
+        if quantity(storage.get("size", "1Gi")) < quantity("1Gi"):
+            del storage["size"]
 
 
 def wishes() -> st.SearchStrategy[Json]:

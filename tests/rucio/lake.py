@@ -20,6 +20,7 @@ from tests import software
 from tests.postgres.server import Server, running
 from tests.unit.components.scenarios import QUICKSTART, environment
 from vre_operator.components import rucio
+from vre_operator.components.rucio import server as server_files
 from vre_operator.components.rucio.config import DIRECTORY
 
 # Everything that URLs, INI files and shells find special.
@@ -33,6 +34,8 @@ class Lake:
     bin: Path
     files: Path
     scripts: Path
+    policy: dict[str, str]
+    """What the server alone has in its environment."""
 
     def python(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         command = [str(self.bin / "python"), *arguments]
@@ -67,7 +70,10 @@ def new_lake(server: Server, directory: Path, name: str) -> Lake:
     files = directory / name
     software.write(files, {key: text.replace(DIRECTORY, str(files)) for key, text in config.items()})
     scripts = software.write(directory / "scripts", software.content(by_name["rucio-scripts"], {}))
-    return Lake(directory, software.environment("rucio"), files, scripts)
+    package = directory / "policy" / server_files.PERMISSIONS_ENVIRONMENT["RUCIO_POLICY_PACKAGE"]
+    software.write(package, software.content(by_name[server_files.PERMISSIONS], {}))
+    policy = server_files.PERMISSIONS_ENVIRONMENT | {"PYTHONPATH": str(package.parent)}
+    return Lake(directory, software.environment("rucio"), files, scripts, policy)
 
 
 @dataclass(frozen=True)
@@ -134,7 +140,7 @@ def serving(lake: Lake, certificates: Path | None = None) -> Iterator[str]:
     command = [str(lake.bin / "gunicorn"), f"--bind={address}", "--workers=2", "--threads=4"]
     if certificates:
         command += [f"--certfile={certificates / 'tls.crt'}", f"--keyfile={certificates / 'tls.key'}"]
-    environment = lake.environment | {"HOME": str(lake.directory)}
+    environment = lake.environment | lake.policy | {"HOME": str(lake.directory)}
     log = lake.directory / "server.log"
     with software.process([*command, "rucio.web.rest.main:application"], log, env=environment):
         url = f"{'https' if certificates else 'http'}://{address}"

@@ -322,7 +322,7 @@ class DataLake(Model):
     policy_package: PythonModule | None = None
     """Python module of the collaboration's policies (permissions, names, placement), in Rucio's words a policy
     package. The site's images of Rucio must have it. One that cannot be imported leaves the former one
-    running."""
+    running. Without it the operator's own holds: who has a quota at an RSE places there what is theirs."""
     rses: Annotated[tuple[Rse, ...], Field(max_length=300), Unique("name")] = ()
     """Storage elements. What is declared is kept so: a change made by hand in Rucio is taken back. One that is
     taken out of the list stays in Rucio as it is."""

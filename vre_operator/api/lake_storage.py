@@ -40,11 +40,10 @@ class LakeStorage(Model):
         matches(
             STORAGE_NAME,
             "is no name for a storage",
-            "use upper-case letters, digits and single hyphens, as in SURVEY-USERDISK",
+            "use upper-case letters, digits and single hyphens, as in SURVEY-HOME",
         ),
     ]
-    """Name of the RSE. Rucio never forgets it, and by its own policy lets people register files only where it
-    ends in USERDISK, SCRATCHDISK or LOCALGROUPDISK."""
+    """Name of the RSE. Rucio never forgets it."""
     hostname: Hostname
     """Hostname at which it answers notebooks and the world. Rucio, tokens and other storages know it by this:
     it cannot be changed later."""

@@ -140,6 +140,7 @@ FULL_SITE: dict[str, Any] = {
     "caBundle": "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n",
     "issuerCidrs": ["10.0.0.0/8"],
     "ingressCidrs": ["10.9.8.7/32"],
+    "peopleSeconds": 600,
 }
 
 

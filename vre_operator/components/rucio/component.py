@@ -12,26 +12,23 @@ from vre_operator.components import ids, policies, workloads
 from vre_operator.components.context import Environment, kube, rucio
 from vre_operator.components.naming import database_job_name
 from vre_operator.components.policies import accept
-from vre_operator.components.rucio import attached, care, config, daemons, declared, login, storage, transfers
-from vre_operator.components.rucio.pods import (
-    CAPABILITIES,
-    NOBODY,
-    QUIET,
-    ROOT_USER,
-    SCRIPT_DIRECTORY,
-    SCRIPTS,
-    Files,
-    Provider,
-    policy,
+from vre_operator.components.rucio import (
+    attached,
+    care,
+    config,
+    daemons,
+    declared,
+    login,
+    server,
+    storage,
+    transfers,
 )
-from vre_operator.components.workloads import Body, mount, selector
+from vre_operator.components.rucio.pods import NOBODY, QUIET, SCRIPT_DIRECTORY, SCRIPTS, Files, policy
+from vre_operator.components.workloads import mount, selector
 from vre_operator.engine.refs import Ref, digest
 from vre_operator.engine.resources import Generator, Policy, Resource, ResourceId
 
 COMPONENT = "dataLake"
-
-# Path instead of request line: tokens and codes travel in queries. The image's default logs the token header.
-LOG_FORMAT = "%h %t %m %U %>s %b %D %{X-Rucio-RequestId}i"
 
 
 def render(env: Environment) -> Iterable[Resource]:
@@ -73,11 +70,11 @@ def render(env: Environment) -> Iterable[Resource]:
     yield from storage.render(env, COMPONENT, files)
     yield from transfers.render(env, COMPONENT)
     yield workloads.service(env, COMPONENT, ids.RUCIO, {"http": (80, 80)})
-    server = _server(env, files, needs | {schema.id})
-    yield server
+    served = list(server.render(env, COMPONENT, files, needs | {schema.id}))
+    yield from served
     yield from daemons.render(env, COMPONENT, files, needs | {schema.id})
     yield from care.render(env, COMPONENT, files, needs | {schema.id})
-    yield from declared.render(env, COMPONENT, _entry(env, root.id, server.id))
+    yield from declared.render(env, COMPONENT, _entry(env, root.id, served[-1].id))
 
 
 def _entry(env: Environment, root: ResourceId, server: ResourceId) -> Resource:
@@ -142,57 +139,5 @@ def _schema(env: Environment, files: Files, needs: set[ResourceId]) -> Resource:
         kube("batch/v1/Job", env.namespace, f"{ids.RUCIO_SCHEMA}-{digest(basis)[:8]}"),
         template,
         needs=needs | {ids.database_ready(env, ids.RUCIO)},
-        origin="spec.dataLake",
-    )
-
-
-def _server(env: Environment, files: Files, needs: set[ResourceId]) -> Resource:
-    provider = Provider(env)
-    ping: Body = {"httpGet": {"path": "/ping", "port": 80}, "timeoutSeconds": 10}
-    container = workloads.container(
-        env,
-        "server",
-        env.site.images.rucio_server,
-        cpu=("100m", "2"),
-        memory=("512Mi", "1536Mi"),
-        environment={
-            "RUCIO_LOG_FORMAT": LOG_FORMAT,
-            "RUCIO_WSGI_DAEMON_PROCESSES": str(config.PROCESSES),
-            "RUCIO_WSGI_DAEMON_THREADS": str(config.THREADS),
-            **policy(env),
-            **provider.environment,
-        },
-        ports={"http": 80},
-        mounts=[*files.mounts, *provider.mounts],
-        read_only=False,
-        capabilities=CAPABILITIES,
-        # The application loads with the first request, on a busy node in most of a minute.
-        startupProbe=ping | {"periodSeconds": 2, "failureThreshold": 150},
-        readinessProbe={
-            "exec": {"command": ["python3", f"{SCRIPT_DIRECTORY}/ready.py"]},
-            "periodSeconds": 10,
-            "timeoutSeconds": 15,
-            "failureThreshold": 2,
-        },
-        # Without its database the server is not ready, but a restart would not help it.
-        livenessProbe=ping | {"periodSeconds": 20, "failureThreshold": 6},
-    )
-    template = workloads.pod(
-        env,
-        COMPONENT,
-        ids.RUCIO,
-        [container],
-        init=provider.init,
-        user=ROOT_USER,
-        volumes=[*files.volumes, *provider.volumes],
-        config=[files.configuration, *provider.config],
-    )
-    return workloads.deployment(
-        env,
-        COMPONENT,
-        ids.RUCIO,
-        template,
-        rolling=True,
-        needs=needs | provider.needs,
         origin="spec.dataLake",
     )
