@@ -29,8 +29,8 @@ _RETRY_AFTER_LIMIT = 3600.0
 class Unanswered(Unavailable):
     """No usable answer. `sent`: the request may have reached the system, so its effect is unknown."""
 
-    def __init__(self, message: str, *, sent: bool, retry_after: float | None = None) -> None:
-        super().__init__(message, retry_after=retry_after)
+    def __init__(self, message: str, *, sent: bool, remedy: str = "", retry_after: float | None = None) -> None:
+        super().__init__(message, remedy=remedy, retry_after=retry_after)
         self.sent = sent
 
 
@@ -155,7 +155,7 @@ class Web:
         wait = self._closed_until - self._clock()
         if isinstance(last, Throttled):
             return Throttled(last.message, retry_after=wait)
-        return Unanswered(last.message, sent=False, retry_after=wait)
+        return Unanswered(last.message, sent=False, remedy=last.remedy, retry_after=wait)
 
 
 def _fenced(method: str) -> Unanswered:
@@ -183,7 +183,8 @@ async def content(response: aiohttp.ClientResponse, host: str, limit: int) -> by
     if status == 429:
         raise Throttled(f"{host} asks for patience (429)", retry_after=retry_after)
     if status >= 500:
-        raise Unanswered(f"{host} failed with status {status}", sent=True, retry_after=retry_after)
+        message, remedy = f"{host} failed with status {status}", "Its own log says why; it is asked again."
+        raise Unanswered(message, sent=True, remedy=remedy, retry_after=retry_after)
     if 300 <= status < 400:
         raise Unanswered(f"{host} answers with a redirect ({status}), which is not followed", sent=True)
     raw = bytearray()

@@ -41,7 +41,7 @@ async def test_a_redirect_is_not_followed(idp: Idp) -> None:
         (lambda: web.Response(text="<html>log in</html>", content_type="text/html"), "text/html"),
         (lambda: web.Response(text="{broken", content_type="application/json"), "broken JSON"),
         (lambda: web.Response(body=b"[" + b"1," * (1 << 20), content_type="application/json"), "1 MiB"),
-        (lambda: web.json_response({}, status=500), "status 500"),
+        (lambda: web.json_response({}, status=500), "status 500. Its own log says why"),
     ],
 )
 async def test_a_useless_answer_is_no_answer(idp: Idp, response: object, words: str) -> None:
@@ -51,9 +51,10 @@ async def test_a_useless_answer_is_no_answer(idp: Idp, response: object, words: 
         return made
 
     idp.answer = respond
-    with pytest.raises(Unanswered, match=words) as failure:
+    with pytest.raises(Unanswered) as failure:
         await idp.http().request("POST", f"{idp.url}/x")
     assert failure.value.sent
+    assert words in failure.value.text
 
 
 async def test_a_slow_answer_may_have_had_its_effect(idp: Idp) -> None:
