@@ -91,5 +91,5 @@ async def test_what_is_wrong_is_told(realm: Realm, life: Life) -> None:
 
 async def test_a_service_account_that_may_not_is_told(realm: Realm) -> None:
     life = keycloak_life(realm, "generic-dcr", await open_scim(realm))
-    with pytest.raises(Forbidden, match="does not let the service account of spec.x read users and groups"):
+    with pytest.raises(Forbidden, match=r"does not let the service account of spec\.x read users and groups"):
         await look(life, **wish(realm))

@@ -43,7 +43,7 @@ class Scim(ServiceSession):
         members = await self._members()
         counting = self._wanted["groups"]
         interesting = {*counting, *self._wanted["labels"]}
-        found = []
+        found: list[Mapping[str, Any]] = []
         async for user in self._pages("/Users"):
             told = {str(group.get("display", "")) for group in _objects(user.get("groups"))}
             told |= {name for name, ids in members.items() if user.get("id") in ids}
