@@ -375,6 +375,12 @@ BAD: tuple[Bad, ...] = (
         "OIDC",
         "OIDC",
     ),
+    _lake(
+        "SCIM without a service account",
+        {"people": {"scim": {"url": "https://iam.example.org/scim"}}},
+        "people.scim",
+        "name its Secret in credentialsSecret",
+    ),
     _lake("policies by file", {"policyPackage": "policy.py/x"}, "policyPackage", "atlas_rucio_policy_package"),
     _lake(
         "subscription that nobody reads",

@@ -37,7 +37,7 @@ class Server:
 def install() -> Path:
     """The unpacked distribution, built for an in-memory database; made once and kept in the cache."""
     folder = cache("keycloak")
-    home = folder / f"keycloak-{VERSION}-dev-mem"
+    home = folder / f"keycloak-{VERSION}-dev-mem-scim"
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not home.exists():
@@ -65,7 +65,7 @@ def _make(scratch: Path) -> Path:
         archive.extractall(scratch)
     home = scratch / f"keycloak-{VERSION}"
     with step("building Keycloak's configuration"):
-        _run(["bash", str(home / "bin/kc.sh"), "build", "--db=dev-mem"], scratch)
+        _run(["bash", str(home / "bin/kc.sh"), "build", "--db=dev-mem", "--features=scim-api"], scratch)
     return home
 
 

@@ -186,8 +186,8 @@ def _mended(spec: Json) -> Json:
     resources = spec.get("notebooks", {}).get("resources", {})
     if resources.get("cpuGuarantee", 0.1) > resources.get("cpuLimit", 2):
         resources["cpuGuarantee"] = 0
-    if "memoryLimit" in resources or quantity(resources.get("memoryGuarantee", "0")) > quantity("2Gi"):
-        resources.pop("memoryGuarantee", None)
+    if quantity(resources.get("memoryGuarantee", "512Mi")) > quantity(resources.get("memoryLimit", "2Gi")):
+        resources["memoryGuarantee"] = "128Mi"
     _mend_lake(spec, spec.get("dataLake", {}))
     return spec
 
@@ -205,8 +205,11 @@ def _mend_lake(spec: Json, lake: Json) -> None:
                 protocol.pop("implementation", None)
     if lake.get("hostname") == spec["hostname"]:
         del lake["hostname"]
-    if spec["identity"].get("provider") != "keycloak-admin":
-        lake.get("people", {}).pop("enabled", None)
+    people = lake.get("people", {})
+    if "credentialsSecret" not in people:
+        people.pop("scim", None)
+    if spec["identity"].get("provider") != "keycloak-admin" and "scim" not in people:
+        people.pop("enabled", None)
     hostnames, names = {spec["hostname"], lake.get("hostname")}, {rse["name"] for rse in lake.get("rses", ())}
     for subscription in lake.get("subscriptions", ()):
         subscription["filter"].setdefault("pattern", "raw")

@@ -13,7 +13,7 @@ from tests.oidc.life import Life
 from vre_operator.engine.errors import Forbidden, Invalid
 from vre_operator.engine.resources import OIDC, Policy, Resource, ResourceId
 from vre_operator.engine.target import Desired, Observation
-from vre_operator.targets.oidc import people
+from vre_operator.targets.oidc import keycloak_people
 
 pytestmark = [pytest.mark.oidc, pytest.mark.timeout(420)]
 
@@ -123,7 +123,7 @@ async def test_settled_nothing_is_asked(life: Life) -> None:
 
 
 async def test_more_people_than_a_page_holds(life: Life, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(people, "_PAGE", 2)
+    monkeypatch.setattr(keycloak_people, "_PAGE", 2)
     assert set(await seen(life)) == {"alice", "bob", "carol"}
 
 

@@ -171,11 +171,14 @@ class VREEnvironmentSpec(Model):
             path=".dataLake.hostname",
         ),
         Rule(
-            "!self.dataLake.people.enabled || self.identity.provider == 'keycloak-admin'",
-            "needs identity.provider keycloak-admin",
-            "set identity.provider to keycloak-admin, or declare people's accounts in dataLake.accounts",
+            "!self.dataLake.people.enabled || self.identity.provider == 'keycloak-admin'"
+            " || has(self.dataLake.people.scim)",
+            "needs identity.provider keycloak-admin, or scim",
+            "set one of them, or declare people's accounts in dataLake.accounts",
             lambda self: (
-                not self.data_lake.people.enabled or self.identity.provider is ProviderKind.KEYCLOAK_ADMIN
+                not self.data_lake.people.enabled
+                or self.identity.provider is ProviderKind.KEYCLOAK_ADMIN
+                or self.data_lake.people.scim is not None
             ),
             path=".dataLake.people.enabled",
         ),

@@ -18,11 +18,12 @@ COMPONENT = "identity"
 Body = dict[str, Any]
 
 # What the Secret must hold, by provider.
+_SERVICE_ACCOUNT = ("client_id", "client_secret")
 CREDENTIAL_KEYS = {
-    ProviderKind.KEYCLOAK_ADMIN: ("client_id", "client_secret"),
+    ProviderKind.KEYCLOAK_ADMIN: _SERVICE_ACCOUNT,
     ProviderKind.KEYCLOAK_DCR: ("initial_access_token",),
     ProviderKind.GENERIC_DCR: ("initial_access_token",),
-    ProviderKind.MANUAL: ("client_id", "client_secret"),
+    ProviderKind.MANUAL: _SERVICE_ACCOUNT,
 }
 
 
@@ -118,12 +119,15 @@ def _people(env: Environment, reach: Body) -> Iterable[Resource]:
     if wish.credentials_secret:
         field = f"{origin}.credentialsSecret"
         secret = kube("v1/Secret", env.namespace, wish.credentials_secret.name)
-        yield workloads.external(COMPONENT, secret, field, *CREDENTIAL_KEYS[identity.provider])
+        yield workloads.external(COMPONENT, secret, field, *_SERVICE_ACCOUNT)
+    credential = wish.credentials_secret or identity.credentials_secret
+    by_scim = {"scim": {"url": wish.scim.url, "scope": wish.scim.scope}} if wish.scim else {}
     yield Resource(
         id=ids.people(env),
         component=COMPONENT,
         body=reach
-        | _registration(env, wish.credentials_secret or identity.credentials_secret)
+        | _registration(env, credential, _SERVICE_ACCOUNT)
+        | by_scim
         | {
             "groups": sorted({*identity.allowed_groups, *identity.admin_groups}),
             "labels": sorted(_labels(env)),
@@ -175,12 +179,13 @@ def _by_hand(env: Environment) -> bool:
     return env.spec.identity.provider is ProviderKind.MANUAL
 
 
-def _registration(env: Environment, credential: SecretName | None) -> Body:
+def _registration(env: Environment, credential: SecretName | None, keys: tuple[str, ...] = ()) -> Body:
+    """keys: of the Secret, those that the provider's way to register wants when empty."""
     identity = env.spec.identity
     refs: dict[str, Ref] = {}
     if credential:  # left out only where anybody may register
         secret = kube("v1/Secret", env.namespace, credential.name)
-        refs = {key: Ref(secret, key) for key in CREDENTIAL_KEYS[identity.provider]}
+        refs = {key: Ref(secret, key) for key in keys or CREDENTIAL_KEYS[identity.provider]}
     endpoints = ("token_endpoint", "registration_endpoint")
     return {
         "provider": identity.provider.value,

@@ -176,8 +176,10 @@ def people_wanted(env: Environment) -> bool:
 
 
 def tokens_wanted(env: Environment) -> bool:
-    """Whether sessions hold a token of their person, for Rucio and the storages."""
-    return env.spec.notebooks.enabled and people_wanted(env)
+    """Whether sessions hold a token of their person, for Rucio and the storages: only Keycloak can be told by
+    us for whom it is to be."""
+    told = env.spec.identity.provider is ProviderKind.KEYCLOAK_ADMIN
+    return env.spec.notebooks.enabled and people_wanted(env) and told
 
 
 def notebooks_scope(env: Environment) -> str:

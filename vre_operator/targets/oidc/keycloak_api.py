@@ -2,109 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote
 
-from vre_operator.engine.errors import Conflict, Unavailable
-from vre_operator.targets.oidc.http import Answer, IssuerHttp
+from vre_operator.engine.errors import Conflict
 from vre_operator.targets.oidc.keycloak import realm_urls
-from vre_operator.targets.oidc.model import ClientSpec
-from vre_operator.targets.oidc.probe import basic_credentials
-from vre_operator.targets.oidc.registrar import Work, credentials_refused, registration_refused
+from vre_operator.targets.oidc.registrar import Work, registration_refused
+from vre_operator.targets.oidc.service import Api, ServiceSession
 
 _CLIENTS = "/clients"
 
 
-class AdminSession:
-    """The admin REST API during one piece of work: one access token, renewed once when it is refused.
-
-    credential: the field of the spec that names the service account, for messages. may, roles: what it has to
-    be allowed.
-    """
-
-    may = "manage clients"
-    roles = "role manage-clients"
-
-    def __init__(
-        self,
-        http: IssuerHttp,
-        spec: ClientSpec,
-        says: Callable[[Answer], str],
-        credential: str = "spec.identity.credentialsSecret",
-    ) -> None:
-        server, realm = realm_urls(spec.issuer)
-        self._http = http
-        self._spec = spec
-        self._says = says
-        self._credential = credential
-        self._base = f"{server}/admin/realms/{realm}"
-        self._token = ""
-
-    async def ask(
-        self,
-        method: str,
-        path: str,
-        *,
-        body: Mapping[str, Any] | None = None,
-        query: Mapping[str, str] | None = None,
-        accept: tuple[int, ...] = (),
-    ) -> Answer:
-        """One request; `accept` are refusals that are answers, too. Raises what a person can put right."""
-        renewed = not self._token
-        if renewed:
-            self._token = await self._log_in()
-        url = self._base + path
-        answer = await self._http.request(method, url, body=body, query=query, bearer=self._token)
-        if answer.status == 401 and not renewed:
-            self._token = await self._log_in()
-            answer = await self._http.request(method, url, body=body, query=query, bearer=self._token)
-        if answer.status < 300 or answer.status in accept:
-            return answer
-        issuer, words = self._spec.issuer, self._says(answer)
-        if answer.status in (401, 403):
-            raise credentials_refused(
-                f"{issuer} does not let the service account of {self._credential} {self.may}"
-                f" ({answer.status} {words})",
-                f"Give it the {self.roles} of the realm's client realm-management.",
-            )
-        if answer.status == 404:
-            raise Unavailable(
-                f"{issuer} has no admin API at {quote(self._base, safe=':/')}",
-                remedy="Publish Keycloak's /admin path to the operator.",
-            )
-        raise registration_refused(
-            f"{issuer} refuses {method} {path}: {answer.status} {words}",
-            "See Keycloak's log for the cause.",
-        )
-
-    async def _log_in(self) -> str:
-        spec = self._spec
-        client_id, secret = spec.credential.get("client_id", ""), spec.credential.get("client_secret", "")
-        form = {"grant_type": "client_credentials"}
-        # a service account may be registered for either method, and Keycloak enforces which
-        answer = await self._http.request(
-            "POST", spec.token_endpoint, form={**form, "client_id": client_id, "client_secret": secret}
-        )
-        if answer.status == 401:
-            answer = await self._http.request(
-                "POST", spec.token_endpoint, form=form, basic=basic_credentials(client_id, secret)
-            )
-        token = answer.text("access_token")
-        if answer.status != 200 or not token:
-            raise credentials_refused(
-                f"{spec.issuer} refuses the service account of {self._credential}"
-                f" ({answer.status} {self._says(answer)})",
-                "Write client_id and client_secret of a client with service accounts enabled into the Secret.",
-            )
-        return token
+def admin_api(issuer: str, may: str, roles: str) -> Api:
+    """For messages: what the service account wants to do, and which of realm-management's roles let it."""
+    server, realm = realm_urls(issuer)
+    return Api(
+        f"{server}/admin/realms/{realm}",
+        "admin API",
+        may,
+        f"Give it the {roles} of the realm's client realm-management.",
+        "Publish Keycloak's /admin path to the operator.",
+    )
 
 
-class AdminApi(AdminSession):
+class AdminApi(ServiceSession):
     """What is asked about one client."""
 
     def __init__(self, work: Work) -> None:
-        super().__init__(work.http, work.spec, work.says)
+        api = admin_api(work.spec.issuer, "manage clients", "role manage-clients")
+        super().__init__(work.http, work.spec, work.says, api)
         self._work = work
 
     async def find(self) -> dict[str, Any] | None:

@@ -2,19 +2,19 @@
 
 Body: as a Client's (provider, issuer, endpoints, credential), with groups: [name] whose members count, or
 everybody: true; labels: [name], groups that are told of those who count; every: seconds between two readings;
-credential_field for messages.
+credential_field for messages; scim: {url, scope} where they are read by SCIM instead of Keycloak's admin API.
 Outputs: people, a JSON list of {name, sub, email, groups} in the order of the names; storage, the same as
 XRootD's SciTokens plug-in reads it; problems, text for people.
 
 A person's name is the user name in lower case, and nothing is made up where Rucio could not take it: it is the
-person's name in notebooks, too. Keycloak's admin API, measured with 26.7.
+person's name in notebooks, too.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from vre_operator.engine.refs import digest
@@ -22,11 +22,11 @@ from vre_operator.engine.target import Observation
 from vre_operator.targets.oidc.discovery import Connect
 from vre_operator.targets.oidc.fresh import Fresh
 from vre_operator.targets.oidc.http import Answer
-from vre_operator.targets.oidc.keycloak_api import AdminSession
+from vre_operator.targets.oidc.keycloak_people import KeycloakPeople
 from vre_operator.targets.oidc.model import ClientSpec
-from vre_operator.targets.oidc.registrar import clean, registration_refused
+from vre_operator.targets.oidc.registrar import clean
+from vre_operator.targets.oidc.scim import Scim
 
-_PAGE = 500
 _NAME = re.compile(r"[-a-z0-9_]{1,20}")
 """Rucio's accounts have at most 25 characters, and so have scopes: user.NAME."""
 _TOLD = 5
@@ -60,62 +60,8 @@ class People:
             words = answer.text("error_description") or answer.text("errorMessage") or answer.text("error")
             return clean(words, spec.secrets())
 
-        return outputs(await _Session(http, spec, says, body["credential_field"]).people(body))
-
-
-class _Session(AdminSession):
-    may = "read users and groups"
-    roles = "roles view-users and query-groups"
-
-    async def people(self, wanted: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-        """{sub, username, email, groups}, each person once; nobody who is disabled."""
-        found: dict[str, dict[str, Any]] = {}
-        if wanted["everybody"]:
-            async for user in self._pages("/users", {"enabled": "true"}):
-                found[user["id"]] = _person(user)
-        for group in (*wanted["groups"], *wanted["labels"]):
-            async for user in self._pages(f"/groups/{await self._group(group)}/members", {}):
-                if user.get("enabled") and group in wanted["groups"]:
-                    found.setdefault(user["id"], _person(user))
-                if user["id"] in found:
-                    found[user["id"]]["groups"].append(group)
-        return list(found.values())
-
-    async def _group(self, wanted: str) -> str:
-        """Its id. wanted: a name, or a path with slashes."""
-        name = wanted.rstrip("/").rpartition("/")[2]
-        answer = await self.ask("GET", "/groups", query={"search": name, "exact": "true"})
-        left = list(answer.data if isinstance(answer.data, list) else ())
-        while left:
-            group = left.pop()
-            if group.get("path") == wanted or group.get("name") == wanted:
-                return str(group["id"])
-            left += group.get("subGroups") or ()
-        raise registration_refused(
-            f"{self._spec.issuer} has no group {wanted}",
-            "Make the group, or correct its name in spec.identity or spec.dataLake.people.quotas.",
-        )
-
-    async def _pages(self, path: str, query: Mapping[str, str]) -> AsyncIterator[Mapping[str, Any]]:
-        first = 0
-        while True:
-            bounds = {"first": str(first), "max": str(_PAGE), "briefRepresentation": "true"}
-            answer = await self.ask("GET", path, query={**query, **bounds})
-            page = answer.data if isinstance(answer.data, list) else []
-            for one in page:
-                yield one
-            if len(page) < _PAGE:
-                return
-            first += _PAGE
-
-
-def _person(user: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "sub": user["id"],
-        "username": str(user.get("username", "")),
-        "email": str(user.get("email") or ""),
-        "groups": [],
-    }
+        reader = Scim if "scim" in body else KeycloakPeople
+        return outputs(await reader(http, spec, says, body).people())
 
 
 def outputs(found: Iterable[Mapping[str, Any]]) -> dict[str, str]:
