@@ -1,7 +1,8 @@
 """How long a large lake takes: `python -m tests.rucio.bench [RSES [PEOPLE]]` prints a table. A real Rucio.
 
-RSEs with a full mesh of distances, and accounts of people; then a reading that changes nothing, by the same
-operator and by one that has just started. The yardstick is one export of the same Rucio, which holds all RSEs.
+RSEs with a full mesh of distances, and accounts of people with a quota at two of them; then a reading that
+changes nothing, by the same operator and by one that has just started. The yardstick is one export of the same
+Rucio, which holds all RSEs.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from tests.rucio.declared import Keeper
 from tests.rucio.lake import at_work
 
 _PASSES = 2000
+_HOMES = 2
 _IDENTITY = {
     "issuer": "https://login.example.org/realms/vre",
     "provider": "keycloak-admin",
@@ -26,7 +28,8 @@ _IDENTITY = {
 def rse(number: int) -> dict[str, Any]:
     name = f"SITE-{number:04}"
     protocol = {"scheme": "davs", "hostname": f"disk{number}.example.org", "port": 443, "prefix": "/data/"}
-    attributes = [{"name": "country", "value": "FR"}, {"name": "tier", "value": "1"}]
+    home = "true" if number < _HOMES else "false"
+    attributes = [{"name": "country", "value": "FR"}, {"name": "home", "value": home}]
     return {"name": name, "attributes": attributes, "protocols": [protocol]}
 
 
@@ -48,7 +51,7 @@ async def measured(keeper: Keeper, wish: dict[str, Any], what: str) -> None:
 async def bench(url: str, rses: int, people: int) -> None:
     wish = {
         "rses": [rse(number) for number in range(rses)],
-        "people": {"enabled": True, "quotas": [{"size": "1Ti"}]},
+        "people": {"enabled": True, "quotas": [{"rseExpression": "home=true", "size": "1Ti"}]},
     }
     first = Keeper(url)
     first.provider.people = [person(number) for number in range(people)]
