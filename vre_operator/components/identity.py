@@ -135,7 +135,6 @@ def _people(env: Environment, reach: Body) -> Iterable[Resource]:
             "every": env.site.people_seconds,
             "credential_field": field,
         },
-        policy=Policy.EXTERNAL,
         origin=origin,
     )
 

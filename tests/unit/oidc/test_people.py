@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Callable
+from typing import Any, cast
 
+from tests.unit.components.scenarios import FULL, TENANT, environment
+from vre_operator.components import registry
+from vre_operator.engine.inventory import Inventory
+from vre_operator.engine.plan import make_plan
+from vre_operator.engine.resources import Policy, ResourceId
+from vre_operator.engine.target import Voucher
+from vre_operator.targets.oidc import OidcTarget
 from vre_operator.targets.oidc.people import outputs
+from vre_operator.targets.oidc.store import StateStore
 
 
 def person(username: str, sub: str = "") -> dict[str, Any]:
@@ -46,3 +55,35 @@ def test_many_problems_are_told_in_few_words() -> None:
 def test_service_accounts_are_nobody() -> None:
     told = outputs([person("service-account-vre.1.ocean.ocean.rucio")])
     assert (told["people"], told["problems"]) == ("[]", "")
+
+
+def target_at(clock: Callable[[], float]) -> OidcTarget:
+    return OidcTarget(cast(StateStore, None), clock=clock)
+
+
+def test_people_are_read_between_walks_too() -> None:
+    """Who left has to be seen although nothing in the cluster changes: seen not to happen, on a cluster."""
+    plan = make_plan(registry.render(environment(FULL)))
+    (people,) = (
+        entry.id
+        for entry in Inventory().merged(plan)
+        if entry.id.kind == "People" and entry.id.target == "oidc"
+    )
+    now = [1000.0]
+    target = target_at(lambda: now[0])
+    voucher = target.vouch(TENANT, [people], walked=False)
+    assert voucher is not None
+    assert voucher.recheck_after is not None
+    now[0] += voucher.recheck_after
+    assert target.vouch(TENANT, [people], walked=False) is None
+
+
+async def test_nobody_asks_for_people_that_are_no_longer_wanted() -> None:
+    people = ResourceId("oidc", "People", "", "people")
+    now = [1000.0]
+    target = target_at(lambda: now[0])
+    target.vouch(TENANT, [people], walked=False)
+    now[0] += 1000
+    assert target.vouch(TENANT, [people], walked=False) is None
+    assert await target.delete(TENANT, people, Policy.DELETE, data=False)
+    assert target.vouch(TENANT, [], walked=False) == Voucher("")

@@ -13,6 +13,7 @@ person's name in notebooks, too.
 from __future__ import annotations
 
 import json
+import random
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -30,6 +31,8 @@ from vre_operator.targets.oidc.scim import Scim
 _NAME = re.compile(r"[-a-z0-9_]{1,20}")
 """Rucio's accounts have at most 25 characters, and so have scopes: user.NAME."""
 _TOLD = 5
+_SPREAD = 60.0
+"""Seconds over which an operator that has just started reads everybody's people."""
 
 
 class People:
@@ -40,11 +43,19 @@ class People:
         self._clock = clock
         self._known: dict[str, Fresh] = {}
         self._of: dict[tuple[str, str], Fresh] = {}
+        self._first: dict[tuple[str, str], float] = {}
 
     def due(self, tenant: tuple[str, str]) -> float:
         """Seconds until they have to be read again; 0 when it has to be now."""
-        known = self._of.get(tenant)
-        return known.rest if known else 0.0
+        if known := self._of.get(tenant):
+            return known.rest
+        now = self._clock()
+        return max(self._first.setdefault(tenant, now + random.uniform(0.0, _SPREAD)) - now, 0.0)  # noqa: S311
+
+    def forget(self, tenant: tuple[str, str]) -> None:
+        """Nobody asks for this tenant's people any more."""
+        self._of.pop(tenant, None)
+        self._first.pop(tenant, None)
 
     async def observe(self, tenant: tuple[str, str], body: Mapping[str, Any]) -> Observation:
         """Raises while nobody is known; later a failing reading shows in readiness, and nobody is gone."""

@@ -31,7 +31,7 @@ class HttpFactory(Protocol):
 
 class OidcTarget:
     """Kinds: Issuer (External; outputs issuer and endpoints), Client (outputs client_id, client_secret), People
-    (External; outputs people, storage, problems).
+    (outputs people, storage, problems): only read, but in the inventory, so that it is read between walks, too.
 
     store: where clients are remembered. clock: seconds since the epoch, for tests.
     """
@@ -75,6 +75,8 @@ class OidcTarget:
     async def delete(self, tenant: Tenant, resource: ResourceId, policy: Policy, data: bool) -> bool:
         """Remove a client from its provider. A client holds no data, so `data` does not matter."""
         del policy, data
+        if resource.kind == PEOPLE:
+            self._people.forget(tenant.key)
         return resource.kind != CLIENT or await self._clients.delete(tenant, resource.name)
 
     def _connect(self, issuer: str, ca_bundle: str, allowed_cidrs: tuple[str, ...]) -> IssuerHttp:
