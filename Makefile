@@ -52,8 +52,8 @@ static: venv
 	@$(bin)/lint-imports --no-cache >/tmp/lint-imports.$$$$ 2>&1 || { cat /tmp/lint-imports.$$$$; exit 1; }
 
 # One pytest run, so that its last line tells of every test. What takes minutes is made before it, where
-# progress is seen; a fixture would find it missing and make it, too. PYTEST="-n 2" takes half the time where
-# nothing else runs; CI goes one after the other.
+# progress is seen; a fixture would find it missing and make it, too. PYTEST="-n 2", as CI has it, takes
+# half the time where nothing else runs.
 .PHONY: test
 test: static ## everything that CI runs: check, cluster tests, the journey in a browser
 	@$(python) -m dev.demo prepare

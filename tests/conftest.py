@@ -10,6 +10,8 @@ from xdist.workermanage import WorkerController
 # Each of their tests brings what it needs, or has it once in every process.
 _ALONE = ("test_crashes", "test_provider", "test_stale", "test_renders", "test_model")
 
+_LONGEST = "e2e"
+
 
 class ByCluster(LoadScopeScheduling):  # type: ignore[misc]
     """A folder of tests is a unit, of the faults a module or `neighbours`; some tests are one each.
@@ -27,7 +29,11 @@ class ByCluster(LoadScopeScheduling):  # type: ignore[misc]
     def _assign_work_unit(self, node: WorkerController) -> None:
         """Who has nothing gets what takes longest; who has something, and keeps what is behind it waiting, the
         shortest."""
-        if self._pending_of(self.assigned_work.get(node, {})):
+        if not self._pending_of(self.assigned_work.get(node, {})):
+            # xdist knows the number of tests, and these are few.
+            if _LONGEST in self.workqueue:
+                self.workqueue.move_to_end(_LONGEST, last=False)
+        else:
             self.workqueue.move_to_end(next(reversed(self.workqueue)), last=False)
         super()._assign_work_unit(node)
 
