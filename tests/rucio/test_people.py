@@ -135,6 +135,8 @@ async def test_who_leaves_is_suspended_and_comes_back_with_everything(keeper: Ke
     assert (await keep(keeper, both[1])).ready
     assert await held(hand, "erin") == {"status": "SUSPENDED"}
     assert (await held(hand, "frank"))["status"] == "ACTIVE"
+    await hand.change("PUT", "accounts", "erin", body={"status": "ACTIVE"})
+    assert (await held(hand, "erin"))["identities"] == [], "a token of the provider leads into it still"
     assert (await keep(keeper, *both)).ready
     assert await held(hand, "erin") == before
 

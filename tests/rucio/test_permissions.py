@@ -132,3 +132,12 @@ async def test_who_has_admin_may_as_before(rucio: AtWork) -> None:
     await set_state(chief, "user.alice", "helped", "A")
     assert await states(root, "user.alice", "helped") == {HERE: "AVAILABLE"}
     await register(chief, "user.alice", "brought", ELSEWHERE)
+
+
+async def test_a_token_of_a_suspended_account_is_good_for_nothing(rucio: AtWork) -> None:
+    root, _, _ = await people(rucio)
+    gone = await one(rucio, root, "gone")
+    await register(gone, "user.gone", "before")
+    await root.change("PUT", "accounts", "gone", body={"status": "SUSPENDED"})
+    await refused(register(gone, "user.gone", "after"))
+    await refused(set_state(gone, "user.gone", "before", "A"))

@@ -169,6 +169,11 @@ async def test_what_is_taken_out_of_the_list(keeper: Keeper) -> None:
     assert await keeper.remove("Rse", "OUT-A", Policy.RELEASE) is True
     left = await state(keeper, "out")
     assert left["account"]["status"] == "SUSPENDED"
+    hand = keeper.person()
+    await hand.change("PUT", "accounts", "out", body={"status": "ACTIVE"})
+    kinds = [one["type"] for one in await hand.get("accounts", "out", "identities")]
+    assert "OIDC" not in kinds, "a token of the provider leads into it still"
+    assert await keeper.remove("Account", "out") is True, "again"
     assert left["options"] is None
     assert left["subscription"]["on"] is False
     assert sorted(left["rses"]) == ["OUT-A", "OUT-B"]

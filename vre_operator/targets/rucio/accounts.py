@@ -13,7 +13,7 @@ account that is not active Rucio tells the first alone. Sources: contracts/rucio
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from math import inf
 from typing import Any
 
@@ -33,6 +33,23 @@ def changes(name: str, wanted: Body, seen: Body | None) -> list[Change]:
     itself = list(_account(name, wanted, seen["account"]))
     active = seen["account"].get("status") == "ACTIVE"
     return [*itself, *_belongings(name, wanted, seen)] if active else itself
+
+
+def suspension(name: str, identities: Iterable[Body]) -> list[Change]:
+    """What closes an active account, whose data and name stay. identities: all that Rucio tells of it.
+
+    Rucio asks whose identity a provider's token is, and not whether the account is active (41.5: core/oidc.py
+    validate_jwt): without its identities of OIDC no new token leads into it.
+    """
+    path = ("accounts", name, "identities")
+    gone = sorted(one["identity"] for one in identities if one["type"] == "OIDC")
+    status = Change("status", "PUT", ("accounts", name), {"status": "SUSPENDED"}, done=("AccountNotFound",))
+    return [*(_no_identity(path, "OIDC", identity) for identity in gone), status]
+
+
+def _no_identity(path: tuple[str, ...], kind: str, identity: str) -> Change:
+    body = {"identity": identity, "authtype": kind}
+    return Change(f"identities.{identity}", "DELETE", path, body, done=("IdentityError", "AccountNotFound"))
 
 
 def _account(name: str, wanted: Body, seen: Body) -> Iterator[Change]:
@@ -93,7 +110,4 @@ def _identities(name: str, wanted: Body, seen: Any) -> Iterator[Change]:
         yield Change(f"identities.{identity}", "POST", path, body, done=("Duplicate",))
     for kind, identity in sorted(has - wants.keys()):
         if kind in ("OIDC", "X509"):
-            body = {"identity": identity, "authtype": kind}
-            yield Change(
-                f"identities.{identity}", "DELETE", path, body, done=("IdentityError", "AccountNotFound")
-            )
+            yield _no_identity(path, kind, identity)

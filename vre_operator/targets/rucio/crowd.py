@@ -52,7 +52,8 @@ class Crowd:
         left = [name for name in wish.bodies if self._is_due(name, wish, active, now)]
         gone = people.leavers(ours & active, wish)
         held_up = people.brake(gone, ours, wish)
-        self._waiting = {} if held_up else {name: [people.suspension(name)] for name in gone[:CHUNK]}
+        self._waiting = {}
+        await _several([] if held_up else gone[:CHUNK], self._see_off)
         await _several(left[:CHUNK], lambda name: self._look(name, wish, name in active))
         total = len(wish.bodies)
         if self._waiting:
@@ -94,6 +95,10 @@ class Crowd:
             self._waiting[name] = changes
         else:
             self._saw(name, digest)
+
+    async def _see_off(self, name: str) -> None:
+        identities = await self.lake.http.get("accounts", name, "identities")
+        self._waiting[name] = people.farewell(name, identities)
 
     async def _attributes(self, name: str) -> list[dict[str, object]]:
         return list(await self.lake.http.get("accounts", name, "attr", ""))

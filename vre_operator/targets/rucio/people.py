@@ -137,9 +137,10 @@ def _mark(name: str, had: Mapping[str, Any], key: str, value: str) -> Iterable[C
     yield Change(key, "POST", path, {"key": key, "value": value}, done=("Duplicate",))
 
 
-def suspension(name: str) -> Change:
-    """A leaver's account: its data stays, and so does its name."""
-    return Change("status", "PUT", ("accounts", name), {"status": "SUSPENDED"}, done=("AccountNotFound",))
+def farewell(name: str, identities: Iterable[Body]) -> list[Change]:
+    """The mark goes first, so that whoever comes back is read as a whole."""
+    mark = Change(DIGEST, "DELETE", ("accounts", name, "attr", DIGEST), done=("AccountNotFound",))
+    return [mark, *accounts.suspension(name, identities)]
 
 
 def leavers(ours: Collection[str], wish: Wish) -> list[str]:

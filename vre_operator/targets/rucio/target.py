@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeGuard
 
 from vre_operator.api.conditions import Reason
 from vre_operator.engine.errors import Invalid, NotReady
@@ -106,8 +106,7 @@ class RucioTarget:
         lake = self._lake(tenant)
         if lake.asleep:
             raise NotReady("The tenant is suspended, and so is its Rucio", remedy="Set spec.suspend to false.")
-        if removal := _removal(resource):
-            await lake.make(_key(resource), _pieces(resource), [removal])
+        await lake.make(_key(resource), _pieces(resource), await _removal(lake, resource))
         return True
 
     def forget(self, tenant: tuple[str, str]) -> None:
@@ -251,18 +250,22 @@ async def _owner(lake: Lake, subscription: str) -> Mapping[str, Any] | None:
     return await lake.account(subscription.partition("/")[0])
 
 
-def _removal(resource: ResourceId) -> Change | None:
+async def _removal(lake: Lake, resource: ResourceId) -> list[Change]:
     match resource.kind:
         case "Option":
-            return Change("it", "DELETE", ("config", *resource.name.split("/", 1)), done=("ConfigNotFound",))
+            path = ("config", *resource.name.split("/", 1))
+            return [Change("it", "DELETE", path, done=("ConfigNotFound",))]
         case "Subscription":
-            return subscriptions.removal(resource.name)
+            return [subscriptions.removal(resource.name)]
         case "Account":
-            return Change(
-                "it", "PUT", ("accounts", resource.name), {"status": "SUSPENDED"}, done=("AccountNotFound",)
-            )
+            account = await lake.read_account(resource.name)
+            return accounts.suspension(resource.name, account["identities"]) if _is_active(account) else []
         case _:
-            return None
+            return []
+
+
+def _is_active(account: Mapping[str, Any] | None) -> TypeGuard[Mapping[str, Any]]:
+    return account is not None and "identities" in account
 
 
 def _key(resource: ResourceId) -> str:

@@ -4,6 +4,9 @@
 Runs in the server's image (Python 3.9 and later), where the tenant names no package of its own. Rucio's
 generic policy (core/permission/generic.py of 41) lets people without `admin` register files at RSEs of certain
 names alone, but in anybody's scope; it lets them end no upload, and give up no rule. None leaves it to that.
+
+A token that Rucio has taken is good until its end, also when its account is suspended: so nothing is permitted
+to who is not active.
 """
 
 import json
@@ -11,7 +14,7 @@ import json
 from flask import has_request_context, request
 from rucio.common.exception import RuleNotFound
 from rucio.common.types import InternalScope
-from rucio.core.account import has_account_attribute
+from rucio.core.account import account_exists, has_account_attribute
 from rucio.core.account_limit import get_local_account_limit
 from rucio.core.rule import get_rule
 from rucio.core.scope import is_scope_owner
@@ -22,6 +25,8 @@ HARMLESS = {"lifetime", "comment"}
 
 def has_permission(issuer, action, kwargs, session):
     """True, False, or None where the generic policy decides."""
+    if not account_exists(issuer, session=session):
+        return False
     decide = {
         "add_replicas": may_register,
         "update_replicas_states": may_end_upload,
