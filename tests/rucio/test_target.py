@@ -160,6 +160,13 @@ async def test_one_that_rucio_refuses_holds_up_no_other(keeper: Keeper) -> None:
     assert outcomes["Account third"].ready
 
 
+async def test_an_account_that_is_taken_out_and_at_once_declared_again(keeper: Keeper) -> None:
+    wish = {"accounts": [account("hasty", scopes=[], quotas=[], identities=[])]}
+    await keeper.keep(wish)
+    assert await keeper.remove("Account", "hasty") is True
+    assert unready(await keeper.keep(wish)) == {}
+
+
 async def test_what_is_taken_out_of_the_list(keeper: Keeper) -> None:
     wish = lake("out")
     await keeper.keep(wish)

@@ -107,6 +107,8 @@ class RucioTarget:
         if lake.asleep:
             raise NotReady("The tenant is suspended, and so is its Rucio", remedy="Set spec.suspend to false.")
         await lake.make(_key(resource), _pieces(resource), await _removal(lake, resource))
+        # What takes it out may be the same fields as what brings it back.
+        lake.tried.pop(_key(resource), None)
         return True
 
     def forget(self, tenant: tuple[str, str]) -> None:
