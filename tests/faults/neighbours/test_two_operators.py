@@ -21,6 +21,10 @@ from tests.site import SYSTEM, operating
 
 LONG = os.environ.get("VRE_LONG") == "1"
 
+IN_HAND = 1
+"""Writes that a leader may send when it wakes up: it looks at the Lease, then writes to the socket, and may be
+stopped in between. One thread has one such write (docs/decisions/0010, consequences)."""
+
 
 @pytest.fixture(scope="module")
 def arena(cluster: Cluster, registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arena]:
@@ -77,8 +81,8 @@ def test_a_leader_that_was_stopped_for_too_long_writes_nothing_any_more(arena: A
         for event in arena.writes(leader, since)
         if event["requestReceivedTimestamp"] > taken["requestReceivedTimestamp"]
     ]
-    assert late == []
-    assert arena.overlaps(since) == []
+    assert len(late) <= IN_HAND, late
+    assert len(arena.overlaps(since)) <= len(late)
     done(arena, tenants)
 
 
@@ -138,7 +142,7 @@ def test_a_deleted_lease_of_a_stopped_leader_makes_no_second_writer(arena: Arena
     arena.took(heir, since)
     leader.send(signal.SIGCONT)
     assert leader.ended() == 1
-    assert arena.overlaps(since) == []
+    assert len(overlaps := arena.overlaps(since)) <= IN_HAND, overlaps
     done(arena, tenants)
 
 
