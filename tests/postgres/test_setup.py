@@ -137,6 +137,17 @@ def test_the_role_owns_its_database_is_nothing_else_and_others_stay_out(server: 
         server.sql("DROP ROLE stranger")
 
 
+def test_a_server_that_is_too_old_is_told_before_anything_is_made(server: Server, job: Job) -> None:
+    """Only the version of today's Debian runs here, so the bound is raised above it."""
+    raised = [text.replace("oldest 12", "oldest 99") for text in job.container["command"]]
+    assert raised != job.container["command"]
+    job.container["command"] = raised
+    done = job.run()
+    assert done.returncode != 0
+    assert " is too old; upgrade it, or name another server in spec.database.external" in done.stderr
+    assert server.sql(f"SELECT count(*) FROM pg_roles WHERE rolname = '{job.role['username']}'") == "0"
+
+
 def test_an_administrator_that_is_no_superuser_can_do_it(server: Server, job: Job) -> None:
     server.sql("CREATE ROLE manager LOGIN CREATEROLE CREATEDB PASSWORD 'manager'")
     job.admin |= {"username": "manager", "password": "manager"}

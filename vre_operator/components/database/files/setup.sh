@@ -30,6 +30,16 @@ cat >setup.sql <<'SQL'
 \set role `cat "$ROLE/username"`
 \set database `cat "$ROLE/database"`
 
+\set oldest 12
+SELECT current_setting('server_version_num')::int >= :oldest * 10000 AS recent \gset
+\if :recent
+\else
+DO $$BEGIN
+    RAISE 'PostgreSQL % is too old; upgrade it, or name another server in spec.database.external',
+        current_setting('server_version');
+END$$;
+\endif
+
 SELECT rolsuper AS super, rolsuper OR (rolcreaterole AND rolcreatedb) AS able
     FROM pg_roles WHERE rolname = current_user \gset
 \if :able
