@@ -87,7 +87,7 @@ class EmbeddedDatabase(Model):
 
 
 class ExternalDatabase(Model):
-    """A PostgreSQL server that somebody else runs."""
+    """A PostgreSQL server (12 or newer) that somebody else runs."""
 
     secret: SecretName
     """Secret with the keys host, port, username and password of a role that may create databases and roles."""
