@@ -174,15 +174,19 @@ class RucioHttp(Web):
         try:
             match response.content_type:
                 case "application/x-json-stream":
-                    return [orjson.loads(line) for line in raw.splitlines() if line]
+                    return [_json(line) for line in raw.splitlines() if line]
                 case "application/json":
-                    # Rucio writes NaN and Infinity, which JSON does not know.
-                    return json.loads(raw) if b"Infinity" in raw else orjson.loads(raw)
+                    return _json(raw)
                 case _:
                     return None
         except ValueError:
             status = response.status
             raise Unanswered(f"{self.host} answers with broken JSON ({status})", sent=True) from None
+
+
+def _json(raw: bytes) -> Any:
+    """Rucio writes Infinity for what is endless, which JSON does not know."""
+    return json.loads(raw) if b"Infinity" in raw else orjson.loads(raw)
 
 
 def _message(raw: bytes) -> str:
