@@ -8,22 +8,22 @@ from xdist.scheduler import LoadScopeScheduling
 from xdist.workermanage import WorkerController
 
 # Each of their tests brings what it needs, or has it once in every process.
-_ALONE = ("test_crashes", "test_provider", "test_stale", "test_renders", "test_model")
+_ALONE = tuple(f"faults/test_{name}" for name in ("crashes", "provider", "stale", "renders", "model"))
 
 _LONGEST = "e2e"
 
 
 class ByCluster(LoadScopeScheduling):  # type: ignore[misc]
-    """A folder of tests is a unit, of the faults a module or `neighbours`; some tests are one each.
+    """A folder is a unit, of the faults and of Rucio a module or `neighbours`; some tests are one each.
 
     Not by --dist=loadgroup, whose marks xdist 3.8 loses with pytest 9.2.
     """
 
     def _split_scope(self, nodeid: str) -> str:
         _, folder, *rest = nodeid.partition("::")[0].split("/")
-        if folder != "faults":
+        if folder not in ("faults", "rucio"):
             return folder
-        module = rest[0].removesuffix(".py")
+        module = f"{folder}/{rest[0].removesuffix('.py')}"
         return nodeid if module in _ALONE else module
 
     def _assign_work_unit(self, node: WorkerController) -> None:
