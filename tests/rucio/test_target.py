@@ -264,6 +264,8 @@ async def test_a_database_that_goes_away_is_told_and_waited_for(rucio: AtWork, a
     assert unready(outcomes) == {}
 
 
+# Some hundred passes, of which each asks a Rucio on a busy machine.
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("how", ["before", "after", "lost"])
 async def test_cut_off_at_every_change(rucio: AtWork, how: str) -> None:
     whole = Keeper(rucio.url)
