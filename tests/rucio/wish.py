@@ -49,6 +49,10 @@ def subscription(account: str, **fields: Any) -> dict[str, Any]:
     }
 
 
+HOME = "SHARED-HOME"
+"""An RSE for tests that make many accounts: a quota on "*" is a write for each RSE of all tests."""
+
+
 def lake(prefix: str) -> dict[str, Any]:
     """Two RSEs, an account with a subscription, and an option, of names that no other test uses."""
     upper = prefix.upper()
@@ -103,7 +107,7 @@ async def _account(person: RucioHttp, name: str) -> dict[str, Any]:
         "local": sorted(
             rse
             for rse, size in (await person.get("accounts", name, "limits", "local")).items()
-            if rse.startswith(name.upper())
+            if rse.startswith((name.upper(), HOME))
         ),
         "scopes": sorted(await person.get("scopes", name, "scopes")),
     }
