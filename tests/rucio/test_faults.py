@@ -16,7 +16,7 @@ from tests.faults.rig.oracle import Violation
 from tests.faults.rig.proxy import Fault, Proxy, Rule
 from tests.rucio.declared import Keeper, Wire
 from tests.rucio.lake import ROOT_PASSWORD, AtWork
-from tests.rucio.wish import lake, state, unready
+from tests.rucio.wish import make_home, modest_lake, state, unready
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(7200 if LONG else 300)]
 
@@ -58,19 +58,20 @@ async def run(rucio: AtWork, door: Proxy, prefix: str) -> tuple[str, list[str]]:
     keeper = Keeper(door.url, Wire(timeout=_PATIENCE), ca=door.ca)
     said: list[str] = []
     for _ in range(4):
-        outcomes = await keeper.keep(lake(prefix), passes=_PASSES)
+        outcomes = await keeper.keep(modest_lake(prefix), passes=_PASSES)
         said += [one.message for one in outcomes.values()]
         # Later than any back-off: the next reading is due.
         keeper.look_again()
     wrong = [f"{name}: {text}" for name, text in unready(outcomes).items()]
     changes = len(keeper.wire.changes)
-    await keeper.keep(lake(prefix), passes=_PASSES)
+    await keeper.keep(modest_lake(prefix), passes=_PASSES)
     wrong += [f"changed although all is settled: {text}" for text in keeper.wire.changes[changes:]]
     wrong += [f"the password stands in {text!r}" for text in said if ROOT_PASSWORD in text]
     return plain(repr(await state(Keeper(rucio.url), prefix)), prefix), wrong
 
 
 async def test_every_request_fails_in_every_way(rucio: AtWork, door: Proxy) -> None:
+    await make_home(rucio.url)
     wanted, wrong = await run(rucio, door, "plain0")
     assert wrong == []
     # What is asked a second time only confirms what the first one said.

@@ -9,7 +9,7 @@ import pytest
 
 from tests.rucio.declared import Keeper, Killed, Wire
 from tests.rucio.lake import AtWork
-from tests.rucio.wish import HOME, account, lake, state, storage, subscription, unready
+from tests.rucio.wish import account, lake, make_home, modest_lake, state, storage, subscription, unready
 from vre_operator.engine.resources import Policy
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
@@ -266,27 +266,22 @@ async def test_a_database_that_goes_away_is_told_and_waited_for(rucio: AtWork, a
 
 @pytest.mark.parametrize("how", ["before", "after", "lost"])
 async def test_cut_off_at_every_change(rucio: AtWork, how: str) -> None:
-    def wish(prefix: str) -> dict[str, Any]:
-        quotas = [{"rseExpression": HOME, "size": "1Ti"}]
-        return lake(prefix) | {"accounts": [account(prefix, quotas=quotas)]}
-
+    await make_home(rucio.url)
     whole = Keeper(rucio.url)
-    await whole.keep({"rses": [storage(HOME)]})
-    whole.wire.changes.clear()
-    await whole.keep(wish(f"cut{how}"))
+    await whole.keep(modest_lake(f"cut{how}"))
     wanted = await state(whole, f"cut{how}")
     number = len(whole.wire.changes)
     for at in range(1, number + 1):
         prefix = f"cut{how}{at}"
         broken = Keeper(rucio.url, Wire(at=at, how=how))
         try:
-            await broken.walk(wish(prefix))
-            await broken.walk(wish(prefix))
+            await broken.walk(modest_lake(prefix))
+            await broken.walk(modest_lake(prefix))
         except* Killed:
             pass
         survivor = broken if how == "lost" else Keeper(rucio.url)
         survivor.look_again()
-        outcomes = await survivor.keep(wish(prefix), passes=12)
+        outcomes = await survivor.keep(modest_lake(prefix), passes=12)
         assert unready(outcomes) == {}, at
         found = repr(await state(survivor, prefix))
         same = found.replace(prefix.upper(), f"CUT{how.upper()}").replace(prefix, f"cut{how}")

@@ -65,6 +65,15 @@ def lake(prefix: str) -> dict[str, Any]:
     }
 
 
+def modest_lake(prefix: str) -> dict[str, Any]:
+    """The same with a quota for HOME alone, which has to be there."""
+    return lake(prefix) | {"accounts": [account(prefix, quotas=[{"rseExpression": HOME, "size": "1Ti"}])]}
+
+
+async def make_home(url: str) -> None:
+    assert unready(await Keeper(url).keep({"rses": [storage(HOME)]})) == {}
+
+
 def unready(outcomes: Mapping[str, Outcome]) -> dict[str, str]:
     return {name: f"{one.result}: {one.message}" for name, one in outcomes.items() if not one.ready}
 
