@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.rucio.declared import Person
-from tests.rucio.lake import ROOT_PASSWORD, AtWork
+from tests.rucio.declared import Keeper, Person
+from tests.rucio.lake import AtWork
 from vre_operator.targets.rucio.http import Login, Refused
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
@@ -20,7 +20,7 @@ MEBI = 1 << 20
 
 async def people(rucio: AtWork) -> tuple[Person, Person, Person]:
     """Root, and alice and bob: each with a scope, and a quota HERE."""
-    root = Person(Login(rucio.url, "root", "root", ROOT_PASSWORD), clock=time.monotonic)
+    root = Keeper(rucio.url).person()
     for rse in (HERE, ELSEWHERE):
         await root.change("POST", "rses", rse, body={"deterministic": True}, but=("Duplicate",))
     return root, await one(rucio, root, "alice"), await one(rucio, root, "bob")
