@@ -64,6 +64,7 @@ test: static ## everything that CI runs: check, cluster tests, the journey in a 
 .PHONY: test-long
 test-long: venv ## every plan of faults, with a table of what was run and found
 	@mkdir -p artifacts && rm -f artifacts/faults.jsonl
+	@$(python) -m dev.demo prepare
 	@VRE_LONG=1 VRE_FAULT_REPORT=artifacts/faults.jsonl $(bin)/pytest -n 5 --tb=native --timeout 1800 tests/faults tests/rucio/test_faults.py $(PYTEST) || failed=$$?; \
 	  $(python) -m tests.faults.report artifacts/faults.jsonl; exit $${failed:-0}
 

@@ -44,6 +44,7 @@ TOOLS = (
     Tool("chromium", "chromium", "the browser of the end-to-end tests"),
     Tool("spin", "spin", "checks the model of the client-registration protocol"),
     Tool("gcc", "gcc", "compiles the verifier that spin writes"),
+    Tool("voms-proxy-fake", "voms-clients", "signs and reads what x509 proxies carry"),
     Tool("certutil", "libnss3-tools", "makes the browser trust the cluster's CA"),
 )
 NODE = (

@@ -31,7 +31,7 @@ APPLIES = Histogram(
 PRUNED = Counter("vre_pruned", "Resources removed because nobody wants them any more", registry=REGISTRY)
 PROVIDER_CALLS = Counter(
     "vre_provider_requests",
-    "Requests to other systems (oidc, rucio), by method and by status code, Unanswered or Throttled",
+    "Requests to other systems (oidc, rucio, fts), by method and by status code, Unanswered or Throttled",
     ("system", "method", "outcome"),
     registry=REGISTRY,
 )
@@ -46,6 +46,12 @@ QUEUE_AGE = Gauge("vre_queue_oldest_seconds", "Age of the tenant that has been d
 TENANTS = Gauge("vre_tenants", "VREEnvironments that the operator knows", registry=REGISTRY)
 CONDITIONS = Gauge(
     "vre_tenant_conditions", "Tenants by condition and its status", ("type", "status"), registry=REGISTRY
+)
+CREDENTIALS = Gauge(
+    "vre_credentials_expire_timestamp_seconds",
+    "When the first one of a kind ends of all tenants' credentials, in seconds since 1970",
+    ("credential",),
+    registry=REGISTRY,
 )
 LEADING = Gauge("vre_leading", "1 while this process is the one that writes", registry=REGISTRY)
 WATCH_AGE = Gauge(

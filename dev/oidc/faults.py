@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from vre_operator.targets.oidc.http import Answer, IssuerHttp
-from vre_operator.targets.oidc.store import StateKey, StateStore
+from vre_operator.targets.store import StateKey, StateStore
 
 
 class Killed(BaseException):

@@ -14,7 +14,7 @@ from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
 
 from dev.cluster import Cluster
-from tests.bad_manifests import BAD, BAD_CHANGES, FINE, GOOD, GOOD_CHANGES, Bad, BadChange, merge
+from tests.manifests import BAD, BAD_CHANGES, FINE, GOOD, GOOD_CHANGES, Bad, BadChange, merge
 from vre_operator.api import names
 from vre_operator.api.crd import CRD_NAME, custom_resource_definition
 from vre_operator.api.v1alpha1 import VREEnvironmentSpec

@@ -10,10 +10,11 @@ from typing import Any
 from dev.oidc.faults import Fuse, FusedStore, Killed, fused_http, late_http
 from vre_operator.engine.resources import OIDC, Policy, Resource, ResourceId, Tenant
 from vre_operator.engine.target import Desired, Observation, Presence
-from vre_operator.targets.oidc import MemoryStateStore, OidcTarget
+from vre_operator.targets.oidc import OidcTarget
 from vre_operator.targets.oidc.http import Answer, IssuerHttp
 from vre_operator.targets.oidc.model import ClientSpec, ClientState
 from vre_operator.targets.oidc.probe import Verdict, probe
+from vre_operator.targets.store import MemoryStateStore
 
 LOOPBACK = ["127.0.0.0/8", "::1/128"]
 CLUSTER = "11111111-2222-3333-4444-555555555555"

@@ -11,7 +11,8 @@ from tests.oidc.life import Clock, desired, issuer_body
 from vre_operator.engine.errors import TargetError
 from vre_operator.engine.resources import Tenant
 from vre_operator.engine.target import Presence
-from vre_operator.targets.oidc import MemoryStateStore, OidcTarget
+from vre_operator.targets.oidc import OidcTarget
+from vre_operator.targets.store import MemoryStateStore
 
 pytestmark = [pytest.mark.oidc, pytest.mark.timeout(420)]
 

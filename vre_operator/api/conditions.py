@@ -17,6 +17,7 @@ class Condition(StrEnum):
     HUB = "HubReady"
     NOTEBOOKS = "NotebooksReady"
     DATA_LAKE = "DataLakeReady"
+    TRANSFERS = "TransfersReady"
     LAKE_WORKS = "DataLakeWorks"
     EXPOSURE = "ExposureReady"
 
@@ -70,4 +71,9 @@ class Reason(StrEnum):
     CLIENT_OWNED_BY_OTHER = "ClientOwnedByOther"
     CLIENT_DISABLED = "ClientDisabled"  # an admin of the provider disabled it; left alone
     REGISTRATION_TOKEN_LOST = "RegistrationTokenLost"  # noqa: S105
+    # an FTS, and the certificate by which it knows the tenant
+    CERTIFICATE_INVALID = "CertificateInvalid"  # no PEM, not its key, or over
+    CERTIFICATE_EXPIRES = "CertificateExpires"  # in two weeks or less; all works meanwhile
+    PROXY_EXPIRED = "ProxyExpired"  # and there is no new one
+    RENEWAL_FAILED = "RenewalFailed"  # all works until the proxy ends
     PROBE_FAILED = "ProbeFailed"  # the service runs, but what it is for does not work

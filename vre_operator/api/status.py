@@ -43,6 +43,15 @@ class Endpoints(Model):
     """The Rucio server, when dataLake.hostname is set."""
 
 
+class Expiry(Model):
+    """A credential that ends by itself."""
+
+    name: str
+    """What it is."""
+    expires: AwareDatetime
+    """When it ends; it is made anew long before."""
+
+
 class Registration(Model):
     """What a person enters at the identity provider when identity.provider is manual."""
 
@@ -73,6 +82,8 @@ class VREEnvironmentStatus(Model):
     """The version of the operator that last worked on this object."""
     registration: tuple[Registration, ...] = ()
     """What to enter at the identity provider, one entry a client. Only when identity.provider is manual."""
+    credentials: Annotated[tuple[Expiry, ...], Unique("name")] = ()
+    """What ends by itself, such as the x509 proxy for an FTS, and when."""
     # Atomic, not a map: one writer, and a map would be listed entry by entry in managedFields as well.
     inventory: tuple[str, ...] = ()
     """Everything that exists, or is about to, because of this object; written before it is made. One line each:

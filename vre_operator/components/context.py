@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from vre_operator.api.site import Site
 from vre_operator.api.v1alpha1 import VREEnvironmentSpec
-from vre_operator.engine.resources import KUBERNETES, OIDC, RUCIO, ResourceId, Tenant
+from vre_operator.engine.resources import FTS, KUBERNETES, OIDC, RUCIO, ResourceId, Tenant
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,11 @@ def kube(kind: str, namespace: str, name: str) -> ResourceId:
 def oidc(kind: str, name: str) -> ResourceId:
     """The id of a thing at the identity provider: "Issuer" or "Client"."""
     return ResourceId(OIDC, kind, "", name)
+
+
+def fts(kind: str, name: str) -> ResourceId:
+    """The id of a thing of an FTS: "Proxy" or "Server"."""
+    return ResourceId(FTS, kind, "", name)
 
 
 def rucio(kind: str, name: str) -> ResourceId:

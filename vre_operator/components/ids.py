@@ -89,6 +89,13 @@ def own_transfers(env: Environment) -> bool:
     return own_lake(env) and DaemonGroup.TRANSFERS in lake.daemons.groups and lake.transfers.fts is None
 
 
+def named_fts(env: Environment) -> str:
+    """The FTS that the tenant names; "" where there is none."""
+    lake = env.spec.data_lake
+    wanted = own_lake(env) and DaemonGroup.TRANSFERS in lake.daemons.groups
+    return (lake.transfers.fts or "") if wanted else ""
+
+
 def tenant_namespace(env: Environment) -> ResourceId:
     return kube("v1/Namespace", "", env.namespace)
 

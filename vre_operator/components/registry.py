@@ -28,6 +28,7 @@ CONDITIONS: Mapping[str, Condition] = {
     "hub": Condition.HUB,
     "notebooks": Condition.NOTEBOOKS,
     "dataLake": Condition.DATA_LAKE,
+    "transfers": Condition.TRANSFERS,
     "lakeProbe": Condition.LAKE_WORKS,
     "exposure": Condition.EXPOSURE,
 }

@@ -44,6 +44,7 @@ class Outcome:
 
     message: for people, without secrets; ends with the next step when a person has one.
     terminal: asking again will not help until somebody changes something.
+    expires: when it ends by itself, in seconds since the epoch.
     change: what was done ("created", "updated: spec.replicas 2 -> 1"), empty when nothing.
     """
 
@@ -55,6 +56,7 @@ class Outcome:
     change: str = ""
     recheck_after: float | None = None
     blocked_by: ResourceId | None = None
+    expires: float | None = None
 
     @property
     def ready(self) -> bool:
@@ -173,6 +175,8 @@ class Walk:
         finally:
             meter = telemetry.APPLIES.labels(desired.resource.component, outcome)
             meter.observe(time.monotonic() - began)
+        if applied.presence is Presence.DRIFTED:
+            return self._conclude(desired, applied)
         return self._conclude(desired, applied, did if did == "created" else f"{did}: {seen.detail}")
 
     def _conclude(self, desired: Desired, seen: Observation, change: str = "") -> Outcome:
@@ -208,6 +212,7 @@ class Walk:
             terminal=state is State.FAILED,
             change=change,
             recheck_after=seen.recheck_after,
+            expires=seen.expires,
         )
 
     def _publish(self, desired: Desired, seen: Observation) -> None:

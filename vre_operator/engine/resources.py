@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 KUBERNETES = "kubernetes"
 OIDC = "oidc"
 RUCIO = "rucio"
+FTS = "fts"
 
 
 class ResourceId(NamedTuple):

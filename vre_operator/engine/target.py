@@ -51,6 +51,7 @@ class Observation:
     """What a target knows of one resource. `outputs` are the values that refs may take; they may be secret.
 
     detail: for DRIFTED what differs, for FOREIGN whose it is; goes to events and conditions.
+    expires: when it ends by itself, in seconds since the epoch; None = never.
     recheck_after: seconds after which the target wants to look again (external drift), None = not by itself.
     """
 
@@ -59,6 +60,7 @@ class Observation:
     outputs: Mapping[str, str] = field(default_factory=dict)
     detail: str = ""
     recheck_after: float | None = None
+    expires: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +127,10 @@ class Target(Protocol):
         ...
 
     async def apply(self, tenant: Tenant, desired: Desired) -> Observation:
-        """Make it so, and say what came of it. Never touches what is FOREIGN (raises Conflict)."""
+        """Make it so, and say what came of it. Never touches what is FOREIGN (raises Conflict).
+
+        DRIFTED: it could not be done now, and what stands goes on, as its readiness says.
+        """
         ...
 
     async def delete(self, tenant: Tenant, resource: ResourceId, policy: Policy, data: bool) -> bool:

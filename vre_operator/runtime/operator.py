@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -29,11 +30,14 @@ from vre_operator.runtime.reconcile import SAFETY_SECONDS, Reconciler, guarded
 from vre_operator.runtime.seal import Sealer, build, load_key
 from vre_operator.runtime.settings import Settings
 from vre_operator.runtime.tenants import TenantKey, Tenants, key_of
+from vre_operator.targets.fts import FtsTarget
+from vre_operator.targets.fts.http import GridHttp
 from vre_operator.targets.kubernetes import KubernetesTarget
-from vre_operator.targets.oidc import KubernetesStateStore, OidcTarget
+from vre_operator.targets.oidc import OidcTarget
 from vre_operator.targets.oidc.http import IssuerHttp
 from vre_operator.targets.rucio import RucioTarget
 from vre_operator.targets.rucio.http import RucioHttp
+from vre_operator.targets.store import KubernetesStateStore
 
 log = logging.getLogger(__name__)
 
@@ -82,11 +86,13 @@ class Operator:
             whole=True,
         )
         self._kubernetes = KubernetesTarget(kube, wake=self._queue.add, silence=settings.watch_silence)
+        memory = KubernetesStateStore(kube, settings.namespace)
         self._oidc = OidcTarget(
-            KubernetesStateStore(kube, settings.namespace),
+            memory,
             http=partial(IssuerHttp, timeout=settings.provider_timeout, may_write=self._may_write),
         )
         self._rucio = RucioTarget(http=partial(RucioHttp, may_write=self._may_write))
+        self._fts = FtsTarget(memory, http=partial(GridHttp, may_write=self._may_write))
         self._lease = Lease(
             aside, settings.namespace, LEASE, settings.identity, duration=settings.lease_seconds
         )
@@ -114,7 +120,7 @@ class Operator:
     def prepare(self, key: bytes) -> Reconciler:
         """Be ready for passes. key: of the seals."""
         targets: Mapping[str, Target] = {
-            target.name: target for target in (self._kubernetes, self._oidc, self._rucio)
+            target.name: target for target in (self._kubernetes, self._oidc, self._rucio, self._fts)
         }
         sealer = Sealer(key, self.settings.site, build())
         self._reconciler = Reconciler(
@@ -215,6 +221,7 @@ class Operator:
         if self._reconciler:
             self._reconciler.forget(key)
         self._rucio.forget(key)
+        self._fts.forget(key)
         self._queue.forget(key)
         # Whatever it held is free now: those that were refused get another look.
         for other in (key, *self.tenants.rivals(obj)):
@@ -245,14 +252,21 @@ class Operator:
         telemetry.TENANTS.set(len(self.tenants))
         for reflector in self._reflectors():
             telemetry.WATCH_AGE.labels(reflector.kind).set(reflector.age)
+        told = [(self.tenants.get(key) or {}).get("status") or {} for key in self.tenants]
         counted = Counter(
-            (item["type"], item["status"])
-            for key in self.tenants
-            for item in ((self.tenants.get(key) or {}).get("status") or {}).get("conditions") or ()
+            (item["type"], item["status"]) for status in told for item in status.get("conditions") or ()
         )
         telemetry.CONDITIONS.clear()
         for labels, number in counted.items():
             telemetry.CONDITIONS.labels(*labels).set(number)
+        telemetry.CREDENTIALS.clear()
+        for item in sorted(
+            (item for status in told for item in status.get("credentials") or ()),
+            key=lambda item: str(item["expires"]),
+            reverse=True,
+        ):
+            ends = datetime.fromisoformat(item["expires"]).timestamp()
+            telemetry.CREDENTIALS.labels(item["name"]).set(ends)
 
     def _silent(self) -> str | None:
         limit = self.settings.watch_silence + SILENT_SECONDS

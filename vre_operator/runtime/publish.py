@@ -48,8 +48,13 @@ class Announcer(Protocol):
     async def post(self, obj: Mapping[str, Any], *, warning: bool, reason: str, message: str) -> None: ...
 
 
+def utc(seconds: float) -> str:
+    """A time since the epoch as the API writes it."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def utc_now() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return utc(time.time())
 
 
 class Publisher:
@@ -172,6 +177,17 @@ class Report:
         """Remember what was repaired, for an event: drift in a tenant that had been ready."""
         self._repairs = [outcome for outcome in outcomes if outcome.change] if self.ready else []
 
+    def note_credentials(self, outcomes: Iterable[Outcome]) -> None:
+        """What ends by itself, and when."""
+        told = [
+            {"name": outcome.resource.id.short, "expires": utc(outcome.expires)}
+            for outcome in outcomes
+            if outcome.expires is not None
+        ]
+        self._draft.pop("credentials", None)
+        if told:
+            self._draft["credentials"] = told
+
     def note_pruned(self, gone: Iterable[ResourceId]) -> None:
         self._pruned = list(gone)
 
@@ -246,7 +262,8 @@ class Report:
 
     async def _announce_acts(self) -> None:
         for outcome in self._repairs:
-            await self._post("Repaired", f"{outcome.resource.id.short} {outcome.change}")
+            act = "Repaired" if outcome.expires is None else "Renewed"
+            await self._post(act, f"{outcome.resource.id.short} {outcome.change}")
         if self._pruned:
             await self._post("Pruned", f"removed {', '.join(resource.short for resource in self._pruned)}")
 

@@ -118,6 +118,7 @@ class Reconciler:
 
         outcomes = await Walk(tenant, plan, self.targets).run()
         report.note_changes(outcomes.values())
+        report.note_credentials(outcomes.values())
         pruned = await self._prune(tenant, obj, plan, report)
 
         summary = status.summarize(outcomes.values(), registry.CONDITIONS, suspended=spec.suspend)

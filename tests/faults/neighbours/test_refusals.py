@@ -18,7 +18,7 @@ from vre_operator.engine.errors import Invalid
 from vre_operator.engine.resources import ResourceId
 from vre_operator.kube.kinds import kind_of
 from vre_operator.targets.kubernetes.cache import FOLLOWED
-from vre_operator.targets.oidc.store import StateKey
+from vre_operator.targets.store import StateKey
 
 pytestmark = pytest.mark.timeout(300)
 LONG = os.environ.get("VRE_LONG") == "1"

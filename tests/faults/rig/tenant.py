@@ -14,7 +14,7 @@ from tests.faults.rig.normalise import State, masks, normalised
 from tests.faults.rig.recorders import Name
 from tests.faults.rig.stage import Stage
 from tests.site import SYSTEM
-from vre_operator.targets.oidc.store import ROLE_LABEL, StateKey
+from vre_operator.targets.store import ROLE_LABEL, StateKey
 
 NAME = "vre"
 _MASKS = masks()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.bad_manifests import BAD, BAD_OFFLINE, FINE, GOOD, Bad, merge
+from tests.manifests import BAD, BAD_OFFLINE, FINE, GOOD, Bad, merge
 from vre_operator.api.crd import structural_schema
 from vre_operator.api.validate import SpecError, load, load_environment, load_site
 

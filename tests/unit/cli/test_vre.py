@@ -10,7 +10,7 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
-from tests.bad_manifests import GOOD, merge
+from tests.manifests import GOOD, merge
 from vre_operator.api.crd import custom_resource_definition
 from vre_operator.cli.main import main
 

@@ -178,6 +178,28 @@ SCENARIOS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         },
         SITE,
     ),
+    "x509": (
+        QUICKSTART
+        | {
+            "dataLake": {
+                "enabled": True,
+                "daemons": {"groups": ["Rules", "Deletion", "Transfers"]},
+                "transfers": {
+                    "fts": "https://fts.example.org:8446",
+                    "x509": {
+                        "certificateSecret": {"name": "robot"},
+                        "voms": {
+                            "url": "https://voms.example.org:15000",
+                            "attributes": ["/ocean/Role=production"],
+                        },
+                    },
+                },
+                "rses": [{"name": "OCEAN-DISK"}],
+                "probe": {"enabled": True, "rses": ["OCEAN-DISK"]},
+            }
+        },
+        SITE,
+    ),
     "attached": (
         QUICKSTART
         | {

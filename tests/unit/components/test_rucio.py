@@ -39,7 +39,9 @@ def test_an_attached_one_renders_as_reviewed(snapshot: SnapshotAssertion) -> Non
     assert to_yaml(rucio.render(scenario("attached"))) == snapshot(extension_class=YamlSnapshots)
 
 
-@pytest.mark.parametrize("name", ["quickstart", "full", "external-database", "suspended", "foreign-fts"])
+@pytest.mark.parametrize(
+    "name", ["quickstart", "full", "external-database", "suspended", "foreign-fts", "x509"]
+)
 def test_it_renders_as_reviewed(name: str, snapshot: SnapshotAssertion) -> None:
     text = to_yaml(rucio.render(scenario(name)))
     # The programs are reviewed as files.

@@ -17,8 +17,8 @@ from vre_operator.engine.errors import Conflict, NotReady, TargetError, Unavaila
 from vre_operator.engine.resources import OIDC, Policy, Resource, ResourceId, Tenant
 from vre_operator.engine.target import Desired, Observation, Presence, State
 from vre_operator.kube.client import Kube
-from vre_operator.targets.oidc import MemoryStateStore, OidcTarget
-from vre_operator.targets.oidc.store import KubeSecrets
+from vre_operator.targets.oidc import OidcTarget
+from vre_operator.targets.store import KubeSecrets, MemoryStateStore
 
 TENANT = Tenant("ocean", "vre", "uid-1", "cluster-1")
 CLIENT = ResourceId(OIDC, "Client", "", "hub")

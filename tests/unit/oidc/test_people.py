@@ -14,7 +14,7 @@ from vre_operator.engine.resources import Policy, ResourceId
 from vre_operator.engine.target import Voucher
 from vre_operator.targets.oidc import OidcTarget
 from vre_operator.targets.oidc.people import outputs
-from vre_operator.targets.oidc.store import StateStore
+from vre_operator.targets.store import StateStore
 
 
 def person(username: str, sub: str = "") -> dict[str, Any]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from vre_operator.api.data_lake import DaemonGroup
 from vre_operator.components import ids, policies, workloads
 from vre_operator.components.context import Environment
+from vre_operator.components.rucio.fts import Certified
 from vre_operator.components.rucio.pods import NOBODY, QUIET, SCRIPT_DIRECTORY, Files, Provider, policy
 from vre_operator.components.workloads import mount, scratch, selector
 from vre_operator.engine.refs import digest
@@ -32,7 +33,7 @@ def probed(env: Environment) -> tuple[str, ...]:
 
 def _probe(env: Environment, files: Files, needs: set[ResourceId]) -> Iterator[Resource]:
     lake = env.spec.data_lake
-    provider = Provider(env)
+    provider, certified = Provider(env), Certified(env)
     wall = policies.policy(
         env,
         PROBE,
@@ -53,8 +54,13 @@ def _probe(env: Environment, files: Files, needs: set[ResourceId]) -> Iterator[R
         cpu=("10m", "1"),
         memory=("160Mi", "1Gi"),
         command=["python3", f"{SCRIPT_DIRECTORY}/probe.py", *options, *probed(env)],
-        environment={**QUIET, **policy(env), **provider.environment},
-        mounts=[*files.mounts, *provider.mounts, mount("tmp", "/tmp", writable=True)],  # noqa: S108
+        environment={**QUIET, **policy(env), **provider.environment, **certified.environment},
+        mounts=[
+            *files.mounts,
+            *provider.mounts,
+            *certified.mounts,
+            mount("tmp", "/tmp", writable=True),  # noqa: S108
+        ],
     )
     template = workloads.pod(
         env,
@@ -63,7 +69,7 @@ def _probe(env: Environment, files: Files, needs: set[ResourceId]) -> Iterator[R
         [container],
         init=provider.init,
         user=NOBODY,
-        volumes=[*files.volumes, *provider.volumes, scratch("tmp", "256Mi")],
+        volumes=[*files.volumes, *provider.volumes, *certified.volumes, scratch("tmp", "256Mi")],
     )
     yield wall
     yield workloads.cron_job(

@@ -18,6 +18,7 @@ from vre_operator.components.rucio import (
     config,
     daemons,
     declared,
+    fts,
     login,
     server,
     storage,
@@ -29,6 +30,7 @@ from vre_operator.engine.refs import Ref, digest
 from vre_operator.engine.resources import Generator, Policy, Resource, ResourceId
 
 COMPONENT = "dataLake"
+TRANSFERS = "transfers"
 
 
 def render(env: Environment) -> Iterable[Resource]:
@@ -68,7 +70,8 @@ def render(env: Environment) -> Iterable[Resource]:
     if ids.rucio_logs_people_in(env):
         yield login.render(env, COMPONENT)
     yield from storage.render(env, COMPONENT, files)
-    yield from transfers.render(env, COMPONENT)
+    yield from transfers.render(env, TRANSFERS)
+    yield from fts.render(env, TRANSFERS)
     yield workloads.service(env, COMPONENT, ids.RUCIO, {"http": (80, 80)})
     served = list(server.render(env, COMPONENT, files, needs | {schema.id}))
     yield from served
@@ -101,6 +104,9 @@ def _walls(env: Environment) -> Iterator[Resource]:
         ingress.append(accept(policies.front_door(env), 80))
     database = policies.database(env)
     egress = [database, *(policies.issuer(env) if ids.rucio_logs_people_in(env) else ())]
+    if ids.named_fts(env):
+        # A rule's new priority is told to it by the server.
+        egress.append(policies.storage())
     yield policies.policy(
         env, COMPONENT, ids.RUCIO, selects=selector(env, ids.RUCIO), ingress=ingress, egress=egress
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from vre_operator.api.data_lake import DaemonGroup
 from vre_operator.components import ids
 from vre_operator.components.context import Environment
-from vre_operator.components.rucio import login
+from vre_operator.components.rucio import fts, login
 from vre_operator.engine.refs import Encode, Ref, Text
 from vre_operator.engine.resources import ResourceId
 
@@ -69,6 +69,7 @@ def _conveyor(env: Environment) -> list[str]:
         "transfertool = fts3\n",
         "poll_timeout = 30\n",
         "submit_timeout = 60\n",
+        *([f"usercert = {fts.PROXY_FILE}\n"] if fts.by_certificate(env) else []),
     ]
 
 

@@ -14,6 +14,7 @@ from vre_operator.api.data_lake import DaemonGroup, DaemonSize
 from vre_operator.components import ids, policies, workloads
 from vre_operator.components.context import Environment
 from vre_operator.components.policies import Rule
+from vre_operator.components.rucio.fts import Certified
 from vre_operator.components.rucio.pods import NOBODY, QUIET, SCRIPT_DIRECTORY, Files, Provider, policy
 from vre_operator.components.workloads import Body, mount, selector
 from vre_operator.engine.resources import Resource, ResourceId
@@ -60,8 +61,8 @@ GROUPS: Mapping[DaemonGroup, tuple[Daemon, ...]] = {
     ),
 }
 
-# Those that go to storages, with tokens for them.
-BY_TOKEN = frozenset({DaemonGroup.DELETION, DaemonGroup.TRANSFERS})
+# Those that go to storages, with tokens for them or by certificate.
+ABROAD = frozenset({DaemonGroup.DELETION, DaemonGroup.TRANSFERS})
 
 # CPU and memory of one daemon, (request, limit). Idle, each takes 140 MB.
 _SIZES: Mapping[DaemonSize, tuple[tuple[str, str], tuple[str, str]]] = {
@@ -80,7 +81,7 @@ def walls(env: Environment, component: str) -> Iterator[Resource]:
         if group is DaemonGroup.TRANSFERS:
             own = [policies.pods(env, ids.TRANSFERS)] if ids.own_transfers(env) else []
             egress.append(policies.reach(own, ids.TRANSFERS_PORT) if own else policies.storage())
-        if group in BY_TOKEN and ids.rucio_logs_people_in(env):
+        if group in ABROAD and ids.rucio_logs_people_in(env):
             egress += policies.issuer(env)
         yield policies.policy(
             env,
@@ -94,15 +95,20 @@ def walls(env: Environment, component: str) -> Iterator[Resource]:
 def render(env: Environment, component: str, files: Files, needs: set[ResourceId]) -> Iterator[Resource]:
     """needs: what every program of Rucio waits for."""
     for group in env.spec.data_lake.daemons.groups:
-        provider = Provider(env, group in BY_TOKEN)
+        provider, certified = Provider(env, group in ABROAD), Certified(env, group in ABROAD)
         template = workloads.pod(
             env,
             component,
             ids.rucio_daemon(group),
-            [_container(env, daemon, files, provider) for daemon in GROUPS[group]],
+            [_container(env, daemon, files, provider, certified) for daemon in GROUPS[group]],
             init=provider.init,
             user=NOBODY,
-            volumes=[*files.volumes, *provider.volumes, workloads.scratch("tmp", "1Gi")],
+            volumes=[
+                *files.volumes,
+                *provider.volumes,
+                *certified.volumes,
+                workloads.scratch("tmp", "1Gi"),
+            ],
             config=[files.configuration, *provider.config],
             grace_seconds=_GRACE_SECONDS,
         )
@@ -117,7 +123,9 @@ def render(env: Environment, component: str, files: Files, needs: set[ResourceId
         )
 
 
-def _container(env: Environment, daemon: Daemon, files: Files, provider: Provider) -> Body:
+def _container(
+    env: Environment, daemon: Daemon, files: Files, provider: Provider, certified: Certified
+) -> Body:
     cpu, memory = _SIZES[env.spec.data_lake.daemons.size]
     alive: Body = {
         "exec": {"command": ["python3", f"{SCRIPT_DIRECTORY}/alive.py", daemon.name, str(SILENT_SECONDS)]},
@@ -130,8 +138,13 @@ def _container(env: Environment, daemon: Daemon, files: Files, provider: Provide
         cpu=cpu,
         memory=memory,
         command=daemon.command,
-        environment={**QUIET, **policy(env), **provider.environment},
-        mounts=[*files.mounts, *provider.mounts, mount("tmp", "/tmp", writable=True)],  # noqa: S108
+        environment={**QUIET, **policy(env), **provider.environment, **certified.environment},
+        mounts=[
+            *files.mounts,
+            *provider.mounts,
+            *certified.mounts,
+            mount("tmp", "/tmp", writable=True),  # noqa: S108
+        ],
         # Its first heartbeat comes after the imports and up to ten seconds of finding its place.
         startupProbe=alive | {"periodSeconds": 10, "failureThreshold": 60},
         livenessProbe=alive | {"periodSeconds": 60, "failureThreshold": 2},

@@ -12,6 +12,7 @@ from vre_operator.components import ids, workloads
 from vre_operator.components.context import Environment, kube
 from vre_operator.components.package import data_file
 from vre_operator.components.rucio import config
+from vre_operator.components.rucio.fts import Certified
 from vre_operator.components.rucio.pods import (
     CAPABILITIES,
     ROOT_USER,
@@ -51,7 +52,7 @@ def _volume(rules: Resource) -> Body:
 
 def render(env: Environment, component: str, files: Files, needs: set[ResourceId]) -> Iterator[Resource]:
     """What its pods read, then the Deployment."""
-    provider, rules = Provider(env), _permissions(env, component)
+    provider, certified, rules = Provider(env), Certified(env), _permissions(env, component)
     yield from rules
     policy_mounts = [mount("policy", _POLICY_DIRECTORY)] if rules else []
     ping: Body = {"httpGet": {"path": "/ping", "port": 80}, "timeoutSeconds": 10}
@@ -69,7 +70,7 @@ def render(env: Environment, component: str, files: Files, needs: set[ResourceId
             **provider.environment,
         },
         ports={"http": 80},
-        mounts=[*files.mounts, *provider.mounts, *policy_mounts],
+        mounts=[*files.mounts, *provider.mounts, *certified.mounts, *policy_mounts],
         read_only=False,
         capabilities=CAPABILITIES,
         # The application loads with the first request, on a busy node in most of a minute.
@@ -90,7 +91,7 @@ def render(env: Environment, component: str, files: Files, needs: set[ResourceId
         [container],
         init=provider.init,
         user=ROOT_USER,
-        volumes=[*files.volumes, *provider.volumes, *map(_volume, rules)],
+        volumes=[*files.volumes, *provider.volumes, *certified.volumes, *map(_volume, rules)],
         config=[files.configuration, *provider.config, *(one.id for one in rules)],
     )
     yield workloads.deployment(

@@ -1,6 +1,5 @@
 """The identity provider as a target: its discovery document, and the login clients registered with it."""
 
-from vre_operator.targets.oidc.store import KubernetesStateStore, MemoryStateStore, StateKey, StateStore
 from vre_operator.targets.oidc.target import OidcTarget
 
-__all__ = ["KubernetesStateStore", "MemoryStateStore", "OidcTarget", "StateKey", "StateStore"]
+__all__ = ["OidcTarget"]

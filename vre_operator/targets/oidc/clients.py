@@ -26,7 +26,7 @@ from vre_operator.targets.oidc.model import (
 from vre_operator.targets.oidc.probe import Verdict, probe
 from vre_operator.targets.oidc.registrar import Registrar, Work
 from vre_operator.targets.oidc.state import Record
-from vre_operator.targets.oidc.store import StateKey, StateStore
+from vre_operator.targets.store import StateKey, StateStore
 
 _REGISTRARS: dict[Provider, Registrar] = {
     Provider.KEYCLOAK_ADMIN: KeycloakAdmin(),

@@ -8,7 +8,7 @@ from typing import Any
 from vre_operator.api.conditions import Reason
 from vre_operator.engine.errors import Invalid, Throttled, Unavailable
 from vre_operator.engine.target import Observation
-from vre_operator.targets.oidc.fresh import Fresh
+from vre_operator.targets.fresh import Fresh
 from vre_operator.targets.oidc.http import IssuerHttp
 
 _REFRESH = 600.0

@@ -20,8 +20,8 @@ from typing import Any
 
 from vre_operator.engine.refs import digest
 from vre_operator.engine.target import Observation
+from vre_operator.targets.fresh import Fresh
 from vre_operator.targets.oidc.discovery import Connect
-from vre_operator.targets.oidc.fresh import Fresh
 from vre_operator.targets.oidc.http import Answer
 from vre_operator.targets.oidc.keycloak_people import KeycloakPeople
 from vre_operator.targets.oidc.model import ClientSpec

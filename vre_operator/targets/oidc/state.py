@@ -7,7 +7,7 @@ from typing import Any
 
 from vre_operator.engine.errors import TargetError
 from vre_operator.targets.oidc.model import ClientState
-from vre_operator.targets.oidc.store import StateKey, StateStore
+from vre_operator.targets.store import StateKey, StateStore
 
 
 class Record:

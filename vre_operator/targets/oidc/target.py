@@ -14,7 +14,7 @@ from vre_operator.targets.oidc.clients import Clients
 from vre_operator.targets.oidc.discovery import Issuers
 from vre_operator.targets.oidc.http import IssuerHttp
 from vre_operator.targets.oidc.people import People
-from vre_operator.targets.oidc.store import StateStore
+from vre_operator.targets.store import StateStore
 
 ISSUER = "Issuer"
 CLIENT = "Client"

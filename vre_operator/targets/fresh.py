@@ -29,6 +29,10 @@ class Fresh:
         """Seconds until it has to be read again; 0 when it has to be now."""
         return max(self._due - self.clock(), 0.0)
 
+    def expire(self) -> None:
+        """Read again at the next look."""
+        self._due = 0.0
+
     async def observe(self, ask: Callable[[], Awaitable[dict[str, str]]]) -> Observation:
         """The outputs that `ask` told last. Raises what it raises while it never told any; later a failing
         reading shows in readiness."""

@@ -11,9 +11,9 @@ import pytest
 
 from vre_operator.engine.errors import Conflict, NotFound
 from vre_operator.engine.resources import Tenant
-from vre_operator.targets.oidc import KubernetesStateStore, MemoryStateStore, StateKey, StateStore
 from vre_operator.targets.oidc.model import ClientState, Owner
 from vre_operator.targets.oidc.state import Record
+from vre_operator.targets.store import KubernetesStateStore, MemoryStateStore, StateKey, StateStore
 
 TENANT = Tenant("ocean", "vre", "uid-1", "cluster-1")
 KEY = StateKey.of(TENANT, "hub")

@@ -1,4 +1,4 @@
-"""Where the memory of clients lives: one Secret each, in the operator's namespace.
+"""What the operator has to remember for a tenant and nobody else knows: one Secret each, in its own namespace.
 
 Not in the tenant's: deleting a namespace removes its Secrets before the finalizer has run, and a client whose
 registration token is gone can't be removed any more.
@@ -20,25 +20,25 @@ from vre_operator.engine.resources import Tenant
 ROLE_LABEL = f"{names.GROUP}/client-role"
 _KIND = "v1/Secret"
 _DATA_KEY = "state.json"
-_COMPONENT = "oidc-client-state"
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class StateKey:
-    """One client of one tenant. Without the uid: a tenant made again finds what its earlier life left."""
+    """One thing of one tenant. Without the uid: a tenant made again finds what its earlier life left."""
 
     namespace: str
     name: str
     role: str
+    kind: str = "oidc-client"
 
     @classmethod
-    def of(cls, tenant: Tenant, role: str) -> StateKey:
-        return cls(tenant.namespace, tenant.name, role)
+    def of(cls, tenant: Tenant, role: str, kind: str = "oidc-client") -> StateKey:
+        return cls(tenant.namespace, tenant.name, role, kind)
 
     @property
     def object_name(self) -> str:
         """The name of the Secret."""
-        return f"oidc-client-{digest([self.namespace, self.name, self.role])}"
+        return f"{self.kind}-{digest([self.namespace, self.name, self.role])}"
 
 
 class StateStore(Protocol):
@@ -111,7 +111,7 @@ class KubernetesStateStore:
                 "name": key.object_name,
                 "namespace": self._namespace,
                 "labels": {
-                    names.COMPONENT_LABEL: _COMPONENT,
+                    names.COMPONENT_LABEL: f"{key.kind}-state",
                     names.TENANT_NAMESPACE_LABEL: key.namespace,
                     names.TENANT_NAME_LABEL: key.name,
                     names.TENANT_UID_LABEL: data["owner"]["uid"],

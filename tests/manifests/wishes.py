@@ -1,0 +1,170 @@
+"""All other wishes that must be refused."""
+
+from __future__ import annotations
+
+from tests.manifests.base import ONE, TLS, Bad, bad, identity, image, notebooks
+
+BAD_WISHES: tuple[Bad, ...] = (
+    # the hostname
+    bad("no hostname", {"hostname": ...}, "hostname", "add it", "Required value"),
+    bad("hostname null", {"hostname": None}, "hostname", "add it", "Required value"),
+    bad("hostname with scheme", {"hostname": "https://vre.example.org"}, "hostname", "without scheme"),
+    bad("hostname with port", {"hostname": "vre.example.org:8443"}, "hostname", "without scheme, port"),
+    bad("hostname with path", {"hostname": "vre.example.org/hub"}, "hostname", "port, path"),
+    bad("hostname in upper case", {"hostname": "VRE.example.org"}, "hostname", "in lower case"),
+    bad("hostname of one label", {"hostname": "localhost"}, "hostname", "a full DNS name"),
+    bad("hostname wildcard", {"hostname": "*.example.org"}, "hostname", "wildcard"),
+    bad("hostname an address", {"hostname": "192.0.2.10"}, "hostname", "a full DNS name"),
+    bad("hostname with newline", {"hostname": "vre.example.org\n"}, "hostname", "a full DNS name"),
+    bad("hostname with dot at the end", {"hostname": "vre.example.org."}, "hostname", "a full DNS name"),
+    bad("hostname too long", {"hostname": f"{'a' * 60}." * 4 + "org"}, "hostname", "maxLength 200", "200"),
+    bad("hostname a list", {"hostname": ["vre.example.org"]}, "hostname", "kubectl explain", "string"),
+    # identity
+    bad("no identity", {"identity": ...}, "identity", "add it", "Required value"),
+    identity("no issuer", {"issuer": ...}, "issuer", "add it", "Required value"),
+    identity("issuer by http", {"issuer": "http://sso.example.org/realms/vre"}, "issuer", "give https://"),
+    identity("issuer with user", {"issuer": "https://a:b@sso.example.org/realms/vre"}, "issuer", "no user"),
+    identity("issuer with query", {"issuer": "https://sso.example.org/realms/vre?x=1"}, "issuer", "query"),
+    identity("issuer with fragment", {"issuer": "https://sso.example.org/realms/vre#x"}, "issuer", "fragment"),
+    identity(
+        "issuer with a port beyond all ports", {"issuer": "https://a.org:65536/realms/vre"}, "issuer", "port"
+    ),
+    identity("issuer an address", {"issuer": "https://10.0.0.1/realms/vre"}, "issuer", "IP address"),
+    identity("issuer an IPv6 address", {"issuer": "https://[fd00::1]/realms/vre"}, "issuer", "IP address"),
+    identity(
+        "issuer with spaces", {"issuer": "https://sso.example.org/realms/my vre"}, "issuer", "give https://"
+    ),
+    identity("issuer no realm", {"issuer": "https://sso.example.org/auth"}, "issuer", "/realms/REALM"),
+    identity(
+        "issuer realm with slash", {"issuer": "https://sso.example.org/realms/vre/"}, "issuer", "trailing slash"
+    ),
+    identity("unknown provider", {"provider": "keycloak"}, "provider", "keycloak-admin", "keycloak-admin"),
+    identity("no credential", {"credentialsSecret": ...}, "credentialsSecret", "client_id and client_secret"),
+    identity(
+        "manual without client", {"provider": ..., "credentialsSecret": ...}, "credentialsSecret", "name the"
+    ),
+    identity("secret as a string", {"credentialsSecret": "x"}, "credentialsSecret", "explain", "object"),
+    identity(
+        "secret without name",
+        {"credentialsSecret": {"name": ...}},
+        "credentialsSecret.name",
+        "add it",
+        "Required",
+    ),
+    identity(
+        "secret of another namespace",
+        {"credentialsSecret": {"namespace": "kube-system"}},
+        "credentialsSecret.namespace",
+        "the fields here are name",
+        "unknown field",
+    ),
+    identity(
+        "bad secret name", {"credentialsSecret": {"name": "Reg_1"}}, "credentialsSecret.name", "lower-case"
+    ),
+    identity("nobody let in", {"allowedGroups": ...}, "allowedGroups", "set allowAll to true"),
+    identity("nobody let in, in words", {"allowedGroups": []}, "allowedGroups", "list at least one group"),
+    identity("groups and everybody", {"allowAll": True}, "allowedGroups", "remove allowedGroups"),
+    identity("groups as a string", {"allowedGroups": "researchers"}, "allowedGroups", "explain", "array"),
+    identity(
+        "group twice", {"allowedGroups": ["a", "a"]}, "allowedGroups[1]", "different value", "Duplicate value"
+    ),
+    identity("group empty", {"allowedGroups": [""]}, "allowedGroups[0]", "minLength 1", "at least 1"),
+    identity("truth as a string", {"allowAll": "no"}, "allowAll", "without quotes", "boolean"),
+    identity("scopes without openid", {"scopes": ["profile"]}, "scopes", "add openid"),
+    identity(
+        "scopes in one string", {"scopes": ["openid profile", "openid"]}, "scopes[0]", "an item of its own"
+    ),
+    identity("claim with spaces", {"usernameClaim": "user name"}, "usernameClaim", "eduperson_id"),
+    # notebooks
+    notebooks(
+        "image without image", {"images": [{"name": "a"}]}, "images[0].image", "add it", "Required value"
+    ),
+    notebooks("image with spaces", image(image="a b"), "images[0].image", "REGISTRY/REPOSITORY:TAG"),
+    notebooks("image by URL", image(image="https://quay.io/a"), "images[0].image", "REGISTRY/REPOSITORY:TAG"),
+    notebooks("image name in upper case", image(name="Base"), "images[0].name", "lower-case"),
+    notebooks("images of one name", {"images": [ONE, ONE]}, "images[1]", "different name", "Duplicate value"),
+    notebooks("images as a string", {"images": "base"}, "images", "kubectl explain", "array"),
+    notebooks("pod template", {"podTemplate": {}}, "podTemplate", "remove it", "unknown field"),
+    notebooks("no sessions", {"maxSessions": 0}, "maxSessions", "minimum 1", "greater than or equal to 1"),
+    notebooks("sessions as a string", {"maxSessions": "50"}, "maxSessions", "without quotes", "integer"),
+    notebooks("sessions in halves", {"maxSessions": 1.5}, "maxSessions", "explain", "integer"),
+    notebooks("culled at once", {"culling": {"idleSeconds": 5}}, "culling.idleSeconds", "minimum 120", "120"),
+    notebooks(
+        "more CPU promised than there is",
+        {"resources": {"cpuGuarantee": 4}},
+        "resources.cpuGuarantee",
+        "raise cpuLimit",
+    ),
+    notebooks(
+        "more memory promised than there is",
+        {"resources": {"memoryGuarantee": "4Gi"}},
+        "resources.memoryGuarantee",
+        "raise memoryLimit",
+    ),
+    notebooks(
+        "the same in other units",
+        {"resources": {"memoryGuarantee": "2.2G", "memoryLimit": "2048Mi"}},
+        "resources.memoryGuarantee",
+        "lower memoryGuarantee",
+    ),
+    notebooks(
+        "memory in no unit there is",
+        {"resources": {"memoryLimit": "2GB"}},
+        "resources.memoryLimit",
+        "512Mi or 10Gi",
+    ),
+    notebooks(
+        "memory in bytes",
+        {"resources": {"memoryLimit": "8", "memoryGuarantee": "1"}},
+        "resources.memoryLimit",
+        "mind the unit",
+    ),
+    notebooks(
+        "memory as a number", {"resources": {"memoryLimit": 2}}, "resources.memoryLimit", "in quotes", "string"
+    ),
+    bad("home of nothing", {"storage": {"homes": {"size": "0Gi"}}}, "storage.homes.size", "64Mi or more"),
+    bad("home of minus", {"storage": {"homes": {"size": "-1Gi"}}}, "storage.homes.size", "with a unit"),
+    bad(
+        "small database",
+        {"database": {"embedded": {"size": "10Mi"}}},
+        "database.embedded.size",
+        "256Mi or more",
+    ),
+    bad(
+        "external without secret",
+        {"database": {"external": {}}},
+        "database.external.secret",
+        "add it",
+        "Required",
+    ),
+    bad("two certificates", {"exposure": {"tls": TLS}}, "exposure.tls.certManager", "not both"),
+    bad(
+        "unknown issuer kind",
+        {"exposure": {"tls": {"certManager": {"issuer": "a", "kind": "issuer"}}}},
+        "exposure.tls.certManager.kind",
+        "ClusterIssuer",
+        "ClusterIssuer",
+    ),
+    # the rest
+    bad("unknown field", {"colour": "blue"}, "colour", "the fields here are hostname", "unknown field"),
+    bad(
+        "slip of the pen",
+        {"datalake": {"enabled": True}},
+        "datalake",
+        "did you mean dataLake?",
+        "unknown field",
+    ),
+    bad("snake case", {"data_lake": {"enabled": True}}, "data_lake", "did you mean dataLake?", "unknown field"),
+    bad("unknown policy", {"deletionPolicy": "Keep"}, "deletionPolicy", "Retain", "Retain"),
+    Bad("no spec", {"spec": ...}, "spec", "add it", "Required value"),
+    Bad("spec a list", {"spec": []}, "spec", "kubectl explain", "object"),
+    Bad("long name", {"metadata": {"name": "a" * 41}}, "metadata.name", "at most 40"),
+    Bad("name with dots", {"metadata": {"name": "a.b"}}, "metadata.name", "inner hyphens"),
+)
+
+# Only here: the API server sees no namespace in its rules, and asks another group for another version.
+BAD_OFFLINE: tuple[Bad, ...] = (
+    Bad("long namespace", {"metadata": {"namespace": "a" * 51}}, "metadata.namespace", "a shorter name"),
+    Bad("other version", {"apiVersion": "vre.science/v1"}, "apiVersion", "vre.science/v1alpha1"),
+    Bad("other kind", {"kind": "VREEnviroment"}, "kind", "VREEnvironment"),
+)
