@@ -173,10 +173,16 @@ def as_the_chart_has_it(site: Site) -> Json:
 
 @contextmanager
 def operating(
-    cluster: Cluster, registry: Registry, folder: Path, environment: Mapping[str, str] | None = None
+    cluster: Cluster,
+    registry: Registry,
+    folder: Path,
+    environment: Mapping[str, str] | None = None,
+    *,
+    ca: str = "",
 ) -> Iterator[Site]:
-    """An operator that runs until the block ends; its files are written into `folder`."""
-    settings = {"caBundle": registry.ca, "issuerCidrs": ["127.0.0.0/8", "::1/128"], "resyncSeconds": 10}
+    """An operator that runs until the block ends; its files are written into `folder`. ca: PEM, whom to
+    trust besides the provider's authority."""
+    settings = {"caBundle": registry.ca + ca, "issuerCidrs": ["127.0.0.0/8", "::1/128"], "resyncSeconds": 10}
     (folder / "site.yaml").write_text(yaml.safe_dump(settings))
     site = Site(cluster, Operator(cluster, folder, environment or {}), registry)
     site.kubectl("apply", "--server-side", "-f", str(ROOT / "crds"))

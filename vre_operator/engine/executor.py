@@ -19,7 +19,7 @@ from typing import Any
 
 from vre_operator import telemetry
 from vre_operator.api.conditions import Reason
-from vre_operator.engine.errors import Conflict, TargetError
+from vre_operator.engine.errors import Conflict, TargetError, Unavailable
 from vre_operator.engine.inventory import Entry, prune_order
 from vre_operator.engine.plan import Plan
 from vre_operator.engine.refs import Ref, digest, encode, resolve
@@ -151,7 +151,14 @@ class Walk:
         self._visit(self._done(outcome), group)
 
     async def _ask(self, desired: Desired, unmet: Outcome | None, promise: Awaitable[Observation]) -> Outcome:
-        step = self._act(desired, unmet, await promise)
+        try:
+            seen = await promise
+        except Unavailable:
+            if unmet is None:
+                raise
+            # It cannot answer yet, or while what it stands on is away.
+            return self._blocked(desired.resource, unmet)
+        step = self._act(desired, unmet, seen)
         return step if isinstance(step, Outcome) else await step()
 
     def _act(self, desired: Desired, unmet: Outcome | None, seen: Observation) -> Outcome | _Step:

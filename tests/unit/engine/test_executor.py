@@ -10,8 +10,8 @@ from vre_operator.engine.executor import Outcome, Result, Walk, prune
 from vre_operator.engine.inventory import Inventory
 from vre_operator.engine.plan import make_plan
 from vre_operator.engine.refs import ContentDigest, Ref
-from vre_operator.engine.resources import Policy, Resource, ResourceId
-from vre_operator.engine.target import Observation, Presence, Promise, Readiness, State
+from vre_operator.engine.resources import Policy, Resource, ResourceId, Tenant
+from vre_operator.engine.target import Desired, Observation, Presence, Promise, Readiness, State
 
 WAITING = Readiness(State.PROGRESSING, "Progressing", "0 of 1 replicas")
 
@@ -113,6 +113,36 @@ async def test_an_error_of_a_target_is_an_outcome_and_the_rest_goes_on() -> None
     assert outcomes["a"].message == "no answer. Look at the network."
     assert outcomes["a"].recheck_after == 7
     assert outcomes["b"].ready
+
+
+async def test_who_does_not_answer_while_what_it_needs_is_not_ready_waits() -> None:
+    def away(verb: str, resource: ResourceId) -> None:
+        if resource.name == "rse":
+            raise Unavailable("no connection to rucio")
+
+    plan = [res("server"), res("rse", "server")]
+    world = World(readiness={rid("server"): WAITING}, fault=away)
+    outcomes = await walk(world, *plan)
+    assert outcomes["rse"].result is Result.BLOCKED
+    assert outcomes["rse"].blocked_by == rid("server")
+    world.readiness.clear()
+    outcomes = await walk(world, *plan)
+    assert outcomes["rse"].result is Result.FAILED
+    assert outcomes["rse"].message == "no connection to rucio"
+
+
+async def test_what_could_not_be_changed_and_goes_on_was_not_changed() -> None:
+    good = Readiness(State.READY, "RenewalFailed", "good until tomorrow")
+
+    class Stubborn(World):
+        async def apply(self, tenant: Tenant, desired: Desired) -> Observation:
+            return Observation(Presence.DRIFTED, good, expires=7.0)
+
+    outcomes = await walk(Stubborn(), res("proxy"))
+    assert outcomes["proxy"].ready
+    assert outcomes["proxy"].change == ""
+    assert outcomes["proxy"].reason == "RenewalFailed"
+    assert outcomes["proxy"].expires == 7.0
 
 
 async def test_a_bug_is_not_swallowed() -> None:
