@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import ssl
+import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -29,6 +30,7 @@ _PEM = serialization.Encoding.PEM
 @dataclass
 class Fts:
     """held: the proxies that were delegated, by subject. asked: method and path of each request.
+    jobs: of whom, and what.
 
     faults: what the next requests to a path meet: a status, or "lost" when it is done and nothing is answered.
     """
@@ -36,6 +38,7 @@ class Fts:
     port: int = 0
     held: dict[str, list[x509.Certificate]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    jobs: list[tuple[str, Any]] = field(default_factory=list)
     faults: dict[str, list[int | str]] = field(default_factory=dict)
     attributes: bytes = b""
     refuses: str = ""
@@ -63,6 +66,7 @@ class Fts:
                 web.get("/delegation/{id}/request", self._request),
                 web.put("/delegation/{id}/credential", self._credential),
                 web.get("/generate-ac", self._voms),
+                web.post("/jobs", self._submit),
             ]
         )
         runner = web.AppRunner(application, access_log=None)
@@ -147,6 +151,10 @@ class Fts:
         signer.verify(proxy.signature, proxy.tbs_certificate_bytes, padding.PKCS1v15(), hashes.SHA256())
         self.held[subject] = chain
         return web.Response(status=201)
+
+    async def _submit(self, request: web.Request) -> web.Response:
+        self.jobs.append((self._subject(request), await request.json()))
+        return web.json_response({"job_id": str(uuid.uuid4())})
 
     async def _voms(self, request: web.Request) -> web.Response:
         self._subject(request)

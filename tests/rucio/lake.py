@@ -9,10 +9,11 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from dev.oidc.tls import write_certificates
 from dev.ports import free_port
@@ -20,6 +21,7 @@ from tests import software
 from tests.postgres.server import Server, running
 from tests.unit.components.scenarios import QUICKSTART, environment
 from vre_operator.components import rucio
+from vre_operator.components.rucio import fts
 from vre_operator.components.rucio import server as server_files
 from vre_operator.components.rucio.config import DIRECTORY
 
@@ -51,13 +53,15 @@ class Lake:
         return os.environ | {"RUCIO_CONFIG": str(self.files / "rucio.cfg")}
 
 
-def new_lake(server: Server, directory: Path, name: str) -> Lake:
-    """An empty database of an oddly named role, and the files that lead there."""
+def new_lake(server: Server, directory: Path, name: str, wish: Mapping[str, Any] = QUICKSTART) -> Lake:
+    """An empty database of an oddly named role, and the files that lead there.
+
+    Its x509 proxy, where `wish` has one, is proxy.pem in `directory`."""
     role = f"rucio {name} 5%"
     literal = ODD.replace("'", "''")
     server.sql(f"""CREATE ROLE "{role}" LOGIN PASSWORD '{literal}'""")
     server.sql(f'CREATE DATABASE {name} OWNER "{role}"')
-    by_name = {resource.id.name: resource for resource in rucio.render(environment(QUICKSTART))}
+    by_name = {resource.id.name: resource for resource in rucio.render(environment(dict(wish)))}
     credentials = {
         "host": "127.0.0.1",
         "port": str(server.port),
@@ -66,9 +70,12 @@ def new_lake(server: Server, directory: Path, name: str) -> Lake:
         "password": ODD,
     }
     values = {f"database-rucio/{key}": value for key, value in credentials.items()}
+    moved = {DIRECTORY: str(directory / name), fts.PROXY_FILE: str(directory / "proxy.pem")}
     config = software.content(by_name["rucio-config"], values | {"rucio-root/password": ROOT_PASSWORD})
     files = directory / name
-    software.write(files, {key: text.replace(DIRECTORY, str(files)) for key, text in config.items()})
+    for old, new in moved.items():
+        config = {key: text.replace(old, new) for key, text in config.items()}
+    software.write(files, config)
     scripts = software.write(directory / "scripts", software.content(by_name["rucio-scripts"], {}))
     package = directory / "policy" / server_files.PERMISSIONS_ENVIRONMENT["RUCIO_POLICY_PACKAGE"]
     software.write(package, software.content(by_name[server_files.PERMISSIONS], {}))
@@ -99,7 +106,7 @@ class AtWork:
 
 
 @contextmanager
-def at_work(name: str, *, tls: bool = False) -> Iterator[AtWork]:
+def at_work(name: str, *, tls: bool = False, wish: Mapping[str, Any] = QUICKSTART) -> Iterator[AtWork]:
     """A PostgreSQL, a lake of that name with its schema, and its server.
 
     tls: with the directory's tls.crt, whose authority is in its ca.crt."""
@@ -112,7 +119,7 @@ def at_work(name: str, *, tls: bool = False) -> Iterator[AtWork]:
         if tls:
             (directory / "ca.crt").write_text(write_certificates(directory))
         with running(home) as database:
-            lake = new_lake(database, directory, name)
+            lake = new_lake(database, directory, name, wish)
             assert lake.make_schema().returncode == 0
             with serving(lake, directory if tls else None) as url:
                 yield AtWork(lake, database, url)

@@ -127,6 +127,11 @@ def proxy_service(env: Environment) -> ResourceId:
     return kube("v1/Service", env.namespace, "proxy-public")
 
 
+def rucio_server(env: Environment) -> ResourceId:
+    """The Deployment of Rucio's REST API."""
+    return kube("apps/v1/Deployment", env.namespace, RUCIO)
+
+
 def rucio_service(env: Environment) -> ResourceId:
     """Service, port 80: Rucio's REST API."""
     return kube("v1/Service", env.namespace, RUCIO)

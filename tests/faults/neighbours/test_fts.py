@@ -18,7 +18,8 @@ from tests.faults.neighbours.conftest import AGAIN
 from tests.faults.neighbours.person import Person, fresh, until
 from tests.fts.authority import Authority
 from tests.fts.server import Fts
-from tests.site import Site, operating
+from tests.site import SYSTEM, Site, operating
+from vre_operator.api import names
 
 SECRET = "v1/Secret"
 Json = dict[str, Any]
@@ -119,10 +120,23 @@ async def test_from_no_certificate_to_one_that_ends(
         conditions = await person.conditions(tenant)
         assert conditions["Ready"][0] == "Ready"
 
+        # One that will not do: what was made of the former stays in use.
+        before = await proxy(person, tenant)
+        wrong = (brief[0], authority.robot("Other")[1])
+        await person.edit(SECRET, tenant, "robot", lambda obj: obj.update(data=encoded(wrong)))
+        said = await person.settled(tenant, "CertificateInvalid", "TransfersReady")
+        assert "stays, until" in said
+        assert await proxy(person, tenant) == before
+        vre = await person.vre(tenant)
+        assert vre is not None
+        assert len(vre["status"]["credentials"]) == 1
+
     for text in (str(await person.vre(tenant)), str(site.operator.log), str(await _events(person, tenant))):
         assert "PRIVATE KEY" not in text
         assert "BEGIN CERTIFICATE" not in text
     await person.remove(tenant)
+    kept = await person.kube.list(SECRET, SYSTEM, selector=f"{names.TENANT_NAMESPACE_LABEL}={tenant}")
+    assert kept == []
 
 
 async def _held(fts: Fts) -> int:

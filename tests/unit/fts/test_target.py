@@ -164,6 +164,21 @@ async def test_another_certificate_makes_another_proxy(life: Life) -> None:
     assert first.outputs != second.outputs
 
 
+async def test_another_certificate_that_will_not_do_leaves_the_former_proxy(life: Life) -> None:
+    first, _ = await life.proxy()
+    good = life.robot
+    life.robot = (good[0], "hello")
+    found, changed = await life.proxy()
+    assert found.outputs == first.outputs
+    assert found.readiness.reason == "CertificateInvalid"
+    assert not found.readiness.ready
+    assert "stays, until" in found.readiness.message
+    assert end_of(found) == end_of(first)
+    life.robot = good
+    found, changed = await life.proxy()
+    assert (found.outputs, found.readiness.ready, changed) == (first.outputs, True, False)
+
+
 async def test_attributes_bound_its_life(life: Life) -> None:
     ends = datetime.fromtimestamp(life.now, UTC) + timedelta(hours=24)
     stamp = f"{ends:%Y%m%d%H%M%S}Z".encode()
@@ -277,10 +292,16 @@ async def test_by_token_an_answer_is_enough(life: Life) -> None:
 
 async def test_while_suspended_nobody_is_asked(life: Life) -> None:
     life.asleep = True
-    assert (await life.proxy())[0].presence is Presence.SYNCED
-    assert (await life.server(""))[0].readiness.ready
+    made, _ = await life.proxy()
+    life.now += 100 * HOUR
+    found, changed = await life.proxy()
+    assert (found.readiness.ready, changed) == (True, False), "it ended, and nobody minds"
+    assert (await life.server())[0].readiness.ready
     assert life.asked() == []
-    assert life.store.texts == {}
+    life.asleep = False
+    again, changed = await life.proxy()
+    assert changed
+    assert end_of(again) > end_of(made)
 
 
 async def test_deleted_it_is_forgotten(life: Life) -> None:

@@ -73,15 +73,14 @@ def render(env: Environment) -> Iterable[Resource]:
     yield from transfers.render(env, TRANSFERS)
     yield from fts.render(env, TRANSFERS)
     yield workloads.service(env, COMPONENT, ids.RUCIO, {"http": (80, 80)})
-    served = list(server.render(env, COMPONENT, files, needs | {schema.id}))
-    yield from served
+    yield from server.render(env, COMPONENT, files, needs | {schema.id})
     yield from daemons.render(env, COMPONENT, files, needs | {schema.id})
     yield from care.render(env, COMPONENT, files, needs | {schema.id})
-    yield from declared.render(env, COMPONENT, _entry(env, root.id, served[-1].id))
+    yield from declared.render(env, COMPONENT, _entry(env, root.id))
 
 
-def _entry(env: Environment, root: ResourceId, server: ResourceId) -> Resource:
-    """Where the operator finds it. server: the Deployment that has to answer first."""
+def _entry(env: Environment, root: ResourceId) -> Resource:
+    """Where the operator finds it."""
     return Resource(
         id=rucio("Server", "server"),
         component=COMPONENT,
@@ -92,7 +91,7 @@ def _entry(env: Environment, root: ResourceId, server: ResourceId) -> Resource:
             "password": Ref(root, "password"),
             "asleep": env.spec.suspend,
         },
-        needs=frozenset({server, ids.rucio_service(env)}),
+        needs=frozenset({ids.rucio_server(env), ids.rucio_service(env)}),
         policy=Policy.EXTERNAL,
         origin="spec.dataLake",
     )

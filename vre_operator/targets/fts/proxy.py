@@ -89,26 +89,27 @@ class Proxies:
         memory = await self._recall(tenant)
         held = memory.held
         if held is None:
-            return Observation(Presence.SYNCED if body["asleep"] else Presence.ABSENT)
-        now = self._clock()
+            return Observation(Presence.ABSENT)
         if held.basis != _basis(body):
             return Observation(Presence.DRIFTED, detail="another certificate or other attributes")
-        if now >= max(held.due, memory.again) and not body["asleep"]:
-            return self._told(memory, held, Presence.DRIFTED)
-        return self._told(memory, held, Presence.SYNCED)
+        if body["asleep"]:
+            return Observation(Presence.SYNCED, outputs={"proxy": held.proxy}, expires=held.expires)
+        due = self._clock() >= max(held.due, memory.again)
+        return self._told(memory, held, Presence.DRIFTED if due else Presence.SYNCED)
 
     async def apply(self, tenant: Tenant, body: Mapping[str, Any]) -> Observation:
-        """Make one. While the former one is good, a failure is told and no more."""
+        """Make one. A failure is told, and the former one goes on."""
         memory = await self._recall(tenant)
         try:
             made = await self._make(body)
         except TargetError as error:
-            held = memory.held
-            if held is None or held.basis != _basis(body):
+            if memory.held is None:
                 raise
+            if memory.held.basis != _basis(body):
+                return _unwilling(memory.held, error)
             memory.failure = error.text
             memory.again = self._clock() + max(_RETRY, error.retry_after or 0.0)
-            return self._told(memory, held, Presence.DRIFTED)
+            return self._told(memory, memory.held, Presence.DRIFTED)
         await self._keep(tenant, memory, made)
         return self._told(memory, made, Presence.SYNCED)
 
@@ -185,6 +186,20 @@ class Proxies:
             self._memories.pop(_key(tenant), None)
             raise NotReady("The proxy was made by another process just now") from None
         memory.held, memory.again, memory.failure = made, 0.0, ""
+
+
+def _unwilling(held: _Held, error: TargetError) -> Observation:
+    """Another certificate will not do: the proxy of the former one stays."""
+    state = State.FAILED if error.terminal else State.PROGRESSING
+    message = f"{error.text.rstrip('.')}. The proxy of {held.subject} stays, until {_iso(held.expires)}"
+    readiness = Readiness(state, error.reason, message)
+    return Observation(
+        Presence.DRIFTED,
+        readiness,
+        {"proxy": held.proxy},
+        recheck_after=error.retry_after,
+        expires=held.expires,
+    )
 
 
 def _key(tenant: Tenant) -> StateKey:
