@@ -32,7 +32,7 @@ READ = {
     "manual-client": ("identity",),
     "manual-lake": ("identity",),
     "foreign-fts": ("identity",),
-    "x509": ("identity",),
+    "x509": (),
     "attached": ("tenancy", "database", "identity"),
     "keycloak-dcr": ("identity",),
     "open-registration": ("identity",),
