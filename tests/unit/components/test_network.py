@@ -179,6 +179,16 @@ def test_a_database_elsewhere_is_reached_by_those_who_need_it_alone() -> None:
         assert not net.possible(other, OFFICE, 5432)
 
 
+def test_an_fts_elsewhere_is_reached_by_those_who_need_it_alone() -> None:
+    env = scenario("foreign-fts")
+    net = network(env)
+    for consumer in (RUCIO, service("rucio-transfers", env)):
+        assert net.allowed(consumer, OFFICE, 8446)
+    for other in (PROXY, SESSION, STRAY, service("rucio-rules", env)):
+        assert not net.possible(other, OFFICE, 8446)
+    assert not network(QUICKSTART).possible(RUCIO, OFFICE, 8446)
+
+
 def test_the_policies_of_a_pod_stand_before_it_starts() -> None:
     """A hub that cannot reach a running notebook at its start ends it."""
     resources = {resource.id: resource for resource in registry.render(FULL)}
