@@ -220,9 +220,15 @@ def _made_anew(step: Step) -> set[str]:
 
 
 def _of_another_client(step: Step) -> set[str]:
-    """Without notebooks there is no login client; with them again, a new one."""
-    there = {"client", f"Secret/{TENANT}/hub-login", f"Deployment/{TENANT}/hub"}
-    return there if str(step.leaf) == "notebooks.enabled" else set()
+    """Without notebooks there is no login client, and without a hostname none of Rucio's; with them again, a
+    new one, and those who read its secret roll."""
+    hub = {f"Secret/{TENANT}/hub-login", f"Deployment/{TENANT}/hub"}
+    lake = {f"Secret/{TENANT}/rucio-identity"} | {
+        f"Deployment/{TENANT}/{name}" for name in ("rucio", "rucio-deletion")
+    }
+    by_leaf = {"notebooks.enabled": hub, "dataLake.enabled": lake, "dataLake.hostname": lake}
+    there = by_leaf.get(str(step.leaf))
+    return {"client"} | there if there else set()
 
 
 def spec_of(site: Site) -> Json:
