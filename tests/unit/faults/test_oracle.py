@@ -34,6 +34,13 @@ def test_nothing_is_said_of_a_run_like_the_reference() -> None:
     assert _said() == []
 
 
+def test_a_library_that_asks_again_says_nothing_against_the_operator() -> None:
+    slow = "Request attempt #1/9 failed; will retry: GET https://localhost:1/api -> ConnectionTimeoutError('x')"
+    assert _said(log=[{"level": "error", "message": slow}]) == []
+    given_up = slow.replace("#1/9 failed; will retry", "#9/9 failed; escalating")
+    assert [rule for rule, _ in _said(log=[{"level": "error", "message": given_up}])] == ["7"]
+
+
 @pytest.mark.parametrize(
     ("rule", "word", "changes"),
     [
