@@ -125,7 +125,7 @@ def test_status_is_kept_whole(api: Any, existing: Any) -> None:
     stored = api.replace_namespaced_custom_object_status(
         *ADDRESS, "default", names.PLURAL, "good", obj | {"status": status}, field_validation="Strict"
     )
-    assert stored["status"] == status | {"registration": [], "inventory": []}
+    assert stored["status"] == status | {"registration": [], "credentials": [], "inventory": []}
 
 
 def _create(api: Any, document: Mapping[str, Any], **options: str) -> dict[str, Any]:

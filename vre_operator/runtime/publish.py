@@ -179,14 +179,11 @@ class Report:
 
     def note_credentials(self, outcomes: Iterable[Outcome]) -> None:
         """What ends by itself, and when."""
-        told = [
+        self._draft["credentials"] = [
             {"name": outcome.resource.id.short, "expires": utc(outcome.expires)}
             for outcome in outcomes
             if outcome.expires is not None
         ]
-        self._draft.pop("credentials", None)
-        if told:
-            self._draft["credentials"] = told
 
     def note_pruned(self, gone: Iterable[ResourceId]) -> None:
         self._pruned = list(gone)
