@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 
 import pytest
 from aiohttp import ClientSession
@@ -65,7 +66,9 @@ async def test_metrics_tell_tenants_by_condition_and_name_none(operator: Operato
     for number in range(3):
         ready = {"type": "Ready", "status": "True" if number else "False", "reason": "x", "message": "secret"}
         metadata = {"namespace": f"tenant-{number}", "name": "vre", "uid": str(number), "resourceVersion": "1"}
-        operator.tenants.put({"metadata": metadata, "spec": {}, "status": {"conditions": [ready]}})
+        credential = {"name": "Proxy x509", "expires": f"2026-12-0{number + 1}T00:00:00Z"}
+        status = {"conditions": [ready], "credentials": [credential]}
+        operator.tenants.put({"metadata": metadata, "spec": {}, "status": status})
     url = f"http://127.0.0.1:{operator.settings.metrics_port}/metrics"
     async with ClientSession() as session, session.get(url) as answer:
         text = await answer.text()
@@ -77,6 +80,8 @@ async def test_metrics_tell_tenants_by_condition_and_name_none(operator: Operato
     assert samples["vre_tenants",] == 3
     assert samples["vre_tenant_conditions", "True", "Ready"] == 2
     assert samples["vre_tenant_conditions", "False", "Ready"] == 1
+    first = datetime(2026, 12, 1, tzinfo=UTC).timestamp()
+    assert samples["vre_credentials_expire_timestamp_seconds", "Proxy x509"] == first
     assert samples["vre_queue_depth",] == 0
     assert "tenant-" not in text
 
