@@ -11,6 +11,7 @@ from xdist.workermanage import WorkerController
 _ALONE = tuple(f"faults/test_{name}" for name in ("crashes", "provider", "stale", "renders", "model"))
 
 _LONGEST = "e2e"
+_SHORTEST = ("tests/faults/test_renders", "tests/faults/test_model")
 
 
 class ByCluster(LoadScopeScheduling):  # type: ignore[misc]
@@ -27,14 +28,14 @@ class ByCluster(LoadScopeScheduling):  # type: ignore[misc]
         return nodeid if module in _ALONE else module
 
     def _assign_work_unit(self, node: WorkerController) -> None:
-        """Who has nothing gets what takes longest; who has something, and keeps what is behind it waiting, the
-        shortest."""
-        if not self._pending_of(self.assigned_work.get(node, {})):
-            # xdist knows the number of tests, and these are few.
-            if _LONGEST in self.workqueue:
-                self.workqueue.move_to_end(_LONGEST, last=False)
-        else:
+        """Who has something long, and keeps what is behind it waiting, gets the shortest; others the longest."""
+        begun = self.assigned_work.get(node, {}).items()
+        waiting = [unit for unit, tests in begun if not all(tests.values())]
+        if any(not unit.startswith(_SHORTEST) for unit in waiting):
             self.workqueue.move_to_end(next(reversed(self.workqueue)), last=False)
+        elif _LONGEST in self.workqueue:
+            # xdist knows the number of tests, and these are few.
+            self.workqueue.move_to_end(_LONGEST, last=False)
         super()._assign_work_unit(node)
 
 
