@@ -1,5 +1,6 @@
 """What the development tools need from the operating system, in one table."""
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -65,6 +66,7 @@ NODE = (
 
 SEARCH_PATH = os.pathsep.join((os.environ.get("PATH", ""), "/usr/local/sbin", "/usr/sbin", "/sbin"))
 _POLICY = Path("/usr/sbin/policy-rc.d")
+_LOCK = Path("/run/lock/vre-operator-packages")
 
 
 def find(tool: str) -> str | None:
@@ -86,6 +88,14 @@ def ensure(*tools: str) -> None:
         listing = "\n".join(f"  {tool.path}: {tool.why}" for tool in missing)
         command = "apt-get install --no-install-recommends " + " ".join(packages)
         raise MissingError(f"missing programs:\n{listing}\nInstall them as root (Debian, Ubuntu): {command}")
+    with _alone():
+        _install([tool for tool in missing if not find(tool.path)])
+
+
+def _install(missing: list[Tool]) -> None:
+    packages = sorted({tool.package for tool in missing})
+    if not packages:
+        return
     with step(f"installing {', '.join(packages)}"), _no_service_starts(packages):
         install = ["apt-get", "install", "-y", "-q", "--no-install-recommends", *packages]
         if _apt(install).returncode != 0:
@@ -96,6 +106,14 @@ def ensure(*tools: str) -> None:
     still = [tool.path for tool in missing if not find(tool.path)]
     if still:
         raise MissingError(f"not found although their packages are installed: {', '.join(still)}")
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Two of apt-get at once end one of them."""
+    with _LOCK.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def require_root(what: str) -> None:

@@ -28,7 +28,8 @@ class ByCluster(LoadScopeScheduling):  # type: ignore[misc]
         return nodeid if module in _ALONE else module
 
     def _assign_work_unit(self, node: WorkerController) -> None:
-        """Who has something long, and keeps what is behind it waiting, gets the shortest; others the longest."""
+        """Who has something long, which keeps what is behind it waiting, gets the shortest;
+        others the longest."""
         begun = self.assigned_work.get(node, {}).items()
         waiting = [unit for unit, tests in begun if not all(tests.values())]
         if any(not unit.startswith(_SHORTEST) for unit in waiting):
