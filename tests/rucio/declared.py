@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any
 
 from tests.rucio.lake import ROOT_PASSWORD
@@ -32,7 +33,7 @@ class Killed(BaseException):
 class Wire:
     """What went to Rucio. at: the number of the change that `how` hits: "before" it, or "after" its effect.
 
-    timeout: seconds until an exchange is given up.
+    timeout: seconds until an exchange is given up, when that is sooner.
     """
 
     reads: int = 0
@@ -40,15 +41,15 @@ class Wire:
     at: int = 0
     how: str = ""
     death: type[BaseException] = Killed
-    timeout: float = SLOW
+    timeout: float = inf
 
-    def make(self, login: Login, *, clock: Callable[[], float]) -> RucioHttp:
-        return _Http(self, login, clock=clock)
+    def make(self, login: Login, *, clock: Callable[[], float], timeout: float = SLOW) -> RucioHttp:
+        return _Http(self, login, clock=clock, timeout=min(timeout, self.timeout))
 
 
 class _Http(RucioHttp):
-    def __init__(self, wire: Wire, login: Login, *, clock: Callable[[], float]) -> None:
-        super().__init__(login, clock=clock, timeout=wire.timeout)
+    def __init__(self, wire: Wire, login: Login, *, clock: Callable[[], float], timeout: float) -> None:
+        super().__init__(login, clock=clock, timeout=timeout)
         self._wire = wire
 
     async def send(self, method: str, url: str, **arguments: Any) -> Answer:
@@ -107,7 +108,7 @@ class Keeper:
     """An operator's process, as far as a lake goes. `clock` can be set forward.
 
     url: of the tenant's own Rucio. ca: who signed its certificate. site: its settings. password: what the
-    Secret with the login holds.
+    Secret with the login holds. patience: with a reading of the distances, so that no pass ends before it.
     """
 
     def __init__(
@@ -118,10 +119,13 @@ class Keeper:
         ca: str = "",
         site: Mapping[str, Any] | None = None,
         password: str = ROOT_PASSWORD,
+        patience: float = 100.0,
     ) -> None:
         self.wire = wire or Wire()
         self.ahead = 0.0
-        self.target = RucioTarget(clock=lambda: time.monotonic() + self.ahead, http=self.wire.make)
+        self.target = RucioTarget(
+            clock=lambda: time.monotonic() + self.ahead, http=self.wire.make, patience=patience
+        )
         self.provider = Provider()
         self._url = url
         self._ca = ca

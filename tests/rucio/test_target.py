@@ -139,6 +139,14 @@ async def test_links_and_their_end(keeper: Keeper) -> None:
     assert outcomes["Rse LINK-A"].ready
 
 
+async def test_rses_are_told_without_their_distances_which_take_long(keeper: Keeper) -> None:
+    await keeper.keep({"rses": [storage("BARE-A"), storage("BARE-B")]})
+    hand = keeper.person()
+    whole, short = await hand.get("export"), await hand.get("export", query={"distance": "False"})
+    assert whole["distances"]["BARE-A"]["BARE-B"]["distance"] == 1
+    assert short == {"rses": whole["rses"]}
+
+
 async def links(keeper: Keeper) -> dict[tuple[str, str], int]:
     export = await keeper.person().get("export")
     return {

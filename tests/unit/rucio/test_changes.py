@@ -132,19 +132,23 @@ def test_distances_are_sent_in_pieces_and_only_between_what_is_there() -> None:
     body = {"rses": names, "default": 1, "links": [{"source": "R1", "destination": "R2", "distance": 0}]}
     pairs = distances.wanted(body)
     assert len(pairs) == 60 * 59
-    changes = distances.changes(pairs, {}, set(names))
-    sizes = [sum(map(len, change.body["distances"].values())) for change in changes]
-    assert sizes == [2000, 60 * 59 - 1 - 2000]
-    assert distances.changes(pairs, {}, {"R1", "R2"})[0].body == {"distances": {"R2": {"R1": {"distance": 1}}}}
-    seen = {one: {other: 1 for other in names if other != one} for one in names}
-    assert told(distances.changes(pairs, seen, set(names))) == ["DELETE rses/R1/distances/R2: R1 to R2"]
+    parts = list(distances.parts(distances.differing(pairs, {}, names)))
+    sent = [change.body["distances"] for _, change in parts]
+    assert [sum(map(len, rows.values())) for rows in sent] == [*[500] * 7, 60 * 59 - 1 - 7 * 500]
+    for part, change in parts:
+        rows = change.body["distances"]
+        assert part == {(a, b): one["distance"] for a, row in rows.items() for b, one in row.items()}
+    ((_, change),) = distances.parts(distances.differing(pairs, {}, {"R1", "R2"}))
+    assert change.body == {"distances": {"R2": {"R1": {"distance": 1}}}}
+    seen: dict[str, dict[str, int | None]] = {
+        one: {other: 1 for other in names if other != one} for one in names
+    }
+    ((part, change),) = distances.parts(distances.differing(pairs, seen, names))
+    assert part == {("R1", "R2"): 0}
+    assert told([change]) == ["DELETE rses/R1/distances/R2: R1 to R2"]
     # Somebody else's pairs stay.
-    assert (
-        distances.changes(
-            pairs, seen | {"X": {"R1": 9}, "R1": seen["R1"] | {"X": 9, "R2": None}}, {*names, "X"}
-        )
-        == []
-    )
+    others = seen | {"X": {"R1": 9}, "R1": seen["R1"] | {"X": 9, "R2": None}}
+    assert distances.differing(pairs, others, {*names, "X"}) == {}
 
 
 def test_an_account_that_was_deleted_is_woken_first() -> None:

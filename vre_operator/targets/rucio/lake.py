@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from vre_operator.engine.target import READY, Observation, Presence, Readiness
 from vre_operator.targets.rucio.change import Change
 from vre_operator.targets.rucio.http import Refused, RucioHttp
 from vre_operator.targets.rucio.subscriptions import by_name
@@ -16,8 +17,10 @@ from vre_operator.targets.rucio.subscriptions import by_name
 CHECK = (300.0, 900.0)
 """Seconds between two readings of a settled lake."""
 
-# A walk is over long before; what was read takes tens of MiB where there are hundreds of RSEs.
-_KEEP = 30.0
+KEEP = 30.0
+"""Seconds for which what was read is good; a walk is over long before."""
+AGAIN = 5.0
+"""Seconds until what lacks something else is looked at again: that is made in the same walk, or by a person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,18 +63,23 @@ class Lake:
             self.due = self.clock() + random.uniform(*CHECK)  # noqa: S311
         return self.settled.get(key) == digest
 
+    def settle(self, key: str, digest: str, readiness: Readiness = READY) -> Observation:
+        """Nothing has to be changed; to be looked at again when the lake is read again."""
+        self.settled[key] = digest
+        return Observation(Presence.SYNCED, readiness, recheck_after=self.until_due)
+
+    @property
+    def until_due(self) -> float:
+        """Seconds until everything is to be read again."""
+        return max(self.due - self.clock(), 0.0)
+
     def rest(self) -> None:
         """Let go of what was read."""
         self._pieces.clear()
 
     async def rses(self) -> Mapping[str, Mapping[str, Any]]:
-        """What the export says of each RSE."""
-        found: Mapping[str, Mapping[str, Any]] = (await self._export())["rses"]
-        return found
-
-    async def distances(self) -> Mapping[str, Mapping[str, int | None]]:
-        """{source: {destination: distance}}."""
-        found: Mapping[str, Mapping[str, int | None]] = (await self._export())["distances"]
+        """What the export says of each RSE. Not of distances, which would take it a hundred times as long."""
+        found: Mapping[str, Mapping[str, Any]] = await self._piece("export", self._read_rses)
         return found
 
     async def limits(self, rse: str) -> Mapping[str, int]:
@@ -131,9 +139,6 @@ class Lake:
                 self._changed[piece] = self.clock()
         self.tried[key] = tuple(change.what for change in wanted)
 
-    async def _export(self) -> Mapping[str, Any]:
-        return await self._piece("export", self._read_export)  # type: ignore[no-any-return]
-
     async def _read_subscriptions(self) -> Mapping[str, Mapping[str, Any]]:
         try:
             return by_name(await self.http.get("subscriptions", "") or ())
@@ -142,13 +147,9 @@ class Lake:
                 return {}  # there are none
             raise
 
-    async def _read_export(self) -> Mapping[str, Any]:
-        found = await self.http.get("export")
-        distances = {
-            source: {destination: one.get("distance") for destination, one in row.items()}
-            for source, row in found.get("distances", {}).items()
-        }
-        return {"rses": found.get("rses", {}), "distances": distances}
+    async def _read_rses(self) -> Mapping[str, Any]:
+        found: Mapping[str, Any] = (await self.http.get("export", query={"distance": "False"})).get("rses", {})
+        return found
 
     async def read_account(self, name: str, quotas: Iterable[str] = ()) -> Mapping[str, Any] | None:
         """The same, asked for now and not kept."""
@@ -193,6 +194,6 @@ class Lake:
         async with self._reading.setdefault(name, asyncio.Lock()):
             known, now = self._pieces.get(name), self.clock()
             changed = max(self._changed.get(name, -1.0), self._changed.get(part_of, -1.0))
-            if known is None or now > known.began + _KEEP or known.began <= changed:
+            if known is None or now > known.began + KEEP or known.began <= changed:
                 known = self._pieces[name] = _Piece(await read(), now)
             return known.value

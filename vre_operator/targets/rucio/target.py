@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol, TypeGuard
 
@@ -15,11 +16,12 @@ from vre_operator.api.conditions import Reason
 from vre_operator.engine.errors import Invalid, NotReady
 from vre_operator.engine.resources import RUCIO, Policy, ResourceId, Tenant
 from vre_operator.engine.target import Desired, Observation, Presence, Promise, Readiness, State, Voucher
-from vre_operator.targets.rucio import accounts, distances, rses, subscriptions
+from vre_operator.targets.rucio import accounts, rses, subscriptions
 from vre_operator.targets.rucio.change import Change, same
 from vre_operator.targets.rucio.crowd import Crowd, unmatched
 from vre_operator.targets.rucio.http import Login, RucioHttp
-from vre_operator.targets.rucio.lake import Lake
+from vre_operator.targets.rucio.lake import AGAIN, Lake
+from vre_operator.targets.rucio.mesh import PATIENCE, READING, Mesh
 
 SERVER = "Server"
 RSE = "Rse"
@@ -31,62 +33,81 @@ PEOPLE = "People"
 
 # Soon: what was changed is read back, all of it in one request.
 _READ_BACK = 1.0
-# What lacks something else: that is made in the same pass, or by a person.
-_AGAIN = 5.0
 
 
 class HttpFactory(Protocol):
     """Makes the way to one Rucio; tests put faults there."""
 
-    def __call__(self, login: Login, *, clock: Callable[[], float]) -> RucioHttp: ...
+    def __call__(self, login: Login, *, clock: Callable[[], float], timeout: float = ...) -> RucioHttp: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Rucio:
+    """One tenant's, and who goes through what it has by the thousand."""
+
+    login: Login
+    lake: Lake
+    crowd: Crowd
+    mesh: Mesh
+
+    def many(self, kind: str) -> Crowd | Mesh | None:
+        return self.crowd if kind == PEOPLE else self.mesh if kind == DISTANCES else None
 
 
 class RucioTarget:
     """Kinds: Server (External, where a Rucio is), Rse, Distances, Account, Subscription (account/name),
     Option (section/option), People.
 
-    clock: seconds, of any epoch, for tests.
+    clock: seconds, of any epoch, for tests. patience: see mesh.PATIENCE.
     """
 
     name = RUCIO
 
-    def __init__(self, *, clock: Callable[[], float] = time.monotonic, http: HttpFactory = RucioHttp) -> None:
+    def __init__(
+        self,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        http: HttpFactory = RucioHttp,
+        patience: float = PATIENCE,
+    ) -> None:
         self._clock = clock
         self._http = http
-        self._lakes: dict[tuple[str, str], tuple[Login, Lake]] = {}
-        self._crowds: dict[tuple[str, str], Crowd] = {}
+        self._patience = patience
+        self._known: dict[tuple[str, str], _Rucio] = {}
 
     def observe(self, tenant: Tenant, desired: Desired) -> Observation | Awaitable[Observation]:
         """Settled: no request; everything is read again about every ten minutes."""
         if desired.id.kind == SERVER:
             return self._meet(tenant, desired)
-        lake = self._lake(tenant)
+        rucio = self._rucio(tenant)
+        lake = rucio.lake
         if lake.asleep:
             return Observation(Presence.SYNCED)
         digest = desired.memo.setdefault("digest", desired.digest)
         if lake.is_settled(_key(desired.id), digest):
-            return Observation(Presence.SYNCED, recheck_after=max(lake.due - self._clock(), 0.0))
-        if desired.id.kind == PEOPLE:
-            return Promise(partial(self._crowd(tenant, lake).compare, desired, _key(desired.id), digest))
-        return Promise(partial(self._compare, lake, desired, digest))
+            return Observation(Presence.SYNCED, recheck_after=lake.until_due)
+        many = rucio.many(desired.id.kind)
+        compare = many.compare if many else partial(_compare, lake)
+        return Promise(partial(compare, desired, _key(desired.id), digest))
 
     def vouch(self, tenant: Tenant, resources: Sequence[ResourceId], *, walked: bool) -> Voucher | None:
         """Trusted until the next reading, also by an operator that has just started."""
-        known = self._lakes.get(tenant.key)
+        known = self._known.get(tenant.key)
         if known is None:
             return Voucher("")
-        lake = known[1]
+        lake = known.lake
         if walked:
             lake.rest()
-        rest = lake.due - self._clock()
-        return Voucher("", rest) if rest > 0 else None
+        if known.mesh.is_reading and not lake.asleep:
+            return None
+        return Voucher("", lake.until_due) if lake.until_due else None
 
     async def apply(self, tenant: Tenant, desired: Desired) -> Observation:
         """Send what differs; whether it helped is told by the next reading."""
-        lake = self._lake(tenant)
-        if desired.id.kind == PEOPLE:
-            return await self._crowd(tenant, lake).apply(desired)
-        key = _key(desired.id)
+        rucio = self._rucio(tenant)
+        if many := rucio.many(desired.id.kind):
+            return await many.apply(desired)
+        lake, key = rucio.lake, _key(desired.id)
         # Of the observation just before: to read again after each change would be an export for each RSE.
         changes = lake.differing.pop(key, None)
         if changes is None:
@@ -103,7 +124,7 @@ class RucioTarget:
         del data
         if self.name in tenant.left or policy is not Policy.DELETE:
             return True
-        lake = self._lake(tenant)
+        lake = self._rucio(tenant).lake
         if lake.asleep:
             raise NotReady("The tenant is suspended, and so is its Rucio", remedy="Set spec.suspend to false.")
         await lake.make(_key(resource), _pieces(resource), await _removal(lake, resource))
@@ -113,51 +134,48 @@ class RucioTarget:
 
     def forget(self, tenant: tuple[str, str]) -> None:
         """The tenant is no more."""
-        self._lakes.pop(tenant, None)
-        self._crowds.pop(tenant, None)
+        self._known.pop(tenant, None)
 
     def _meet(self, tenant: Tenant, desired: Desired) -> Observation:
         told = {name: value for name, value in desired.body.items() if name != "asleep"}
         if "allowed_cidrs" in told:
             told["allowed_cidrs"] = tuple(told["allowed_cidrs"])
         login = Login(**told)
-        known = self._lakes.get(tenant.key)
-        if known is None or known[0] != login:
-            self._lakes[tenant.key] = (login, Lake(self._http(login, clock=self._clock), self._clock))
-        self._lake(tenant).asleep = desired.body["asleep"]
+        known = self._known.get(tenant.key)
+        if known is None or known.login != login:
+            known = self._known[tenant.key] = self._meeting(login)
+        known.lake.asleep = desired.body["asleep"]
         return Observation(Presence.SYNCED)
 
-    def _lake(self, tenant: Tenant) -> Lake:
-        known = self._lakes.get(tenant.key)
+    def _meeting(self, login: Login) -> _Rucio:
+        lake = Lake(self._http(login, clock=self._clock), self._clock)
+        aside = self._http(login, clock=self._clock, timeout=READING)
+        return _Rucio(login, lake, Crowd(lake), Mesh(lake, aside, self._patience))
+
+    def _rucio(self, tenant: Tenant) -> _Rucio:
+        known = self._known.get(tenant.key)
         if known is None:
             raise NotReady("The tenant's Rucio is not known yet")
-        return known[1]
+        return known
 
-    def _crowd(self, tenant: Tenant, lake: Lake) -> Crowd:
-        crowd = self._crowds.get(tenant.key)
-        if crowd is None or crowd.lake is not lake:
-            crowd = self._crowds[tenant.key] = Crowd(lake)
-        return crowd
 
-    async def _compare(self, lake: Lake, desired: Desired, digest: str) -> Observation:
-        key = _key(desired.id)
-        present, changes = await _differences(lake, desired)
-        lacks = await _lacks(lake, desired)
-        if not changes and not lacks:
-            lake.tried.pop(key, None)
-            lake.settled[key] = digest
-            return Observation(Presence.SYNCED, recheck_after=max(lake.due - self._clock(), 0.0))
-        if not changes and lacks:
-            return Observation(Presence.SYNCED, lacks, recheck_after=_AGAIN)
-        detail = ", ".join(change.what for change in changes[:5])
-        if lake.tried.get(key) == tuple(change.what for change in changes):
-            message = (
-                f"Rucio took the change of {detail} and shows it unchanged. See its server's log; "
-                "it is tried again at the next reading."
-            )
-            return Observation(Presence.SYNCED, Readiness(State.FAILED, Reason.REJECTED, message))
-        lake.differing[key] = changes
-        return Observation(Presence.DRIFTED if present else Presence.ABSENT, detail=detail)
+async def _compare(lake: Lake, desired: Desired, key: str, digest: str) -> Observation:
+    present, changes = await _differences(lake, desired)
+    lacks = await _lacks(lake, desired)
+    if not changes and not lacks:
+        lake.tried.pop(key, None)
+        return lake.settle(key, digest)
+    if not changes and lacks:
+        return Observation(Presence.SYNCED, lacks, recheck_after=AGAIN)
+    detail = ", ".join(change.what for change in changes[:5])
+    if lake.tried.get(key) == tuple(change.what for change in changes):
+        message = (
+            f"Rucio took the change of {detail} and shows it unchanged. See its server's log; "
+            "it is tried again at the next reading."
+        )
+        return Observation(Presence.SYNCED, Readiness(State.FAILED, Reason.REJECTED, message))
+    lake.differing[key] = changes
+    return Observation(Presence.DRIFTED if present else Presence.ABSENT, detail=detail)
 
 
 async def _differences(lake: Lake, desired: Desired) -> tuple[bool, list[Change]]:
@@ -169,10 +187,6 @@ async def _differences(lake: Lake, desired: Desired) -> tuple[bool, list[Change]
             if seen is not None and _compares_limits(body):
                 seen = {**seen, "limits": await lake.limits(name)}
             return seen is not None, rses.changes(name, body, seen)
-        case "Distances":
-            pairs = desired.memo.setdefault("pairs", distances.wanted(body))
-            there = set(await lake.rses())
-            return True, distances.changes(pairs, await lake.distances(), there)
         case "Account":
             quotas = body["quotas"]
             account = await lake.account(name, quotas)
@@ -213,25 +227,8 @@ async def _lacks(lake: Lake, desired: Desired) -> Readiness | None:
             return unmatched(quotas.keys() - (await lake.matching(quotas)).keys())
         case "Subscription":
             return await _lacks_of_subscription(lake, desired)
-        case "Distances":
-            return await _lacks_of_distances(lake, desired)
         case _:
             return None
-
-
-async def _lacks_of_distances(lake: Lake, desired: Desired) -> Readiness | None:
-    there, declared = (await lake.rses()).keys(), set(desired.body["rses"])
-    linked = {link[end] for link in desired.body["links"] for end in ("source", "destination")}
-    if unknown := sorted(linked - declared - there):
-        message = (
-            f"links names {unknown[0]}, which is neither in spec.dataLake.rses nor in Rucio. Declare it, or"
-            " remove the link"
-        )
-        return Readiness(State.FAILED, Reason.NOT_FOUND, message)
-    if missing := sorted(declared - there):
-        message = f"waits for {', '.join(missing[:5])}"
-        return Readiness(State.PROGRESSING, Reason.WAITING, message)
-    return None
 
 
 async def _lacks_of_subscription(lake: Lake, desired: Desired) -> Readiness | None:
@@ -279,8 +276,6 @@ def _pieces(resource: ResourceId) -> tuple[str, ...]:
     match resource.kind:
         case "Rse":
             return ("export", f"limits {resource.name}")
-        case "Distances":
-            return ("export",)
         case "Account":
             return (f"account {resource.name}",)
         case "Subscription":
