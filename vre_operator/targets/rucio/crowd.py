@@ -2,86 +2,116 @@
 
 Settled, a reading takes two requests for all of them. An account is looked at when it has to hold something
 else, when it is not among the active ones, and otherwise once in many hours: its mark tells what it was made to
-hold (people.py).
+hold (people.py), and is the last that is written.
 """
 
 from __future__ import annotations
 
-import asyncio
 import random
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 from vre_operator.api.conditions import Reason
 from vre_operator.engine.target import Desired, Observation, Presence, Readiness, State
 from vre_operator.targets.rucio import people
 from vre_operator.targets.rucio.change import Change
 from vre_operator.targets.rucio.http import Refused
-from vre_operator.targets.rucio.lake import Lake
+from vre_operator.targets.rucio.lake import AGAIN, Lake
+from vre_operator.targets.rucio.parts import some
 from vre_operator.targets.rucio.people import Wish
 
-CHUNK = 200
-"""Accounts that one look or one change goes through: some seconds, so that progress is seen."""
+CHUNK = 1000
+"""Accounts of which the changes are worked out before they are sent: they wait for a minute at most."""
 _AT_ONCE = 8
 _SOON = 0.2
-_AGAIN = 5.0
 _WHOLE = (6 * 3600.0, 24 * 3600.0)
 """Seconds until an account is read as a whole again."""
 _REFUSED_AGAIN = 900.0
 
-T = TypeVar("T")
+Matching = Mapping[str, frozenset[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """What is to be sent for an account. digest: of what it holds then, "" when that has to be looked at."""
+
+    changes: list[Change]
+    digest: str = ""
 
 
 @dataclass(slots=True)
 class Crowd:
     """known: by account the digest of what it was seen to hold, and when it has to be read as a whole again.
-    refused: what Rucio says of an account, and until when it is not tried again."""
+    refused: what Rucio says of an account, and until when it is not tried again.
+
+    _waiting: what is to be sent, by account, for the wish of `_of`; _digests: of what that wants of each.
+    """
 
     lake: Lake
     known: dict[str, tuple[str, float]] = field(default_factory=dict)
     refused: dict[str, tuple[str, float]] = field(default_factory=dict)
-    _waiting: dict[str, list[Change]] = field(default_factory=dict)
+    _waiting: dict[str, _Task] = field(default_factory=dict)
+    _of: tuple[str, Matching] | None = None
+    _digests: Mapping[str, str] = field(default_factory=dict)
 
     async def compare(self, desired: Desired, key: str, digest: str) -> Observation:
-        """Look at a part of those who have to be looked at."""
-        wish = Wish.parse(desired.body, await self._matching(desired))
-        active = {one["account"] for one in await self.lake.http.get("accounts", "")}
-        ours = {one["account"] for one in await self.lake.http.get("accounts", "", query={people.MARK: "true"})}
-        now = self.lake.clock()
-        left = [name for name in wish.bodies if self._is_due(name, wish, active, now)]
+        """Look at a part of those who have to be looked at, when nothing waits to be sent."""
+        matching = await self._matching(desired)
+        if self._waiting and self._of == (digest, matching):
+            return self._drifted()
+        wish = Wish.parse(desired.body, matching)
+        self._of, self._digests, self._waiting = (digest, matching), wish.digests, {}
+        active = await self._listed()
+        ours = await self._listed({people.MARK: "true"})
         gone = people.leavers(ours & active, wish)
         held_up = people.brake(gone, ours, wish)
-        self._waiting = {}
-        await _several([] if held_up else gone[:CHUNK], self._see_off)
-        await _several(left[:CHUNK], lambda name: self._look(name, wish, name in active))
-        total = len(wish.bodies)
+        await self._some([] if held_up else gone[:CHUNK], self._see_off)
+        left = self._due(wish, active)
+        await self._some(left[:CHUNK], lambda name: self._look(name, wish, name in active))
         if self._waiting:
-            made = total - len(left)
-            detail = f"{len(self._waiting)} accounts ({made} of {total} people are as they should be)"
-            return Observation(Presence.DRIFTED, detail=detail)
-        if len(left) > CHUNK:
-            message = f"{total - len(left) + CHUNK} of {total} accounts of people are looked at"
-            return _progressing(message)
+            return self._drifted()
+        if self._due(wish, active):
+            return _progressing(self._progress())
         if lacks := unmatched(wish.unmatched):
-            return Observation(Presence.SYNCED, lacks, recheck_after=_AGAIN)
-        self.lake.settled[key] = digest
-        return Observation(Presence.SYNCED, self._verdict(wish, held_up), recheck_after=self._rest())
+            return Observation(Presence.SYNCED, lacks, recheck_after=AGAIN)
+        return self.lake.settle(key, digest, self._verdict(wish, held_up))
 
     async def apply(self, desired: Desired) -> Observation:
-        """Send what the look before found."""
+        """Send a part of what waits. After a failure it is looked at anew."""
         waiting, self._waiting = self._waiting, {}
-        await _several(waiting, lambda name: self._make(name, waiting[name]))
-        return _progressing(f"{len(waiting)} accounts of people were changed")
+        before = len(waiting)
+        await self._some(list(waiting), lambda name: self._make(name, waiting.pop(name)))
+        self._waiting = waiting
+        return _progressing(f"{before - len(waiting)} accounts were changed, {self._progress()}")
 
-    async def _matching(self, desired: Desired) -> Mapping[str, frozenset[str]]:
+    def _drifted(self) -> Observation:
+        return Observation(Presence.DRIFTED, detail=f"{len(self._waiting)} accounts ({self._progress()})")
+
+    def _progress(self) -> str:
+        right = sum(self.known.get(name, ("",))[0] == digest for name, digest in self._digests.items())
+        return f"{right} of {len(self._digests)} people are as they should be"
+
+    async def _some(self, names: Iterable[str], act: Callable[[str], Awaitable[None]]) -> None:
+        await some(names, act, at_once=_AT_ONCE, clock=self.lake.clock)
+
+    async def _listed(self, query: dict[str, str] | None = None) -> set[str]:
+        """The active accounts of which that is true."""
+        return {one["account"] for one in await self.lake.http.get("accounts", "", query=query)}
+
+    async def _matching(self, desired: Desired) -> Matching:
         return await self.lake.matching(quota["rse_expression"] for quota in desired.body["quotas"])
 
-    def _is_due(self, name: str, wish: Wish, active: set[str], now: float) -> bool:
-        if name in self.refused and self.refused[name][1] > now:
-            return False
-        digest, until = self.known.get(name, ("", 0.0))
-        return name not in active or digest != wish.digests[name] or until <= now
+    def _due(self, wish: Wish, active: set[str]) -> list[str]:
+        """Who has to be looked at."""
+        now = self.lake.clock()
+
+        def is_due(name: str) -> bool:
+            if name in self.refused and self.refused[name][1] > now:
+                return False
+            digest, until = self.known.get(name, ("", 0.0))
+            return name not in active or digest != wish.digests[name] or until <= now
+
+        return [name for name in wish.bodies if is_due(name)]
 
     async def _look(self, name: str, wish: Wish, active: bool) -> None:
         digest = wish.digests[name]
@@ -91,27 +121,32 @@ class Crowd:
             if held.get(people.DIGEST) == digest and str(held.get(people.MARK)).lower() == "true":
                 self._saw(name, digest)
                 return
-        if changes := people.changes(name, wish, await self.lake.read_account(name, wish.managed["quotas"])):
-            self._waiting[name] = changes
+        seen = await self.lake.read_account(name, wish.managed["quotas"])
+        if changes := people.changes(name, wish, seen):
+            # Of one that is not active Rucio tells nothing that could be compared.
+            whole = seen is None or "attributes" in seen
+            self._waiting[name] = _Task(changes, digest if whole else "")
         else:
             self._saw(name, digest)
 
     async def _see_off(self, name: str) -> None:
         identities = await self.lake.http.get("accounts", name, "identities")
-        self._waiting[name] = people.farewell(name, identities)
+        self._waiting[name] = _Task(people.farewell(name, identities))
 
     async def _attributes(self, name: str) -> list[dict[str, object]]:
         return list(await self.lake.http.get("accounts", name, "attr", ""))
 
-    async def _make(self, name: str, changes: Iterable[Change]) -> None:
+    async def _make(self, name: str, task: _Task) -> None:
         self.known.pop(name, None)
         try:
-            for change in changes:
+            for change in task.changes:
                 await self.lake.http.change(change.method, *change.path, body=change.body, but=change.done)
         except Refused as refusal:
             self.refused[name] = (f"account {name}: {refusal.message}", self.lake.clock() + _REFUSED_AGAIN)
         else:
             self.refused.pop(name, None)
+            if task.digest:
+                self._saw(name, task.digest)
 
     def _saw(self, name: str, digest: str) -> None:
         self.known[name] = (digest, self.lake.clock() + random.uniform(*_WHOLE))  # noqa: S311
@@ -123,9 +158,6 @@ class Crowd:
         if not problems:
             return Readiness(State.READY)
         return Readiness(State.FAILED, Reason.REJECTED, "; ".join(problems))
-
-    def _rest(self) -> float:
-        return max(self.lake.due - self.lake.clock(), 0.0)
 
 
 def unmatched(expressions: Iterable[str]) -> Readiness | None:
@@ -143,16 +175,3 @@ def unmatched(expressions: Iterable[str]) -> Readiness | None:
 def _progressing(message: str) -> Observation:
     readiness = Readiness(State.PROGRESSING, Reason.PROGRESSING, message)
     return Observation(Presence.SYNCED, readiness, recheck_after=_SOON)
-
-
-async def _several(names: Iterable[str], act: Callable[[str], Awaitable[None]]) -> None:
-    """For each, a few at a time. Raises the first failure when all have ended."""
-    bound = asyncio.Semaphore(_AT_ONCE)
-
-    async def one(name: str) -> None:
-        async with bound:
-            await act(name)
-
-    for result in await asyncio.gather(*map(one, names), return_exceptions=True):
-        if isinstance(result, BaseException):
-            raise result

@@ -1,0 +1,127 @@
+"""Accounts by the thousand: a part at a time, no request more than it takes, and nobody waits for distances."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.rucio.fake import Rucio, desired, distances, people
+from vre_operator.engine.errors import Unavailable
+from vre_operator.engine.executor import Outcome, Walk
+from vre_operator.engine.plan import make_plan
+from vre_operator.engine.resources import Policy, Resource, ResourceId, Tenant
+from vre_operator.engine.target import Desired, Observation, Presence
+from vre_operator.targets.rucio import RucioTarget
+from vre_operator.targets.rucio.crowd import Crowd
+from vre_operator.targets.rucio.lake import Lake
+
+NAMES = [f"person{number}" for number in range(40)]
+WRITES = 8
+"""Of an account: itself, an attribute, an identity, two limits, a scope, two marks."""
+
+
+def crowd(rucio: Rucio) -> Crowd:
+    return Crowd(Lake(rucio.http(), rucio.clock))
+
+
+async def look(of: Crowd, wish: Desired) -> Observation:
+    return await of.compare(wish, "key", wish.digest)
+
+
+async def settle(of: Crowd, wish: Desired) -> int:
+    """The number of walks that changed something."""
+    for walk in range(1000):
+        seen = await look(of, wish)
+        if seen.presence is not Presence.DRIFTED:
+            assert seen.readiness.ready, seen.readiness
+            return walk
+        await of.apply(wish)
+    raise AssertionError("no end")
+
+
+async def test_an_account_is_looked_at_once_and_made() -> None:
+    rucio = Rucio(["SITE"])
+    assert await settle(crowd(rucio), desired(people(NAMES))) == 1
+    assert len(rucio.changes) == WRITES * len(NAMES)
+    reads = [one for one in rucio.asked if one.startswith(("accounts/person", "scopes/"))]
+    assert sorted(reads) == sorted(f"accounts/{name}" for name in NAMES)
+
+
+async def test_what_waits_is_not_looked_at_again() -> None:
+    rucio = Rucio(["SITE"])
+    rucio.seconds["change"] = 0.5
+    walks = await settle(crowd(rucio), desired(people(NAMES)))
+    assert walks == len(NAMES) // 8, (
+        "each of eight workers makes one account of four seconds, and begins no other"
+    )
+    assert len(rucio.changes) == WRITES * len(NAMES)
+    assert rucio.asked_for(f"accounts/{NAMES[-1]}") == 1
+    assert rucio.asked_for("accounts/") == 4, "two lists before, two after"
+
+
+async def test_a_new_wish_is_not_kept_waiting_by_the_former_one() -> None:
+    rucio = Rucio(["SITE"])
+    rucio.seconds["change"] = 0.5
+    one = crowd(rucio)
+    first = desired(people(NAMES))
+    assert (await look(one, first)).presence is Presence.DRIFTED
+    await one.apply(first)
+    await settle(one, desired(people(NAMES[:9])))
+    assert set(NAMES[:9]) <= set(rucio.accounts)
+    assert NAMES[-1] not in rucio.accounts
+
+
+async def test_an_rse_that_comes_meanwhile_is_in_all_that_is_still_to_be_sent() -> None:
+    rucio = Rucio()
+    rucio.seconds["change"] = 0.5
+    one, wish = crowd(rucio), desired(people(NAMES))
+    await look(one, wish)
+    await one.apply(wish)
+    rucio.rses.append("SITE")
+    rucio.now += 100.0
+    await settle(one, wish)
+    assert all(account["global"] == {"*": {"limit": 5}} for account in rucio.accounts.values())
+
+
+async def test_after_a_failure_it_is_looked_at_anew() -> None:
+    rucio = Rucio(["SITE"])
+    rucio.fails = 20
+    one, wish = crowd(rucio), desired(people(NAMES))
+    await look(one, wish)
+    with pytest.raises(Unavailable):
+        await one.apply(wish)
+    rucio.fails = 0
+    await settle(one, wish)
+    assert len(rucio.accounts) == len(NAMES)
+    for account in rucio.accounts.values():
+        assert len(account["identities"]) == len(account["scopes"]) == 1
+        assert set(account["attr"]) == {"g", "vre-people", "vre-digest"}
+
+
+async def test_people_go_on_while_rucio_tells_of_distances() -> None:
+    rucio = Rucio(["A", "B"])
+    rucio.telling.clear()
+    target = RucioTarget(clock=rucio.clock, http=rucio.http, patience=0.01)
+    login = {"url": "http://x", "account": "root", "username": "root", "password": "", "asleep": False}
+    server = Resource(ResourceId("rucio", "Server", "", "server"), "dataLake", login, policy=Policy.EXTERNAL)
+    needs = frozenset({server.id})
+    rest = [Resource(one.id, one.component, one.body, needs) for one in (distances(["A", "B"]), people(NAMES))]
+    plan = make_plan([server, *rest])
+    tenant = Tenant("ns", "name", "uid", "cluster")
+
+    async def walk() -> dict[str, Outcome]:
+        return {
+            one.kind: outcome for one, outcome in (await Walk(tenant, plan, {"rucio": target}).run()).items()
+        }
+
+    for _ in range(3):
+        outcomes = await walk()
+    assert outcomes["People"].ready
+    assert len(rucio.accounts) == len(NAMES)
+    assert not outcomes["Distances"].ready
+    assert target.vouch(tenant, [], walked=True) is None, "what is read is still to be looked at"
+    rucio.telling.set()
+    for _ in range(3):
+        outcomes = await walk()
+    assert all(outcome.ready for outcome in outcomes.values())
+    assert rucio.distances == {"A": {"B": 1}, "B": {"A": 1}}
+    assert target.vouch(tenant, [], walked=True) is not None
