@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
@@ -74,9 +75,28 @@ class Web:
         self._failures = 0
         self._closed_until = 0.0
         self._last: TargetError | None = None
+        self._kept: aiohttp.ClientSession | None = None
+        self._keepers = 0
+
+    @asynccontextmanager
+    async def many(self) -> AsyncIterator[None]:
+        """While this lasts, connections are kept from one request to the next.
+
+        For requests by the hundred, of which each may be repeated: when a kept connection dies, nobody can tell
+        whether what was sent on it had its effect.
+        """
+        self._kept = self._kept or self._session()
+        self._keepers += 1
+        try:
+            yield
+        finally:
+            self._keepers -= 1
+            if not self._keepers:
+                kept, self._kept = self._kept, None
+                await kept.close()
 
     def connector(self) -> aiohttp.BaseConnector:
-        """For one exchange."""
+        """For one exchange, or many of them."""
         raise NotImplementedError
 
     async def read(self, response: aiohttp.ClientResponse) -> Answer:
@@ -120,18 +140,11 @@ class Web:
 
     async def _exchange(self, method: str, url: str, **arguments: Any) -> Answer:
         try:
+            if self._kept:
+                return await self._ask(self._kept, method, url, **arguments)
             # a session each: requests are rare, and a kept connection that died would make a POST ambiguous
-            async with (
-                aiohttp.ClientSession(
-                    connector=self.connector(),
-                    timeout=aiohttp.ClientTimeout(total=self.timeout, sock_connect=CONNECT_TIMEOUT),
-                    cookie_jar=aiohttp.DummyCookieJar(),
-                    trust_env=False,
-                    middlewares=(_once,),
-                ) as session,
-                session.request(method, url, **arguments) as response,
-            ):
-                return await self.read(response)
+            async with self._session() as session:
+                return await self._ask(session, method, url, **arguments)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise Unanswered(f"No connection to {self.host}: {cause(error)}", sent=False) from None
         except TimeoutError:
@@ -141,6 +154,19 @@ class Web:
                 raise _fenced(method) from None
             kind = str(error) if isinstance(error, _Broken) else type(error).__name__
             raise Unanswered(f"{self.host} broke off the exchange ({kind})", sent=True) from None
+
+    def _session(self) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
+            connector=self.connector(),
+            timeout=aiohttp.ClientTimeout(total=self.timeout, sock_connect=CONNECT_TIMEOUT),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=False,
+            middlewares=(_once,),
+        )
+
+    async def _ask(self, session: aiohttp.ClientSession, method: str, url: str, **arguments: Any) -> Answer:
+        async with session.request(method, url, **arguments) as response:
+            return await self.read(response)
 
     def _open(self, failure: TargetError) -> None:
         self._failures += 1

@@ -93,6 +93,55 @@ async def test_a_change_is_not_sent_when_the_lease_is_lost_while_the_connection_
     assert idp.seen == []
 
 
+async def test_connections_are_kept_while_there_are_many_requests_and_only_then(idp: Idp) -> None:
+    connections: list[object] = []
+
+    async def respond(request: web.Request) -> web.StreamResponse:
+        connections.append(request.transport)
+        return web.json_response({})
+
+    idp.answer = respond
+    http = idp.http()
+    async with http.many():
+        async with http.many():
+            await http.request("GET", f"{idp.url}/x")
+        for _ in range(3):
+            await http.request("POST", f"{idp.url}/x", body={})
+    assert len(set(connections)) == 1
+    for _ in range(2):
+        await http.request("GET", f"{idp.url}/x")
+    assert len(set(connections)) == 3
+
+
+async def test_on_a_kept_connection_nothing_is_sent_twice(idp: Idp) -> None:
+    async def respond(request: web.Request) -> web.StreamResponse:
+        if len(idp.seen) == 2:
+            assert request.transport
+            request.transport.abort()
+        return web.json_response({})
+
+    idp.answer = respond
+    http = idp.http()
+    async with http.many():
+        await http.request("PUT", f"{idp.url}/x", body={})
+        with pytest.raises(Unanswered, match="broke off") as failure:
+            await http.request("PUT", f"{idp.url}/x", body={})
+    assert failure.value.sent
+    assert len(idp.seen) == 2
+
+
+async def test_on_a_kept_connection_nothing_is_sent_when_the_lease_is_lost_meanwhile(idp: Idp) -> None:
+    idp.says({})
+    lease = iter([True] * 3)  # for one request, and for the beginning of the next
+    http = idp.http(may_write=lambda: next(lease, False))
+    async with http.many():
+        await http.request("PUT", f"{idp.url}/x", body={})
+        with pytest.raises(Unanswered, match="does not lead any more") as failure:
+            await http.request("PUT", f"{idp.url}/x", body={})
+    assert not failure.value.sent
+    assert len(idp.seen) == 1
+
+
 async def test_a_closed_port_was_never_asked() -> None:
     url = f"https://localhost:{free_port()}"
     with pytest.raises(Unanswered, match="No connection") as failure:

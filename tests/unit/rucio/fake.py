@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from typing import Any, cast
 
 from vre_operator.engine.errors import Unavailable
@@ -36,6 +37,10 @@ class Rucio:
     def http(self, login: Login | None = None, **others: Any) -> RucioHttp:
         del login, others
         return cast(RucioHttp, self)
+
+    @asynccontextmanager
+    async def many(self) -> AsyncIterator[None]:
+        yield
 
     def asked_for(self, what: str) -> int:
         return sum(one == what for one in self.asked)

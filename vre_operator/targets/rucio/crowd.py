@@ -92,7 +92,7 @@ class Crowd:
         return f"{right} of {len(self._digests)} people are as they should be"
 
     async def _some(self, names: Iterable[str], act: Callable[[str], Awaitable[None]]) -> None:
-        await some(names, act, at_once=_AT_ONCE, clock=self.lake.clock)
+        await some(self.lake, names, act, at_once=_AT_ONCE)
 
     async def _listed(self, query: dict[str, str] | None = None) -> set[str]:
         """The active accounts of which that is true."""

@@ -27,6 +27,8 @@ from vre_operator.targets.web import TIMEOUT, Answer, Unanswered, Web, content
 _BODY_LIMIT = 64 << 20
 # Import and export of many RSEs take most of a minute.
 SLOW = 6 * TIMEOUT
+# A server closes what has been idle for longer: Rucio's image after five seconds, others after two.
+_IDLE = 1.0
 _TOKEN_SECONDS = 3000.0  # of the hour for which Rucio issues them
 # What Rucio says of these is about what was sent; of others it may be a statement with its values.
 _SPEAKS = frozenset(
@@ -154,9 +156,9 @@ class RucioHttp(Web):
         )
 
     def connector(self) -> aiohttp.BaseConnector:
-        if self._login.allowed_cidrs is None:
-            return aiohttp.TCPConnector(ssl=self._tls)
-        return aiohttp.TCPConnector(ssl=self._tls, resolver=GuardedResolver(self._extra, ATTACHED))
+        own = self._login.allowed_cidrs is None
+        resolver = None if own else GuardedResolver(self._extra, ATTACHED)
+        return aiohttp.TCPConnector(ssl=self._tls, resolver=resolver, keepalive_timeout=_IDLE)
 
     async def read(self, response: aiohttp.ClientResponse) -> Answer:
         kind = response.headers.get("ExceptionClass", "")

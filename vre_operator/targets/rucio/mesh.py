@@ -99,7 +99,7 @@ class Mesh:
         """Send a part of what the look before found."""
         total = len(_pairs(desired))
         left, self._left = self._left, {}
-        await some(distances.parts(left), self._send, at_once=_AT_ONCE, clock=self.lake.clock)
+        await some(self.lake, distances.parts(left), self._send, at_once=_AT_ONCE)
         behind = sum(1 for pair in left if pair not in self._sent)
         message = f"{total - behind} of {total} distances are set" if behind else "to be read back"
         readiness = Readiness(State.PROGRESSING, Reason.PROGRESSING, message)

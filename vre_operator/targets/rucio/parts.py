@@ -7,26 +7,28 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TypeVar
 
+from vre_operator.targets.rucio.lake import Lake
+
 SECONDS = 5.0
 
 T = TypeVar("T")
 
 
-async def some(
-    items: Iterable[T], act: Callable[[T], Awaitable[None]], *, at_once: int, clock: Callable[[], float]
-) -> None:
+async def some(lake: Lake, items: Iterable[T], act: Callable[[T], Awaitable[None]], *, at_once: int) -> None:
     """For one after the other, a few at a time, until the seconds are over; at least for `at_once`.
 
     Raises the first failure when all have ended.
     """
-    left, end = iter(items), clock() + SECONDS
+    left, end = iter(items), lake.clock() + SECONDS
 
     async def work() -> None:
         for item in left:
             await act(item)
-            if clock() >= end:
+            if lake.clock() >= end:
                 break
 
-    for result in await asyncio.gather(*(work() for _ in range(at_once)), return_exceptions=True):
+    async with lake.http.many():
+        results = await asyncio.gather(*(work() for _ in range(at_once)), return_exceptions=True)
+    for result in results:
         if isinstance(result, BaseException):
             raise result
