@@ -8,10 +8,11 @@ from collections.abc import Iterable
 import pytest
 
 from tests.unit.rucio.fake import Rucio, desired, distances
+from vre_operator.components.rucio import server
 from vre_operator.engine.errors import Unavailable
 from vre_operator.engine.target import Desired, Observation, Presence, State
 from vre_operator.targets.rucio.lake import Lake
-from vre_operator.targets.rucio.mesh import Mesh
+from vre_operator.targets.rucio.mesh import READING, Mesh
 
 NAMES = [f"R{number:02}" for number in range(60)]
 PAIRS = 60 * 59
@@ -170,3 +171,7 @@ async def test_a_stopped_walk_leaves_the_reading_to_the_next() -> None:
     rucio.telling.set()
     await settle(one, wish)
     assert rucio.distances == full()
+
+
+def test_the_web_server_waits_as_long_as_we_do() -> None:
+    assert server.TIMEOUT >= READING

@@ -27,6 +27,10 @@ from vre_operator.engine.resources import Resource, ResourceId
 # Path instead of request line: tokens and codes travel in queries. The image's default logs the token header.
 LOG_FORMAT = "%h %t %m %U %>s %b %D %{X-Rucio-RequestId}i"
 
+TIMEOUT = 300
+"""Seconds of silence after which the web server gives Rucio up, by default a minute: the distances of 300 RSEs
+take as long, and longer where Rucio is busy."""
+
 PERMISSIONS = "rucio-permissions"
 _FILE = "permission.py"
 _PACKAGE = "vre_policy"
@@ -66,6 +70,7 @@ def render(env: Environment, component: str, files: Files, needs: set[ResourceId
             "RUCIO_LOG_FORMAT": LOG_FORMAT,
             "RUCIO_WSGI_DAEMON_PROCESSES": str(config.PROCESSES),
             "RUCIO_WSGI_DAEMON_THREADS": str(config.THREADS),
+            "RUCIO_HTTPD_TIMEOUT": str(TIMEOUT),
             **(PERMISSIONS_ENVIRONMENT if rules else policy(env)),
             **provider.environment,
         },
