@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
 import pytest
 
+from dev.ports import free_port
 from tests.unit.rucio.fake import Rucio, desired, distances, people
 from vre_operator.engine.errors import Unavailable
 from vre_operator.engine.executor import Outcome, Walk
@@ -12,6 +16,7 @@ from vre_operator.engine.resources import Policy, Resource, ResourceId, Tenant
 from vre_operator.engine.target import Desired, Observation, Presence
 from vre_operator.targets.rucio import RucioTarget
 from vre_operator.targets.rucio.crowd import Crowd
+from vre_operator.targets.rucio.http import SLOW, Login, RucioHttp
 from vre_operator.targets.rucio.lake import Lake
 
 NAMES = [f"person{number}" for number in range(40)]
@@ -97,31 +102,55 @@ async def test_after_a_failure_it_is_looked_at_anew() -> None:
         assert set(account["attr"]) == {"g", "vre-people", "vre-digest"}
 
 
+TENANT = Tenant("ns", "name", "uid", "cluster")
+
+
+def walker(target: RucioTarget) -> Callable[[], Awaitable[dict[str, Outcome]]]:
+    """Walks over distances and people; outcomes by kind."""
+    login = {"url": "http://x", "account": "root", "username": "root", "password": "", "asleep": False}
+    server = Resource(ResourceId("rucio", "Server", "", "server"), "dataLake", login, policy=Policy.EXTERNAL)
+    needs = frozenset({server.id})
+    many = (distances(["A", "B"]), people(NAMES))
+    plan = make_plan([server, *(Resource(one.id, one.component, one.body, needs) for one in many)])
+
+    async def walk() -> dict[str, Outcome]:
+        outcomes = await Walk(TENANT, plan, {"rucio": target}).run()
+        return {one.kind: outcome for one, outcome in outcomes.items()}
+
+    return walk
+
+
 async def test_people_go_on_while_rucio_tells_of_distances() -> None:
     rucio = Rucio(["A", "B"])
     rucio.telling.clear()
     target = RucioTarget(clock=rucio.clock, http=rucio.http, patience=0.01)
-    login = {"url": "http://x", "account": "root", "username": "root", "password": "", "asleep": False}
-    server = Resource(ResourceId("rucio", "Server", "", "server"), "dataLake", login, policy=Policy.EXTERNAL)
-    needs = frozenset({server.id})
-    rest = [Resource(one.id, one.component, one.body, needs) for one in (distances(["A", "B"]), people(NAMES))]
-    plan = make_plan([server, *rest])
-    tenant = Tenant("ns", "name", "uid", "cluster")
-
-    async def walk() -> dict[str, Outcome]:
-        return {
-            one.kind: outcome for one, outcome in (await Walk(tenant, plan, {"rucio": target}).run()).items()
-        }
-
+    walk = walker(target)
     for _ in range(3):
         outcomes = await walk()
     assert outcomes["People"].ready
     assert len(rucio.accounts) == len(NAMES)
     assert not outcomes["Distances"].ready
-    assert target.vouch(tenant, [], walked=True) is None, "what is read is still to be looked at"
+    assert target.vouch(TENANT, [], walked=True) is None, "what is read is still to be looked at"
     rucio.telling.set()
     for _ in range(3):
         outcomes = await walk()
     assert all(outcome.ready for outcome in outcomes.values())
     assert rucio.distances == {"A": {"B": 1}, "B": {"A": 1}}
-    assert target.vouch(tenant, [], walked=True) is not None
+    assert target.vouch(TENANT, [], walked=True) is not None
+
+
+async def test_a_rucio_that_cannot_tell_of_distances_holds_back_nothing_else() -> None:
+    rucio = Rucio(["A", "B"])
+
+    def way(login: Login, *, clock: Callable[[], float], timeout: float = SLOW) -> RucioHttp:
+        if timeout > SLOW:  # nobody answers there
+            return RucioHttp(
+                replace(login, url=f"http://127.0.0.1:{free_port()}"), clock=clock, timeout=timeout
+            )
+        return rucio.http()
+
+    walk = walker(RucioTarget(clock=rucio.clock, http=way))
+    for _ in range(3):
+        outcomes = await walk()
+    assert outcomes["Distances"].reason == "Unavailable"
+    assert outcomes["People"].ready
