@@ -144,7 +144,8 @@ def serving(lake: Lake, certificates: Path | None = None) -> Iterator[str]:
     certificates: the folder with tls.crt and tls.key, for https.
     """
     address = f"127.0.0.1:{free_port()}"
-    command = [str(lake.bin / "gunicorn"), f"--bind={address}", "--workers=2", "--threads=4"]
+    # Connections are kept as the image's web server keeps them.
+    command = [str(lake.bin / "gunicorn"), f"--bind={address}", "--workers=2", "--threads=4", "--keep-alive=5"]
     if certificates:
         command += [f"--certfile={certificates / 'tls.crt'}", f"--keyfile={certificates / 'tls.key'}"]
     environment = lake.environment | lake.policy | {"HOME": str(lake.directory)}

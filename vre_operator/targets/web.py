@@ -35,6 +35,10 @@ class Unanswered(Unavailable):
         self.sent = sent
 
 
+class Dropped(Unanswered):
+    """A connection of `Web.many` ended instead: the server may just have had enough of it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """A JSON answer, or one without a body (`data` None). It may hold secrets."""
@@ -80,10 +84,9 @@ class Web:
 
     @asynccontextmanager
     async def many(self) -> AsyncIterator[None]:
-        """While this lasts, connections are kept from one request to the next.
+        """While this lasts, connections are kept from one request to the next, for hundreds of them.
 
-        For requests by the hundred, of which each may be repeated: when a kept connection dies, nobody can tell
-        whether what was sent on it had its effect.
+        A server may close one just when something is sent on it. Then Dropped is raised, and nothing held back.
         """
         self._kept = self._kept or self._session()
         self._keepers += 1
@@ -113,7 +116,7 @@ class Web:
         query: Mapping[str, str] | None = None,
         headers: Mapping[str, str],
     ) -> Answer:
-        """Send one request, never twice. Raises Unanswered, Throttled, and what `connector` raises."""
+        """Send one request. Raises Unanswered, Throttled, and what `connector` raises."""
         if self._last and self._clock() < self._closed_until:
             raise self._held(self._last)
         if method != "GET" and not self._may_write():
@@ -125,7 +128,8 @@ class Web:
             )
         except (Unanswered, Throttled) as failure:
             telemetry.PROVIDER_CALLS.labels(self.system, method, type(failure).__name__).inc()
-            self._open(failure)
+            if not isinstance(failure, Dropped):
+                self._open(failure)
             raise
         telemetry.PROVIDER_CALLS.labels(self.system, method, str(answer.status)).inc()
         self._failures, self._last = 0, None
@@ -152,8 +156,9 @@ class Web:
         except (aiohttp.ClientError, OSError) as error:
             if isinstance(error.__cause__, NotSentError):
                 raise _fenced(method) from None
-            kind = str(error) if isinstance(error, _Broken) else type(error).__name__
-            raise Unanswered(f"{self.host} broke off the exchange ({kind})", sent=True) from None
+            broken = isinstance(error, _Broken)
+            message = f"{self.host} broke off the exchange ({error if broken else type(error).__name__})"
+            raise (Dropped if broken and self._kept else Unanswered)(message, sent=True) from None
 
     def _session(self) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(

@@ -12,6 +12,7 @@ from dev.ports import free_port
 from tests.unit.oidc.idp import LOOPBACK, Clock, Idp
 from vre_operator.engine.errors import Invalid, Throttled
 from vre_operator.targets.oidc.http import IssuerHttp, Unanswered
+from vre_operator.targets.web import Dropped
 
 
 async def test_json_is_read(idp: Idp) -> None:
@@ -113,7 +114,10 @@ async def test_connections_are_kept_while_there_are_many_requests_and_only_then(
     assert len(set(connections)) == 3
 
 
-async def test_on_a_kept_connection_nothing_is_sent_twice(idp: Idp) -> None:
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "POST"])
+async def test_what_a_kept_connection_lost_is_not_sent_twice_and_holds_nothing_back(
+    idp: Idp, method: str
+) -> None:
     async def respond(request: web.Request) -> web.StreamResponse:
         if len(idp.seen) == 2:
             assert request.transport
@@ -123,11 +127,12 @@ async def test_on_a_kept_connection_nothing_is_sent_twice(idp: Idp) -> None:
     idp.answer = respond
     http = idp.http()
     async with http.many():
-        await http.request("PUT", f"{idp.url}/x", body={})
-        with pytest.raises(Unanswered, match="broke off") as failure:
-            await http.request("PUT", f"{idp.url}/x", body={})
-    assert failure.value.sent
-    assert len(idp.seen) == 2
+        await http.request(method, f"{idp.url}/1")
+        with pytest.raises(Dropped, match="broke off") as failure:
+            await http.request(method, f"{idp.url}/2")
+        assert failure.value.sent
+        await http.request(method, f"{idp.url}/3")
+    assert [path for _, path, _ in idp.seen] == ["/1", "/2", "/3"]
 
 
 async def test_on_a_kept_connection_nothing_is_sent_when_the_lease_is_lost_meanwhile(idp: Idp) -> None:

@@ -12,11 +12,13 @@ from vre_operator.engine.errors import Unavailable
 from vre_operator.engine.resources import Resource, ResourceId
 from vre_operator.engine.target import Desired
 from vre_operator.targets.rucio.http import Login, Refused, RucioHttp
+from vre_operator.targets.web import Dropped
 
 
 class Rucio:
     """telling: cleared, an export with distances gets no answer. seconds: what a request takes. deaf: it takes
-    changes and makes none. fails: number of the change from which on there is no answer."""
+    changes and makes none. fails: number of the change from which on there is no answer. drops: one in so many
+    requests loses its connection, every other one after its effect."""
 
     def __init__(self, rses: Iterable[str] = ()) -> None:
         self.rses = list(rses)
@@ -28,6 +30,9 @@ class Rucio:
         self.telling.set()
         self.deaf = False
         self.fails = 0
+        self.drops = 0
+        self._requests = 0
+        self._many = 0
         self.asked: list[str] = []
         self.changes: list[str] = []
 
@@ -40,7 +45,9 @@ class Rucio:
 
     @asynccontextmanager
     async def many(self) -> AsyncIterator[None]:
+        self._many += 1
         yield
+        self._many -= 1
 
     def asked_for(self, what: str) -> int:
         return sum(one == what for one in self.asked)
@@ -50,6 +57,7 @@ class Rucio:
         self.asked.append("distances" if whole else "/".join(path))
         await asyncio.sleep(0)
         self.now += self.seconds["export" if whole else "GET"]
+        self._drop(self._drops())
         if whole:
             await self.telling.wait()
         match path:
@@ -65,6 +73,14 @@ class Rucio:
             case ("accounts" | "scopes", name, *what):
                 return self._of_account(name, *what)
         raise AssertionError(path)
+
+    def _drops(self) -> bool:
+        self._requests += 1
+        return self._many > 0 and self.drops > 0 and self._requests % self.drops == 0
+
+    def _drop(self, drops: bool) -> None:
+        if drops:
+            raise Dropped("dropped", sent=True)
 
     def _told(self) -> dict[str, Any]:
         return {a: {b: {"distance": one} for b, one in row.items()} for a, row in self.distances.items()}
@@ -89,6 +105,12 @@ class Rucio:
             raise Unavailable("away")
         if self.deaf:
             return
+        drops = self._drops()
+        self._drop(drops and len(self.changes) % 2 == 0)
+        self._make(method, path, body)
+        self._drop(drops)
+
+    def _make(self, method: str, path: tuple[str, ...], body: Any) -> None:
         match (method, *path):
             case ("POST", "import"):
                 for source, row in body["distances"].items():
@@ -97,6 +119,7 @@ class Rucio:
             case ("DELETE", "rses", source, "distances", destination):
                 del self.distances[source][destination]
             case ("POST", "accounts", name):
+                assert name not in self.accounts
                 self.accounts[name] = {"email": body["email"], "attr": {}, "identities": [], "scopes": []}
                 self.accounts[name] |= {"global": {}, "local": {}}
             case (_, "accounts", name, *what):
@@ -110,7 +133,13 @@ class Rucio:
                 del account["attr"][key]
             case ("POST", "identities"):
                 account["identities"].append({"type": body["authtype"], "identity": body["identity"]})
+            case ("DELETE", "identities"):
+                account["identities"].clear()
+            case ("PUT",):
+                account["status"] = body["status"]
             case ("POST", "scopes", scope):
+                if scope in account["scopes"]:
+                    raise Refused("Duplicate", "")
                 account["scopes"].append(scope)
             case ("POST", "limits", "global", expression):
                 account["global"][expression] = {"limit": body["bytes"]}

@@ -102,6 +102,34 @@ async def test_after_a_failure_it_is_looked_at_anew() -> None:
         assert set(account["attr"]) == {"g", "vre-people", "vre-digest"}
 
 
+@pytest.mark.parametrize("drops", [17, 31, 53])
+async def test_what_a_connection_lost_is_looked_at_anew(drops: int) -> None:
+    rucio = Rucio(["SITE"])
+    rucio.drops = drops
+    one, wish = crowd(rucio), desired(people(NAMES))
+    while not (seen := await look(one, wish)).readiness.ready or seen.presence is Presence.DRIFTED:
+        if seen.presence is Presence.DRIFTED:
+            await one.apply(wish)
+    assert set(rucio.accounts) == set(NAMES)
+    for account in rucio.accounts.values():
+        assert len(account["identities"]) == len(account["scopes"]) == 1
+        assert set(account["attr"]) == {"g", "vre-people", "vre-digest"}
+
+
+async def test_who_is_gone_is_seen_off_also_when_that_was_lost() -> None:
+    rucio = Rucio(["SITE"])
+    one = crowd(rucio)
+    await settle(one, desired(people(NAMES)))
+    wish = desired(people(NAMES[1:]))
+    rucio.drops = 1
+    assert not (await look(one, wish)).readiness.ready
+    rucio.drops = 0
+    assert (await look(one, wish)).presence is Presence.DRIFTED
+    rucio.changes.clear()
+    await one.apply(wish)
+    assert "PUT accounts/person0" in rucio.changes
+
+
 TENANT = Tenant("ns", "name", "uid", "cluster")
 
 

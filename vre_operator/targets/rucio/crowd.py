@@ -64,13 +64,14 @@ class Crowd:
         active = await self._listed()
         ours = await self._listed({people.MARK: "true"})
         gone = people.leavers(ours & active, wish)
-        held_up = people.brake(gone, ours, wish)
-        await self._some([] if held_up else gone[:CHUNK], self._see_off)
+        if held_up := people.brake(gone, ours, wish):
+            gone = []
+        await self._some(gone[:CHUNK], self._see_off)
         left = self._due(wish, active)
         await self._some(left[:CHUNK], lambda name: self._look(name, wish, name in active))
         if self._waiting:
             return self._drifted()
-        if self._due(wish, active):
+        if gone or self._due(wish, active):
             return _progressing(self._progress())
         if lacks := unmatched(wish.unmatched):
             return Observation(Presence.SYNCED, lacks, recheck_after=AGAIN)
