@@ -9,6 +9,7 @@ import json
 import random
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
@@ -22,6 +23,9 @@ from vre_operator.kube.fence import FencedBody, NotSentError
 
 TIMEOUT = 20.0
 """Seconds for a whole exchange; a request older than this was answered or never will be."""
+
+# Whose connections are kept in this context, see Web.many.
+_kept: ContextVar[tuple[object, aiohttp.ClientSession | None]] = ContextVar("kept", default=(None, None))
 
 _BACKOFF_LIMIT = 300.0
 _RETRY_AFTER_LIMIT = 3600.0
@@ -79,24 +83,19 @@ class Web:
         self._failures = 0
         self._closed_until = 0.0
         self._last: TargetError | None = None
-        self._kept: aiohttp.ClientSession | None = None
-        self._keepers = 0
 
     @asynccontextmanager
     async def many(self) -> AsyncIterator[None]:
-        """While this lasts, connections are kept from one request to the next, for hundreds of them.
+        """Who is in here keeps connections from one request to the next, for hundreds of them.
 
         A server may close one just when something is sent on it. Then Dropped is raised, and nothing held back.
         """
-        self._kept = self._kept or self._session()
-        self._keepers += 1
-        try:
-            yield
-        finally:
-            self._keepers -= 1
-            if not self._keepers:
-                kept, self._kept = self._kept, None
-                await kept.close()
+        async with self._session() as session:
+            token = _kept.set((self, session))
+            try:
+                yield
+            finally:
+                _kept.reset(token)
 
     def connector(self) -> aiohttp.BaseConnector:
         """For one exchange, or many of them."""
@@ -143,9 +142,12 @@ class Web:
         return None
 
     async def _exchange(self, method: str, url: str, **arguments: Any) -> Answer:
+        owner, kept = _kept.get()
+        if owner is not self:
+            kept = None
         try:
-            if self._kept:
-                return await self._ask(self._kept, method, url, **arguments)
+            if kept:
+                return await self._ask(kept, method, url, **arguments)
             # a session each: requests are rare, and a kept connection that died would make a POST ambiguous
             async with self._session() as session:
                 return await self._ask(session, method, url, **arguments)
@@ -158,7 +160,7 @@ class Web:
                 raise _fenced(method) from None
             broken = isinstance(error, _Broken)
             message = f"{self.host} broke off the exchange ({error if broken else type(error).__name__})"
-            raise (Dropped if broken and self._kept else Unanswered)(message, sent=True) from None
+            raise (Dropped if broken and kept else Unanswered)(message, sent=True) from None
 
     def _session(self) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(

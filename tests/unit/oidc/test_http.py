@@ -94,24 +94,29 @@ async def test_a_change_is_not_sent_when_the_lease_is_lost_while_the_connection_
     assert idp.seen == []
 
 
-async def test_connections_are_kept_while_there_are_many_requests_and_only_then(idp: Idp) -> None:
-    connections: list[object] = []
+async def test_connections_are_kept_by_who_has_many_requests_and_by_nobody_else(idp: Idp) -> None:
+    connections: dict[str, set[object]] = {}
 
     async def respond(request: web.Request) -> web.StreamResponse:
-        connections.append(request.transport)
+        connections.setdefault(request.path, set()).add(request.transport)
+        await asyncio.sleep(0.1 if request.path == "/slow" else 0)
         return web.json_response({})
 
     idp.answer = respond
     http = idp.http()
-    async with http.many():
-        async with http.many():
-            await http.request("GET", f"{idp.url}/x")
+
+    async def several(path: str) -> None:
         for _ in range(3):
-            await http.request("POST", f"{idp.url}/x", body={})
-    assert len(set(connections)) == 1
-    for _ in range(2):
-        await http.request("GET", f"{idp.url}/x")
-    assert len(set(connections)) == 3
+            await http.request("POST", f"{idp.url}{path}", body={})
+
+    async def many() -> None:
+        async with http.many():
+            await asyncio.gather(several("/many"))
+
+    # Who was there before and stays longer has connections of its own.
+    await asyncio.gather(several("/slow"), many())
+    await several("/few")
+    assert {path: len(found) for path, found in connections.items()} == {"/slow": 3, "/many": 1, "/few": 3}
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "POST"])
