@@ -113,7 +113,8 @@ class Rucio:
     def _make(self, method: str, path: tuple[str, ...], body: Any) -> None:
         match (method, *path):
             case ("POST", "import"):
-                for source, row in body["distances"].items():
+                self.rses += body.get("rses", ())
+                for source, row in body.get("distances", {}).items():
                     for destination, one in row.items():
                         self.distances.setdefault(source, {})[destination] = one["distance"]
             case ("DELETE", "rses", source, "distances", destination):
@@ -153,6 +154,11 @@ def distances(rses: list[str], links: Iterable[tuple[str, str, int]] = ()) -> Re
     told = [{"source": a, "destination": b, "distance": distance} for a, b, distance in links]
     body = {"rses": rses, "default": 1, "links": told}
     return Resource(ResourceId("rucio", "Distances", "", "distances"), "dataLake", body)
+
+
+def rse(name: str) -> Resource:
+    body = {"settings": {}, "attributes": {}, "protocols": [], "limits": {}, "unmanaged": ["Limits"]}
+    return Resource(ResourceId("rucio", "Rse", "", name), "dataLake", body)
 
 
 def people(names: Iterable[str], expression: str = "*") -> Resource:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from dev.ports import free_port
-from tests.unit.rucio.fake import Rucio, desired, distances, people
+from tests.unit.rucio.fake import Rucio, desired, distances, people, rse
 from vre_operator.engine.errors import Unavailable
 from vre_operator.engine.executor import Outcome, Walk
 from vre_operator.engine.plan import make_plan
@@ -133,12 +133,12 @@ async def test_who_is_gone_is_seen_off_also_when_that_was_lost() -> None:
 TENANT = Tenant("ns", "name", "uid", "cluster")
 
 
-def walker(target: RucioTarget) -> Callable[[], Awaitable[dict[str, Outcome]]]:
-    """Walks over distances and people; outcomes by kind."""
+def walker(target: RucioTarget, *resources: Resource) -> Callable[[], Awaitable[dict[str, Outcome]]]:
+    """Walks over distances and people, or these; outcomes by kind."""
     login = {"url": "http://x", "account": "root", "username": "root", "password": "", "asleep": False}
     server = Resource(ResourceId("rucio", "Server", "", "server"), "dataLake", login, policy=Policy.EXTERNAL)
     needs = frozenset({server.id})
-    many = (distances(["A", "B"]), people(NAMES))
+    many = resources or (distances(["A", "B"]), people(NAMES))
     plan = make_plan([server, *(Resource(one.id, one.component, one.body, needs) for one in many)])
 
     async def walk() -> dict[str, Outcome]:
@@ -182,3 +182,18 @@ async def test_a_rucio_that_cannot_tell_of_distances_holds_back_nothing_else() -
         outcomes = await walk()
     assert outcomes["Distances"].reason == "Unavailable"
     assert outcomes["People"].ready
+
+
+async def test_hundreds_of_rses_are_read_once_before_they_are_made_and_once_after() -> None:
+    rucio = Rucio()
+    walk = walker(
+        RucioTarget(clock=rucio.clock, http=rucio.http), *(rse(f"R{number}") for number in range(300))
+    )
+    rucio.seconds["change"] = 0.01
+    await walk()
+    assert len(rucio.rses) == 300
+    assert rucio.asked == ["export"]
+    rucio.now += 1.0
+    assert (await walk())["Rse"].ready
+    assert rucio.asked == ["export"] * 2
+    assert len(rucio.changes) == 300

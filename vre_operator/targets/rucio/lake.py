@@ -77,9 +77,13 @@ class Lake:
         """Let go of what was read."""
         self._pieces.clear()
 
-    async def rses(self) -> Mapping[str, Mapping[str, Any]]:
-        """What the export says of each RSE. Not of distances, which would take it a hundred times as long."""
-        found: Mapping[str, Mapping[str, Any]] = await self._piece("export", self._read_rses)
+    async def rses(self, asked: str = "") -> Mapping[str, Mapping[str, Any]]:
+        """What the export says of each RSE. Not of distances, which would take it a hundred times as long.
+
+        asked: the one that matters. Changes of others make it no older: or hundreds would each be read anew.
+        """
+        of = f"rse {asked}" if asked else "export"
+        found: Mapping[str, Mapping[str, Any]] = await self._piece("export", self._read_rses, of=of)
         return found
 
     async def limits(self, rse: str) -> Mapping[str, int]:
@@ -115,7 +119,7 @@ class Lake:
 
     async def _matches(self, expression: str) -> frozenset[str]:
         read = partial(self._resolve, expression)
-        found: frozenset[str] = await self._piece(f"expression {expression}", read, part_of="export")
+        found: frozenset[str] = await self._piece(f"expression {expression}", read, of="export")
         return found
 
     async def _resolve(self, expression: str) -> frozenset[str]:
@@ -190,10 +194,11 @@ class Lake:
                 return []  # it has none
             raise
 
-    async def _piece(self, name: str, read: Callable[[], Awaitable[Any]], part_of: str = "") -> Any:
+    async def _piece(self, name: str, read: Callable[[], Awaitable[Any]], *, of: str = "") -> Any:
+        """of: what has not been changed since, if not the piece itself."""
         async with self._reading.setdefault(name, asyncio.Lock()):
             known, now = self._pieces.get(name), self.clock()
-            changed = max(self._changed.get(name, -1.0), self._changed.get(part_of, -1.0))
+            changed = self._changed.get(of or name, -1.0)
             if known is None or now > known.began + KEEP or known.began <= changed:
                 known = self._pieces[name] = _Piece(await read(), now)
             return known.value

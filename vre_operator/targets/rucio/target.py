@@ -183,7 +183,7 @@ async def _differences(lake: Lake, desired: Desired) -> tuple[bool, list[Change]
     name, body = desired.id.name, desired.body
     match desired.id.kind:
         case "Rse":
-            seen = (await lake.rses()).get(name)
+            seen = (await lake.rses(name)).get(name)
             if seen is not None and _compares_limits(body):
                 seen = {**seen, "limits": await lake.limits(name)}
             return seen is not None, rses.changes(name, body, seen)
@@ -275,7 +275,7 @@ def _pieces(resource: ResourceId) -> tuple[str, ...]:
     """What was read and is old when the resource was changed."""
     match resource.kind:
         case "Rse":
-            return ("export", f"limits {resource.name}")
+            return ("export", f"rse {resource.name}", f"limits {resource.name}")
         case "Account":
             return (f"account {resource.name}",)
         case "Subscription":
