@@ -31,8 +31,8 @@ _IDENTITY = {
     "credentialsSecret": {"name": "login"},
     "allowedGroups": ["/ocean"],
 }
-_LATER = 20_000.0
-"""Seconds after which distances are read again, however long that takes."""
+_LATER = 8_000.0
+"""Seconds after which distances are read again, and people are not yet read as a whole."""
 
 _YARD_RSES = 30
 _YARD_PEOPLE = 150
