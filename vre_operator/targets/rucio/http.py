@@ -170,7 +170,12 @@ class RucioHttp(Web):
         if kind:
             return Answer(response.status, {"ExceptionClass": kind, "ExceptionMessage": _message(raw)})
         token = response.headers.get("X-Rucio-Auth-Token", "")
-        return Answer(response.status, self._parsed(response, raw), token=token)
+        data = self._parsed(response, raw)
+        if response.method == "GET" and response.status == 200 and data is None and not token:
+            # A page of somebody between would be read as what is not there.
+            kind = response.content_type
+            raise Unanswered(f"{self.host} answers with {kind} instead of JSON", sent=True)
+        return Answer(response.status, data, token=token)
 
     def _parsed(self, response: aiohttp.ClientResponse, raw: bytes) -> Any:
         try:
