@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+import ssl
 from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
@@ -66,6 +67,19 @@ def networks(cidrs: Iterable[str], goal: Goal = ISSUER) -> tuple[Network, ...]:
         raise goal.refused(
             f"The site's issuerCidrs are not valid: {error}", "Correct the site's settings."
         ) from None
+
+
+def trust(ca_bundle: str, goal: Goal = ISSUER) -> ssl.SSLContext:
+    """Whose certificates are believed: the public authorities' and the site's. Raises Invalid."""
+    tls = ssl.create_default_context()
+    if ca_bundle:
+        try:
+            tls.load_verify_locations(cadata=ca_bundle)
+        except ssl.SSLError:
+            raise goal.refused(
+                f"The CA bundle for the {goal.what} is not PEM", "Correct the site's caBundle."
+            ) from None
+    return tls
 
 
 def allowed(address: str, extra: Iterable[Network] = ()) -> bool:

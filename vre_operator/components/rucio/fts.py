@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from vre_operator.api.lake_storage import X509
 from vre_operator.components import ids, workloads
 from vre_operator.components.context import Environment, fts, kube
 from vre_operator.components.workloads import Body, mount
@@ -21,8 +22,12 @@ PROXY_FILE = f"{_DIRECTORY}/{_KEY}"
 _ORIGIN = "spec.dataLake.transfers"
 
 
+def _wish(env: Environment) -> X509 | None:
+    return env.spec.data_lake.transfers.x509 if ids.named_fts(env) else None
+
+
 def by_certificate(env: Environment) -> bool:
-    return bool(ids.named_fts(env)) and env.spec.data_lake.transfers.x509 is not None
+    return _wish(env) is not None
 
 
 def render(env: Environment, component: str) -> Iterator[Resource]:
@@ -30,10 +35,11 @@ def render(env: Environment, component: str) -> Iterator[Resource]:
     would be anybody's."""
     url = ids.named_fts(env)
     proxy: Ref | str = ""
-    if by_certificate(env):
-        made, *rest = _proxy(env, component)
+    if x509 := _wish(env):
+        made = _proxy(env, component, x509)
         proxy = Ref(made.id, "proxy")
-        yield from (made, *rest)
+        yield made
+        yield from _files(env, component, x509, proxy)
     if url.startswith("https://"):
         yield Resource(
             id=fts("Server", "fts"),
@@ -43,13 +49,13 @@ def render(env: Environment, component: str) -> Iterator[Resource]:
         )
 
 
-def _proxy(env: Environment, component: str) -> Iterator[Resource]:
-    """The proxy, the certificate of which it is made, and the Secret that Rucio's pods read."""
-    x509 = env.spec.data_lake.transfers.x509
-    if x509 is None:
-        return
-    certificate = kube("v1/Secret", env.namespace, x509.certificate_secret.name)
-    proxy = Resource(
+def _certificate(env: Environment, x509: X509) -> ResourceId:
+    return kube("v1/Secret", env.namespace, x509.certificate_secret.name)
+
+
+def _proxy(env: Environment, component: str, x509: X509) -> Resource:
+    certificate = _certificate(env, x509)
+    return Resource(
         id=fts("Proxy", "x509"),
         component=component,
         body={
@@ -61,13 +67,16 @@ def _proxy(env: Environment, component: str) -> Iterator[Resource]:
         },
         origin=f"{_ORIGIN}.x509",
     )
-    yield proxy
+
+
+def _files(env: Environment, component: str, x509: X509, proxy: Ref) -> Iterator[Resource]:
+    """The certificate of which the proxy is made, and the Secret that Rucio's pods read."""
     origin = f"{_ORIGIN}.x509.certificateSecret"
-    yield workloads.external(component, certificate, origin, "tls.crt", "tls.key")
+    yield workloads.external(component, _certificate(env, x509), origin, "tls.crt", "tls.key")
     yield Resource(
         id=_secret(env),
         component=component,
-        body={"type": "Opaque", "stringData": {_KEY: Ref(proxy.id, "proxy")}},
+        body={"type": "Opaque", "stringData": {_KEY: proxy}},
         origin=f"{_ORIGIN}.x509",
     )
 

@@ -16,10 +16,9 @@ _DATA = "/data"
 
 def address(env: Environment) -> str:
     """The FTS for RSEs that name none; "" where nobody transfers."""
-    lake = env.spec.data_lake
-    if lake.attach or DaemonGroup.TRANSFERS not in lake.daemons.groups:
-        return ""
-    return lake.transfers.fts or f"http://{env.service_host(ids.TRANSFERS)}:{ids.TRANSFERS_PORT}"
+    if not ids.own_transfers(env):
+        return ids.named_fts(env)
+    return f"http://{env.service_host(ids.TRANSFERS)}:{ids.TRANSFERS_PORT}"
 
 
 def render(env: Environment, component: str) -> Iterator[Resource]:

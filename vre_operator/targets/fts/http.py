@@ -14,7 +14,7 @@ from vre_operator.api.conditions import Reason
 from vre_operator.engine.resources import FTS
 from vre_operator.kube.fence import FencedBody
 from vre_operator.targets.fts.proxies import Credential
-from vre_operator.targets.guard import Goal, GuardedResolver, check_url, networks
+from vre_operator.targets.guard import Goal, GuardedResolver, check_url, networks, trust
 from vre_operator.targets.web import TIMEOUT, Answer, Unanswered, Web, content
 
 _ADDRESS = "spec.dataLake.transfers"
@@ -27,7 +27,7 @@ _BODY_LIMIT = 1 << 20
 class GridHttp(Web):
     """The one way to one of them. JSON is told as it is, everything else as text.
 
-    allowed_cidrs: networks into which the address may lead besides the public ones.
+    credential: who we are. allowed_cidrs: networks into which the address may lead besides the public ones.
     """
 
     system = FTS
@@ -36,6 +36,7 @@ class GridHttp(Web):
         self,
         url: str,
         goal: Goal,
+        credential: Credential | None,
         ca_bundle: str,
         allowed_cidrs: tuple[str, ...],
         *,
@@ -47,12 +48,9 @@ class GridHttp(Web):
         self._url = url.rstrip("/")
         self._goal = goal
         self._extra = networks(allowed_cidrs, goal)
-        self._ca_bundle = ca_bundle
-        self._credential: Credential | None = None
-
-    def identify(self, credential: Credential | None) -> None:
-        """Who we are from now on."""
-        self._credential = credential
+        self._tls = trust(ca_bundle, goal)
+        if credential:
+            _present(self._tls, credential)
 
     async def ask(
         self, method: str, path: str, *, query: dict[str, str] | None = None, body: Any = None
@@ -62,12 +60,7 @@ class GridHttp(Web):
         return await self.send(method, f"{self._url}{path}", query=query, body=body, headers=headers)
 
     def connector(self) -> aiohttp.BaseConnector:
-        tls = ssl.create_default_context()
-        if self._ca_bundle:
-            tls.load_verify_locations(cadata=self._ca_bundle)
-        if self._credential:
-            _present(tls, self._credential)
-        return aiohttp.TCPConnector(ssl=tls, resolver=GuardedResolver(self._extra, self._goal))
+        return aiohttp.TCPConnector(ssl=self._tls, resolver=GuardedResolver(self._extra, self._goal))
 
     async def read(self, response: aiohttp.ClientResponse) -> Answer:
         raw = await content(response, self.host, _BODY_LIMIT)

@@ -166,8 +166,8 @@ class Proxies:
     async def _attributes(self, body: Mapping[str, Any], credential: Credential, life: timedelta) -> bytes:
         if not (asked := body["voms"]):
             return b""
-        http = self._connect(asked["url"], VOMS, body["ca_bundle"], tuple(body["allowed_cidrs"]))
-        http.identify(credential)
+        cidrs = tuple(body["allowed_cidrs"])
+        http = self._connect(asked["url"], VOMS, credential, body["ca_bundle"], cidrs)
         return await voms.attributes(http, asked["attributes"], int(life.total_seconds()))
 
     async def _recall(self, tenant: Tenant) -> _Memory:

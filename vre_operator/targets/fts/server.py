@@ -86,8 +86,8 @@ class Servers:
         known = self._known.get(tenant)
         if known is None or known.body != body:
             credential = proxies.load(body["proxy"], body["proxy"]) if body["proxy"] else None
-            http = self._connect(body["url"], SERVER, body["ca_bundle"], tuple(body["allowed_cidrs"]))
-            http.identify(credential)
+            cidrs = tuple(body["allowed_cidrs"])
+            http = self._connect(body["url"], SERVER, credential, body["ca_bundle"], cidrs)
             known = self._known[tenant] = _Known(body, http, credential, Fresh(self._clock, _EVERY))
         return known
 

@@ -12,6 +12,7 @@ from vre_operator.engine.errors import Invalid
 from vre_operator.engine.resources import FTS, Policy, ResourceId, Tenant
 from vre_operator.engine.target import Desired, Observation, Presence, Promise, Voucher
 from vre_operator.targets.fts.http import GridHttp
+from vre_operator.targets.fts.proxies import Credential
 from vre_operator.targets.fts.proxy import Proxies
 from vre_operator.targets.fts.server import Servers
 from vre_operator.targets.guard import Goal
@@ -30,6 +31,7 @@ class HttpFactory(Protocol):
         self,
         url: str,
         goal: Goal,
+        credential: Credential | None,
         ca_bundle: str,
         allowed_cidrs: tuple[str, ...],
         *,

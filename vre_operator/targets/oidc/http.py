@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import ssl
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,7 +10,7 @@ import aiohttp
 
 from vre_operator.engine.errors import TargetError
 from vre_operator.engine.resources import OIDC
-from vre_operator.targets.guard import ISSUER, GuardedResolver, check_url, networks, origin
+from vre_operator.targets.guard import ISSUER, GuardedResolver, check_url, networks, origin, trust
 from vre_operator.targets.web import TIMEOUT, Answer, Unanswered, Web, content
 
 __all__ = ["TIMEOUT", "Answer", "IssuerHttp", "Unanswered"]
@@ -38,14 +37,7 @@ class IssuerHttp(Web):
         self._origin = origin(check_url(issuer))
         super().__init__(self._origin[1], clock=clock, timeout=timeout, may_write=may_write)
         self._extra = networks(allowed_cidrs)
-        self._tls = ssl.create_default_context()
-        if ca_bundle:
-            try:
-                self._tls.load_verify_locations(cadata=ca_bundle)
-            except ssl.SSLError:
-                raise ISSUER.refused(
-                    "The CA bundle for the provider is not PEM", "Correct the site's caBundle."
-                ) from None
+        self._tls = trust(ca_bundle)
 
     def owns(self, url: str) -> bool:
         """Whether `url` belongs to the issuer's origin."""
