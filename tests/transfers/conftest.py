@@ -154,6 +154,9 @@ async def service(storages: Grid, tmp_path: Path) -> AsyncIterator[Service]:
         await made.start()
         yield made
         made.end(signal.SIGKILL)
+    # Shown with a test that failed.
+    print(made.log)
+    print((storages.folder / "grid.log").read_text()[-3000:])
 
 
 def wanted(storages: Grid, name: str, content: bytes, **more: Any) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
@@ -41,6 +42,8 @@ _UNSHARE = (
     "--propagation=private",
 )
 _START_SECONDS = 60
+_ALIVE = "/static/css/xrdhttp.css"  # what the kubelet asks for
+_HUNG_SECONDS = 20
 
 
 @dataclass(slots=True)
@@ -235,25 +238,44 @@ def _inside(folder: Path, root: Path) -> None:
     servers = [_SERVER.format(host=host, port=8000 + index) for index, host in enumerate(HOSTS)]
     (folder / "nginx.conf").write_text(_NGINX.format(folder=folder, servers="\n  ".join(servers)))
     subprocess.Popen(["nginx", "-c", str(folder / "nginx.conf")])
-    for index in range(len(HOSTS)):
-        environment = {"ROOT": root, "HERE": folder / str(index), "CA": folder / "ca.crt", "INDEX": index}
-        environment |= {"PORT": 8000 + index, "PATH": os.environ["PATH"]}
-        subprocess.Popen(
-            ["unshare", "--mount", "sh", "-c", _POD],
-            env={name: str(value) for name, value in environment.items()},
-        )
-    asyncio.run(_serve(folder))
+    asyncio.run(_serve(folder, root))
 
 
-async def _serve(folder: Path) -> None:
-    for index in range(len(HOSTS)):
+async def _serve(folder: Path, root: Path) -> None:
+    started = [asyncio.Event() for _ in HOSTS]
+    async with asyncio.TaskGroup() as tasks:
+        for index, event in enumerate(started):
+            tasks.create_task(_keep(folder, root, index, event))
+        for event in started:
+            await event.wait()
+        await _listen(folder)
+
+
+async def _keep(folder: Path, root: Path, index: int, started: asyncio.Event) -> None:
+    """The kubelet's part: XRootD 5.5 may hang after SIGCONT; what hangs is started anew."""
+    environment = {"ROOT": root, "HERE": folder / str(index), "CA": folder / "ca.crt", "INDEX": index}
+    environment |= {"PORT": 8000 + index, "PATH": os.environ["PATH"]}
+    shell = ("unshare", "--mount", "sh", "-c", _POD)
+    values = {name: str(value) for name, value in environment.items()}
+    address = f"http://127.0.0.1:{8000 + index}{_ALIVE}"
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as session:
         while True:
-            with suppress(OSError):
-                _, writer = await asyncio.open_connection("127.0.0.1", 8000 + index)
-                writer.close()
-                break
-            await asyncio.sleep(0.1)
+            process = await asyncio.create_subprocess_exec(*shell, env=values)
+            heard, limit = time.monotonic(), _START_SECONDS
+            while process.returncode is None and time.monotonic() < heard + limit:
+                with suppress(aiohttp.ClientError, TimeoutError):
+                    async with session.get(address) as answer:
+                        if answer.status == 200:
+                            heard, limit = time.monotonic(), _HUNG_SECONDS
+                            started.set()
+                await asyncio.sleep(1 if started.is_set() else 0.1)
+            print(f"storage {index} hangs or has ended ({process.returncode}): starting it", flush=True)
+            with suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
 
+
+async def _listen(folder: Path) -> None:
     async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             to_reader, to_writer = await asyncio.open_connection("127.0.0.1", PORT)

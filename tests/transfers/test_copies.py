@@ -279,6 +279,21 @@ async def test_a_storage_that_says_nothing_does_not_hold_a_copy_for_ever(service
         grid.signal(1, signal.SIGCONT)
 
 
+async def test_a_storage_that_dies_is_told_and_used_when_it_is_back(service: Service, big: bytes) -> None:
+    grid = service.grid
+    job = await service.submit(large(grid, big, "dies"), **CHECKED)
+    await under_way(service, job, "dies")
+    grid.signal(1, signal.SIGKILL)
+    assert re.search(r"b\.grid\.example\.org .*(broke off|failed|answers 50\d)", await failed(service, job))
+
+    async def back() -> bool:
+        again = await service.ended(await service.submit(large(grid, big, "dies"), **CHECKED))
+        return bool(again["job_state"] == "FINISHED")
+
+    await until(back)
+    assert grid.file(1, "dies").read_bytes() == big
+
+
 async def test_the_queue_has_an_end(service: Service) -> None:
     service.end()
     service.options = ("--queue", "2")
