@@ -20,8 +20,8 @@ from vre_operator.kube.kinds import kind_of
 from vre_operator.targets.kubernetes.cache import FOLLOWED
 from vre_operator.targets.store import StateKey
 
-pytestmark = pytest.mark.timeout(300)
 LONG = os.environ.get("VRE_LONG") == "1"
+pytestmark = pytest.mark.timeout(3600 if LONG else 300)
 BYSTANDER = fresh("idle")
 _DIGEST = re.compile(r"-[0-9a-f]{8}$")
 CRD = ROOT / "crds/vreenvironments.vre.science.yaml"
