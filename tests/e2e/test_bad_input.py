@@ -50,8 +50,8 @@ CHANGES = (
         "image",
         "NotebooksReady",
         "ImagePullFailed",
-        ("spec.notebooks.images[0]", NOTEBOOK),
-        {"notebooks": {"images": [{"name": "none", "image": NOTEBOOK}]}},
+        ("spec.catalogue.entries[0]", NOTEBOOK),
+        {"catalogue": {"entries": [{"name": "none", "image": NOTEBOOK}]}},
     ),
     Bad(
         "secret",

@@ -27,8 +27,8 @@ def ready(installation: Installation) -> Installation:
     """The example of the README, Ready; with two images, so that there is something to choose."""
     manifest = quickstart()
     image = installation.values()["site"]["images"]["notebook"]
-    manifest["spec"]["notebooks"] = {
-        "images": [
+    manifest["spec"]["catalogue"] = {
+        "entries": [
             {"name": "base", "image": image, "displayName": "Plain Python"},
             {"name": "astro", "image": image, "displayName": "Astronomy", "description": "For the stars."},
         ]

@@ -184,9 +184,9 @@ def _alone(spec: Json, path: tuple[str | int, ...]) -> Json:
     match path:
         case ("exposure", "tls", "secret", *_):
             del spec["exposure"]["tls"]["certManager"]
-        case ("notebooks", "images", *_):
-            image = spec["notebooks"]["images"][0]
-            spec["notebooks"]["images"][0] = {"name": "base", "image": "example.org/base:1"} | image
+        case ("catalogue", "entries", *_):
+            entry = spec["catalogue"]["entries"][0]
+            spec["catalogue"]["entries"][0] = {"name": "base", "image": "example.org/base:1"} | entry
         case ("identity", "scopes", *_):
             spec["identity"]["scopes"].insert(0, "openid")
     return spec
@@ -202,7 +202,7 @@ def test_the_largest_wish_fits() -> None:
         }
         for number in range(200)
     ]
-    spec = put(put(FULL, ("identity", "allowedGroups"), groups), ("notebooks", "images"), images)
+    spec = put(put(FULL, ("identity", "allowedGroups"), groups), ("catalogue", "entries"), images)
     spec["identity"]["adminGroups"] = groups
     spec["identity"]["scopes"] = ["openid", *(f"{number:02}{'s' * 98}" for number in range(29))]
     counts: Counter[str] = Counter()

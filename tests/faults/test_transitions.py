@@ -31,7 +31,7 @@ TENANT = "transit"
 FULL: Json = {
     "deletionPolicy": "Delete",
     "storage": {"homes": {"size": "10Gi", "storageClass": "local-path"}},
-    "notebooks": {"images": [{"name": "base", "image": "example.org/base:1", "displayName": "Base"}]},
+    "catalogue": {"entries": [{"name": "base", "image": "example.org/base:1", "displayName": "Base"}]},
     "dataLake": {"enabled": True, "hostname": "rucio.transit.example.org"},
     "exposure": {"tls": {"secret": {"name": "certificate"}}},
 }

@@ -60,7 +60,7 @@ def _moved(tenant: Tenant) -> None:
 
 
 _LAKE_OFF = {"dataLake": {"enabled": False}}
-_IMAGES = [
+_ENTRIES = [
     {"name": "one", "image": "registry.example.org/one:1"},
     {"name": "two", "image": "registry.example.org/two:2"},
 ]
@@ -84,7 +84,7 @@ WORKLOADS: tuple[Workload, ...] = (
     _change(
         "sizes", {"notebooks": {"resources": {"memoryLimit": "3Gi"}}, "storage": {"homes": {"size": "20Gi"}}}
     ),
-    _change("catalogue", {"notebooks": {"images": _IMAGES}}),
+    _change("catalogue", {"catalogue": {"entries": _ENTRIES}}),
     Workload("hostname", _moved),
     _change("suspend", {"suspend": True}, until="Suspended"),
     _change("resume", {"suspend": False}, {"suspend": True}),

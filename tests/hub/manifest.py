@@ -4,13 +4,17 @@
 import asyncio
 import json
 import logging
+import os
 import sys
+from collections import namedtuple
 
 from jupyterhub.app import JupyterHub
 from kubespawner import KubeSpawner
 from traitlets import HasTraits
 
 warnings = []
+Group = namedtuple("Group", "name")
+GROUPS = os.environ.get("GROUPS_OF_PERSON", "").split(",")
 
 
 class Collect(logging.Handler):
@@ -22,6 +26,7 @@ def spawner(config, **options):
     made = KubeSpawner(_mock=True, config=config)
     made.log.addHandler(Collect(logging.WARNING))
     made.user_options = options
+    made.user.groups = [Group(name) for name in GROUPS]
     return made
 
 

@@ -26,16 +26,38 @@ NO_CLUSTER = {
     "clusters": [{"name": "none", "cluster": {"server": "http://127.0.0.1:1"}}],
     "users": [{"name": "none", "user": {}}],
 }
-IMAGES = [
+ENTRIES = [
     {"name": "base", "image": "example.org/base:1", "displayName": "Base <b>", "description": "{x} & more"},
-    {"name": "ocean", "image": "example.org/ocean:2"},
+    {"name": "ocean", "image": "example.org/ocean:2", "documentation": "https://docs.example.org/?a=1&b"},
+    {
+        "name": "deep",
+        "image": "example.org/deep:3",
+        "icon": "https://docs.example.org/deep.png",
+        "allowedGroups": ["divers", "whales"],
+        "resources": {"cpuGuarantee": 1, "cpuLimit": 8, "memoryGuarantee": "4Gi", "memoryLimit": "16Gi"},
+        "gpus": {"resource": "example.org/gpu", "count": 2},
+        "defaultUrl": "/rstudio",
+    },
+    {"name": "birds", "image": "example.org/birds:4", "allowedGroups": ["gulls"]},
+    {
+        "name": "old",
+        "image": "example.org/old:1",
+        "lifecycle": {"stage": "Deprecated", "successor": "base", "until": "2099-12-31"},
+    },
+    {
+        "name": "over",
+        "image": "example.org/over:1",
+        "lifecycle": {"stage": "Deprecated", "until": "2026-01-01"},
+    },
+    {"name": "kept", "image": "example.org/kept:1", "lifecycle": {"stage": "Hidden"}},
 ]
+CHOICES = ["base", "ocean", "deep", "birds", "old", "over", "kept", "gone"]
 
 
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     root = tmp_path_factory.mktemp("hub")
-    spec = FULL | {"notebooks": FULL["notebooks"] | {"images": IMAGES}}
+    spec = FULL | {"catalogue": {"entries": ENTRIES}}
     # Without a CA there is no file outside the pod's own directories.
     site = {key: value for key, value in FULL_SITE.items() if key != "caBundle"}
     config = lay_out(root, spec, site)
@@ -43,8 +65,10 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     python = str(software.environment("hub") / "python")
     script = str(Path(__file__).with_name("manifest.py"))
     done = subprocess.run(
-        [python, script, str(config), "base", "ocean", "gone"],
-        env=os.environ | {"VRE_HUB_ROOT": str(root), "KUBECONFIG": str(root / "kubeconfig")},
+        [python, script, str(config), *CHOICES],
+        env=os.environ
+        | {"VRE_HUB_ROOT": str(root), "KUBECONFIG": str(root / "kubeconfig")}
+        | {"GROUPS_OF_PERSON": "divers,others"},
         capture_output=True,
         text=True,
         check=False,
@@ -115,8 +139,32 @@ def test_choice_of_images(told: dict[str, Any]) -> None:
         for name, start in (told["starts"] | {"-": told["default"]}).items()
         if "pod" in start
     }
-    assert images == {"base": "example.org/base:1", "ocean": "example.org/ocean:2", "-": "example.org/base:1"}
+    assert images == {
+        "base": "example.org/base:1",
+        "ocean": "example.org/ocean:2",
+        "deep": "example.org/deep:3",
+        "old": "example.org/old:1",
+        "over": "example.org/over:1",  # the last choice of somebody, who may go on
+        "kept": "example.org/kept:1",
+        "-": "example.org/base:1",
+    }
     assert "not offered any more" in told["starts"]["gone"]["refused"]
+    assert "not offered any more" in told["starts"]["birds"]["refused"], "not to divers"
+
+
+def test_an_entry_has_its_own_size_gpus_and_page(told: dict[str, Any]) -> None:
+    container = told["starts"]["deep"]["pod"]["spec"]["containers"][0]
+    assert container["resources"] == {
+        "limits": {"cpu": 8.0, "memory": 16 * 2**30, "example.org/gpu": "2"},
+        "requests": {"cpu": 1.0, "memory": 4 * 2**30, "example.org/gpu": "2"},
+    }
+    pages = {
+        name: {one["name"]: one.get("value") for one in start["pod"]["spec"]["containers"][0]["env"]}
+        for name, start in told["starts"].items()
+        if "pod" in start
+    }
+    assert pages["deep"]["JUPYTERHUB_DEFAULT_URL"] == "/rstudio"
+    assert pages["base"]["JUPYTERHUB_DEFAULT_URL"] == "/lab"
 
 
 def test_form_shows_texts_as_texts_and_forgets_what_is_gone(told: dict[str, Any]) -> None:
@@ -125,3 +173,14 @@ def test_form_shows_texts_as_texts_and_forgets_what_is_gone(told: dict[str, Any]
     assert "{x} &amp; more" in form
     assert len(re.findall(r"checked\s*/>", form)) == 1
     assert "gone" not in form
+
+
+def test_form_shows_what_is_open_to_the_person(told: dict[str, Any]) -> None:
+    form = told["form"]
+    assert "deep" in form
+    assert "birds" not in form, "of another group"
+    assert "kept" not in form, "hidden"
+    assert 'value="over"' not in form, "its day has passed"
+    assert "It is offered until 2099-12-31; take Base &lt;b&gt; instead." in form
+    assert '<a href="https://docs.example.org/?a=1&amp;b" target="_blank" rel="noopener noreferrer">' in form
+    assert '<img src="https://docs.example.org/deep.png" alt=""' in form

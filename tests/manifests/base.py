@@ -71,6 +71,10 @@ def notebooks(name: str, notebooks: Mapping[str, Any], path: str, says: str, ser
     return bad(name, {"notebooks": notebooks}, f"notebooks.{path}", says, server)
 
 
+def catalogue(name: str, catalogue: Mapping[str, Any], path: str, says: str, server: str = "") -> Bad:
+    return bad(name, {"catalogue": catalogue}, f"catalogue.{path}", says, server)
+
+
 def lake(name: str, lake: Mapping[str, Any], path: str, says: str, server: str = "") -> Bad:
     return bad(name, {"dataLake": {"enabled": True, **lake}}, f"dataLake.{path}", says, server)
 
@@ -100,8 +104,8 @@ def protocol(**fields: Any) -> Mapping[str, Any]:
     return {"scheme": "davs", "hostname": "eos.example.org", "port": 443, "prefix": "/eos/", **fields}
 
 
-def image(**fields: str) -> Mapping[str, Any]:
-    return {"images": [{"name": "base", "image": "quay.io/jupyter/base-notebook:latest", **fields}]}
+def entry(**fields: Any) -> Mapping[str, Any]:
+    return {"entries": [{"name": "base", "image": "quay.io/jupyter/base-notebook:latest", **fields}]}
 
 
 TLS = {"secret": {"name": "a"}, "certManager": {"issuer": "b"}}

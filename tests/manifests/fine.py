@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tests.manifests.base import image, protocol, rse, storage
+from tests.manifests.base import entry, protocol, rse, storage
 
 FINE: tuple[tuple[str, Mapping[str, Any]], ...] = (
     ("as it is", {}),
@@ -27,8 +27,8 @@ FINE: tuple[tuple[str, Mapping[str, Any]], ...] = (
             }
         },
     ),
-    ("image by digest", {"spec": {"notebooks": image(image=f"localhost:5000/a/b_c@sha256:{'0' * 64}")}}),
-    ("image of one word", {"spec": {"notebooks": image(image="debian")}}),
+    ("image by digest", {"spec": {"catalogue": entry(image=f"localhost:5000/a/b_c@sha256:{'0' * 64}")}}),
+    ("image of one word", {"spec": {"catalogue": entry(image="debian")}}),
     ("hostname in punycode", {"spec": {"hostname": "vre.xn--bcher-kva.example"}}),
     ("hostname under localhost", {"spec": {"hostname": "quickstart.vre.localhost"}}),
     (

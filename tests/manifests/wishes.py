@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.manifests.base import ONE, TLS, Bad, bad, identity, image, notebooks
+from tests.manifests.base import ONE, TLS, Bad, bad, catalogue, entry, identity, notebooks
 
 BAD_WISHES: tuple[Bad, ...] = (
     # the hostname
@@ -76,14 +76,31 @@ BAD_WISHES: tuple[Bad, ...] = (
     ),
     identity("claim with spaces", {"usernameClaim": "user name"}, "usernameClaim", "eduperson_id"),
     # notebooks
-    notebooks(
-        "image without image", {"images": [{"name": "a"}]}, "images[0].image", "add it", "Required value"
+    catalogue(
+        "entry without image", {"entries": [{"name": "a"}]}, "entries[0].image", "add it", "Required value"
     ),
-    notebooks("image with spaces", image(image="a b"), "images[0].image", "REGISTRY/REPOSITORY:TAG"),
-    notebooks("image by URL", image(image="https://quay.io/a"), "images[0].image", "REGISTRY/REPOSITORY:TAG"),
-    notebooks("image name in upper case", image(name="Base"), "images[0].name", "lower-case"),
-    notebooks("images of one name", {"images": [ONE, ONE]}, "images[1]", "different name", "Duplicate value"),
-    notebooks("images as a string", {"images": "base"}, "images", "kubectl explain", "array"),
+    catalogue("image with spaces", entry(image="a b"), "entries[0].image", "REGISTRY/REPOSITORY:TAG"),
+    catalogue("image by URL", entry(image="https://quay.io/a"), "entries[0].image", "REGISTRY/REPOSITORY:TAG"),
+    catalogue("entry in upper case", entry(name="Base"), "entries[0].name", "lower-case"),
+    catalogue(
+        "entries of one name", {"entries": [ONE, ONE]}, "entries[1]", "different name", "Duplicate value"
+    ),
+    catalogue("entries as a string", {"entries": "base"}, "entries", "kubectl explain", "array"),
+    catalogue(
+        "documentation by http", entry(documentation="http://a.org"), "entries[0].documentation", "https://"
+    ),
+    catalogue("icon with a quote", entry(icon='https://a.org/"x'), "entries[0].icon", "https://HOST/PATH"),
+    catalogue("start without a slash", entry(defaultUrl="lab"), "entries[0].defaultUrl", "a slash"),
+    catalogue("GPU of no domain", entry(gpus={"resource": "gpu"}), "entries[0].gpus.resource", "DOMAIN/NAME"),
+    catalogue(
+        "active until", entry(lifecycle={"until": "2030-01-01"}), "entries[0].lifecycle.stage", "Deprecated"
+    ),
+    catalogue(
+        "until some day",
+        entry(lifecycle={"stage": "Deprecated", "until": "soon"}),
+        "entries[0].lifecycle.until",
+        "YYYY-MM-DD",
+    ),
     notebooks("pod template", {"podTemplate": {}}, "podTemplate", "remove it", "unknown field"),
     notebooks("no sessions", {"maxSessions": 0}, "maxSessions", "minimum 1", "greater than or equal to 1"),
     notebooks("sessions as a string", {"maxSessions": "50"}, "maxSessions", "without quotes", "integer"),

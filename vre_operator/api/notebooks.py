@@ -6,35 +6,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from vre_operator.api.base import Label, Model, Quantity
-from vre_operator.api.rules import Rule, Unique, at_least, matches, quantity
-
-_PART = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*"
-IMAGE = (
-    r"^([A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?(:[0-9]{1,5})?/)?"  # registry
-    rf"{_PART}(/{_PART})*"
-    r"(:[A-Za-z0-9_][-A-Za-z0-9_.]{0,127})?(@sha256:[0-9a-f]{64})?$"
-)
-
-
-class Image(Model):
-    """An environment that people can choose for their notebook."""
-
-    name: Label
-    """Short name that stays: people's last choice is remembered by it. Never reuse one for something else."""
-    image: Annotated[
-        str,
-        Field(max_length=500),
-        matches(
-            IMAGE, "is no image reference", "write REGISTRY/REPOSITORY:TAG or REGISTRY/REPOSITORY@sha256:DIGEST"
-        ),
-    ]
-    """Container image. It must hold jupyterhub-singleuser of the hub's major version and run as uid 1000.
-    Prefer a fixed tag or a digest to latest: nodes keep the image that they have."""
-    display_name: Annotated[str, Field(max_length=100)] = ""
-    """What people read in the list; the name when empty."""
-    description: Annotated[str, Field(max_length=500)] = ""
-    """One or two sentences below the display name, as plain text."""
+from vre_operator.api.base import Model, Quantity
+from vre_operator.api.rules import Rule, at_least, quantity
 
 
 class NotebookResources(Model):
@@ -84,10 +57,8 @@ class Notebooks(Model):
 
     enabled: bool = True
     """Deploy the hub."""
-    images: Annotated[tuple[Image, ...], Field(max_length=200), Unique("name")] = ()
-    """Environments to choose from; the first is preselected. The site's default image when empty."""
     resources: NotebookResources = NotebookResources()
-    """CPU and memory of one notebook."""
+    """CPU and memory of one notebook, where its entry of the catalogue says nothing else."""
     culling: Culling = Culling()
     """When idle notebooks are stopped."""
     max_sessions: Annotated[int, Field(ge=1, le=10_000)] = 50

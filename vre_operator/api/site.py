@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field
 
 from vre_operator.api.base import Model, ObjectName
+from vre_operator.api.catalogue import Entry
+from vre_operator.api.rules import Unique
 
 
 class Images(Model):
@@ -15,7 +19,7 @@ class Images(Model):
     proxy: str = "quay.io/jupyterhub/configurable-http-proxy:5.3.0"
     """configurable-http-proxy."""
     notebook: str = "quay.io/jupyterhub/k8s-singleuser-sample:4.4.0"
-    """The notebook offered when a tenant lists none."""
+    """The notebook offered where neither the tenant's catalogue nor the site's has an entry."""
     rucio_server: str = "docker.io/rucio/rucio-server:release-41.0.0"
     """Rucio's server; also runs the schema Job."""
     rucio_daemons: str = "docker.io/rucio/rucio-daemons:release-41.0.0"
@@ -33,6 +37,8 @@ class Site(Model):
 
     images: Images = Images()
     """Images of the services."""
+    catalogue: Annotated[tuple[Entry, ...], Field(max_length=200), Unique("name")] = ()
+    """Software environments that every tenant offers who inherits them; entries as in spec.catalogue."""
     image_pull_policy: str = "IfNotPresent"
     """Pull policy of every container."""
     image_pull_secrets: tuple[ObjectName, ...] = ()

@@ -12,25 +12,27 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict
 
 from vre_operator.api.base import Hostname, Model, ObjectName, Quantity
+from vre_operator.api.catalogue import Catalogue, Entry
 from vre_operator.api.data_lake import DataLake
 from vre_operator.api.identity import Identity, ProviderKind
-from vre_operator.api.notebooks import Culling, Image, NotebookResources, Notebooks
+from vre_operator.api.notebooks import Culling, NotebookResources, Notebooks
 from vre_operator.api.references import SecretName
 from vre_operator.api.rules import Rule, at_least, immutable_field
 from vre_operator.api.status import VREEnvironmentStatus
 
 __all__ = [
+    "Catalogue",
     "CertManager",
     "Culling",
     "DataLake",
     "Database",
     "DeletionPolicy",
     "EmbeddedDatabase",
+    "Entry",
     "Exposure",
     "ExternalDatabase",
     "Homes",
     "Identity",
-    "Image",
     "IssuerKind",
     "NotebookResources",
     "Notebooks",
@@ -198,6 +200,8 @@ class VREEnvironmentSpec(Model):
     """The OpenID Connect provider at which people log in, and which of them are let in."""
     storage: Storage = Storage()
     """Where people's data lives."""
+    catalogue: Catalogue = Catalogue()
+    """The software environments that people choose from."""
     notebooks: Notebooks = Notebooks()
     """The JupyterHub: people log in, choose an environment and work in a notebook of their own."""
     data_lake: DataLake = DataLake()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from vre_operator.api.catalogue import Entry
 from vre_operator.api.data_lake import DaemonGroup
 from vre_operator.api.v1alpha1 import EmbeddedDatabase, ProviderKind
 from vre_operator.components.context import Environment, kube, oidc
@@ -94,6 +95,21 @@ def named_fts(env: Environment) -> str:
     lake = env.spec.data_lake
     wanted = own_lake(env) and DaemonGroup.TRANSFERS in lake.daemons.groups
     return (lake.transfers.fts or "") if wanted else ""
+
+
+def entries(env: Environment) -> list[tuple[Entry, str]]:
+    """What is in the catalogue, each with the field that it is from: the tenant's, the site's that it inherits,
+    or else the site's default."""
+    wish = env.spec.catalogue
+    found = [(entry, f"spec.catalogue.entries[{index}]") for index, entry in enumerate(wish.entries)]
+    own = {entry.name for entry in wish.entries}
+    inherited = [
+        (entry, "spec.catalogue.inherit")
+        for entry in (env.site.catalogue if wish.inherit else ())
+        if entry.name not in own and (not wish.only or entry.name in wish.only)
+    ]
+    default = Entry(name="default", image=env.site.images.notebook, display_name="JupyterLab")
+    return [*found, *inherited] or [(default, "spec.catalogue")]
 
 
 def tenant_namespace(env: Environment) -> ResourceId:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from vre_operator.api.notebooks import NotebookResources
+from vre_operator.api.rules import quantity as in_bytes
 from vre_operator.components import ids, policies, quantity, workloads
 from vre_operator.components.context import Environment, kube
 from vre_operator.engine.resources import Policy, Resource, ResourceId
@@ -87,20 +89,16 @@ WORKFLOWS_LIMITS: Limits = ({"cpu": "100m", "memory": "256Mi"}, {"cpu": "1", "me
 def _notebook_bounds(env: Environment) -> tuple[Mapping[str, str], Limits]:
     """Room for the sessions that may run at once, a tenth more because a pod counts until it is really gone,
     and a few for checks of images."""
-    notebook = env.spec.notebooks.resources
     sessions = env.spec.notebooks.max_sessions
     pods = sessions + sessions // 10 + 4
-    # KubeSpawner leaves a guarantee of zero out, and a pod without a request is taken to request its limit.
-    cpu = notebook.cpu_guarantee or notebook.cpu_limit
-    beside = _beside(env)
-    no_guarantee = quantity.is_zero(notebook.memory_guarantee)
-    memory = notebook.memory_limit if no_guarantee else notebook.memory_guarantee
+    beside, largest = _beside(env), _largest(env)
+    cpu, memory = _requests(largest)
     quota = {
         "pods": quantity.number(pods),
         "requests.cpu": quantity.number((cpu + beside.cpu[0]) * pods),
         "requests.memory": quantity.total(pods, memory, beside.memory[0]),
-        "limits.cpu": quantity.number((notebook.cpu_limit + beside.cpu[1]) * pods),
-        "limits.memory": quantity.total(pods, notebook.memory_limit, beside.memory[1]),
+        "limits.cpu": quantity.number((largest.cpu_limit + beside.cpu[1]) * pods),
+        "limits.memory": quantity.total(pods, largest.memory_limit, beside.memory[1]),
         "persistentvolumeclaims": "20k",
         "secrets": "100",
         "configmaps": "100",
@@ -108,12 +106,32 @@ def _notebook_bounds(env: Environment) -> tuple[Mapping[str, str], Limits]:
         "services.loadbalancers": "0",
         "services.nodeports": "0",
     }
+    silent = env.spec.notebooks.resources
+    cpu, memory = _requests(silent)
     requests = {"cpu": quantity.number(cpu), "memory": quantity.size(memory)}
-    limits = {
-        "cpu": quantity.number(notebook.cpu_limit),
-        "memory": quantity.size(notebook.memory_limit),
-    }
+    limits = {"cpu": quantity.number(silent.cpu_limit), "memory": quantity.size(silent.memory_limit)}
     return quota, (requests, limits)
+
+
+def _requests(notebook: NotebookResources) -> tuple[float, str]:
+    """CPU and memory. KubeSpawner leaves a guarantee of zero out, and a pod without a request is taken to
+    request its limit."""
+    cpu = notebook.cpu_guarantee or notebook.cpu_limit
+    no_guarantee = quantity.is_zero(notebook.memory_guarantee)
+    return cpu, notebook.memory_limit if no_guarantee else notebook.memory_guarantee
+
+
+def _largest(env: Environment) -> NotebookResources:
+    """Of each the most that a session of the catalogue takes."""
+    sizes = [env.spec.notebooks.resources]
+    sizes += [entry.resources for entry, _ in ids.entries(env) if entry.resources]
+    asked = [_requests(size) for size in sizes]
+    return NotebookResources(
+        cpu_guarantee=max(cpu for cpu, _ in asked),
+        cpu_limit=max(size.cpu_limit for size in sizes),
+        memory_guarantee=max((memory for _, memory in asked), key=in_bytes),
+        memory_limit=max((size.memory_limit for size in sizes), key=in_bytes),
+    )
 
 
 @dataclass(frozen=True, slots=True)

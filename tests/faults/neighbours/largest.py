@@ -65,8 +65,8 @@ def spec(tenant: str, issuer: str) -> Json:
             "scopes": ["openid", *distinct(29, 100)],
         },
         "storage": {"homes": {"size": "1" * 15 + ".999Gi", "storageClass": "c" * 253}},
-        "notebooks": {
-            "images": [
+        "catalogue": {
+            "entries": [
                 {
                     "name": f"i{number:03d}" + "n" * 59,
                     "image": "r" * 100 + ".example.org/" + f"p{number:03d}" + "/p" * 127 + ":t" + "a" * 127,
@@ -76,7 +76,9 @@ def spec(tenant: str, issuer: str) -> Json:
                 for number, (name, description) in enumerate(
                     zip(distinct(200, 100, WIDE), distinct(200, 500, WIDE), strict=True)
                 )
-            ],
+            ]
+        },
+        "notebooks": {
             "culling": {"maxAgeSeconds": 31_536_000},
             "resources": {"memoryGuarantee": "128Mi", "memoryLimit": "9" * 15 + ".999Pi"},
         },

@@ -65,7 +65,7 @@ async def test_the_largest_spec_that_the_schema_admits_is_served(
     found = await images(person, tenant)
     assert len(found) == 200
     assert all(
-        found[item["name"]]["description"] == item["description"] for item in spec["notebooks"]["images"]
+        found[item["name"]]["description"] == item["description"] for item in spec["catalogue"]["entries"]
     )
     await repaired(person)
     await person.remove(tenant)
@@ -81,7 +81,7 @@ async def test_hostile_words_arrive_as_they_are(site: Site, bystander: str, pers
     groups = [text for text in largest.HOSTILE if text.strip()]
     await person.make(
         tenant,
-        notebooks={"images": given},
+        catalogue={"entries": given},
         identity={**identity, "allowedGroups": groups, "adminGroups": groups},
     )
     await person.settled(tenant)

@@ -21,8 +21,26 @@ QUICKSTART: dict[str, Any] = {
 }
 FULL: dict[str, Any] = QUICKSTART | {
     "storage": {"homes": {"size": "20Gi", "storageClass": "fast"}},
+    "catalogue": {
+        "entries": [
+            {"name": "base", "image": "example.org/base:1"},
+            {
+                "name": "deep",
+                "image": "example.org/deep:2",
+                "displayName": "Deep <sea>",
+                "description": "For the depths.",
+                "documentation": "https://docs.example.org/deep",
+                "icon": "https://docs.example.org/deep.png",
+                "allowedGroups": ["/deep"],
+                "resources": {"memoryGuarantee": "4Gi", "memoryLimit": "16Gi"},
+                "gpus": {"count": 2},
+                "defaultUrl": "/rstudio",
+                "lifecycle": {"stage": "Deprecated", "successor": "base", "until": "2099-12-31"},
+            },
+        ],
+        "only": ["site-a"],
+    },
     "notebooks": {
-        "images": [{"name": "base", "image": "example.org/base:1"}],
         "resources": {
             "cpuGuarantee": 0.25,
             "cpuLimit": 4,
@@ -141,6 +159,10 @@ FULL_SITE: dict[str, Any] = {
     "issuerCidrs": ["10.0.0.0/8"],
     "ingressCidrs": ["10.9.8.7/32"],
     "peopleSeconds": 600,
+    "catalogue": [
+        {"name": "site-a", "image": "example.org/site-a:1", "displayName": "The site's"},
+        {"name": "site-b", "image": "example.org/site-b:1"},
+    ],
 }
 
 

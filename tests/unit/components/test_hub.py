@@ -62,15 +62,15 @@ def test_hub_comes_after_rights_walls_and_proxy() -> None:
 
 
 def test_a_new_image_restarts_nothing_and_a_new_limit_the_hub() -> None:
-    def restarts(notebooks: dict[str, Any]) -> bool:
-        before, after = (environment(QUICKSTART | {"notebooks": each}) for each in ({}, notebooks))
+    def restarts(wish: dict[str, Any]) -> bool:
+        before, after = (environment(QUICKSTART | each) for each in ({}, wish))
         sources = references(deployment(before, ids.HUB).body["spec"]["template"]["metadata"])
         assert sources == references(deployment(after, ids.HUB).body["spec"]["template"]["metadata"])
         one, other = rendered(before), rendered(after)
         return any(one[each.name].body != other[each.name].body for each in sources or ())
 
-    assert not restarts({"images": [{"name": "a", "image": "example.org/a:1"}]})
-    assert restarts({"maxSessions": 7})
+    assert not restarts({"catalogue": {"entries": [{"name": "a", "image": "example.org/a:1"}]}})
+    assert restarts({"notebooks": {"maxSessions": 7}})
 
 
 def test_no_bad_image_holds_the_hub_up() -> None:
@@ -85,8 +85,8 @@ def test_each_image_is_tried_once_and_found_in_the_spec() -> None:
         {"name": name, "image": f"example.org/{image}:1"}
         for name, image in (("a", "x"), ("b", "y"), ("c", "x"))
     ]
-    jobs = list(notebooks.render(environment(QUICKSTART | {"notebooks": {"images": images}})))
-    assert [job.origin for job in jobs] == ["spec.notebooks.images[0].image", "spec.notebooks.images[1].image"]
+    jobs = list(notebooks.render(environment(QUICKSTART | {"catalogue": {"entries": images}})))
+    assert [job.origin for job in jobs] == ["spec.catalogue.entries[0]", "spec.catalogue.entries[1]"]
     assert len({job.id for job in jobs}) == 2
 
 
@@ -98,7 +98,7 @@ def test_a_check_runs_as_a_session_does() -> None:
     assert template["containers"][0]["args"][0] == spawner["cmd"][0]
     assert template["securityContext"]["runAsUser"] == spawner["uid"]
     assert template["securityContext"]["runAsGroup"] == spawner["gid"]
-    assert template["containers"][0]["image"] == json.loads(settings.catalogue(env))[0]["image"]
+    assert template["containers"][0]["image"] == json.loads(settings.catalogue(env))[0]["spawner"]["image"]
     assert "image" not in spawner, "it would restart the hub when the list changes"
 
 

@@ -24,15 +24,11 @@ def render(env: Environment) -> Iterable[Resource]:
     """One Job for each distinct image."""
     if not env.spec.notebooks.enabled:
         return
-    seen = set()
-    for position, image in enumerate(settings.images(env)):
-        if image.image in seen:
-            continue
-        seen.add(image.image)
-        listed = bool(env.spec.notebooks.images)
-        yield _check(
-            env, image.image, f"spec.notebooks.images[{position}].image" if listed else "spec.notebooks"
-        )
+    first: dict[str, str] = {}
+    for entry, origin in ids.entries(env):
+        first.setdefault(entry.image, origin)
+    for image, origin in first.items():
+        yield _check(env, image, origin)
 
 
 def _check(env: Environment, image: str, origin: str) -> Resource:

@@ -10,8 +10,9 @@ import json
 from typing import Any
 
 from vre_operator.api import names
+from vre_operator.api.catalogue import Gpus
 from vre_operator.api.rules import quantity
-from vre_operator.api.v1alpha1 import Image
+from vre_operator.api.v1alpha1 import Entry, NotebookResources
 from vre_operator.components import ids
 from vre_operator.components.context import Environment
 from vre_operator.components.quantity import number
@@ -68,25 +69,47 @@ def _tokens(env: Environment) -> Traits:
     }
 
 
-def images(env: Environment) -> tuple[Image, ...]:
-    """The images on offer: the tenant's, or else the site's default."""
-    site_default = Image(name="default", image=env.site.images.notebook, display_name="JupyterLab")
-    return env.spec.notebooks.images or (site_default,)
-
-
 def catalogue(env: Environment) -> str:
     """images.json: read at every spawn, so a change of it restarts nothing."""
-    return _json(
-        [
-            {
-                "name": image.name,
-                "displayName": image.display_name or image.name,
-                "description": image.description,
-                "image": image.image,
-            }
-            for image in images(env)
-        ]
-    )
+    return _json([_offer(entry) for entry, _ in ids.entries(env)])
+
+
+def _offer(entry: Entry) -> Traits:
+    """What the page shows of an entry, who sees it, and which traits of the spawner it sets."""
+    lifecycle = entry.lifecycle
+    return {
+        "name": entry.name,
+        "displayName": entry.display_name or entry.name,
+        "description": entry.description,
+        "documentation": entry.documentation or "",
+        "icon": entry.icon or "",
+        "groups": list(entry.allowed_groups),
+        "stage": lifecycle.stage.value,
+        "successor": lifecycle.successor or "",
+        "until": lifecycle.until or "",
+        "spawner": {
+            "image": entry.image,
+            "default_url": entry.default_url,
+            **(_resources(entry.resources) if entry.resources else {}),
+            **(_gpus(entry.gpus) if entry.gpus else {}),
+        },
+    }
+
+
+def _resources(wish: NotebookResources) -> Traits:
+    return {
+        "cpu_guarantee": wish.cpu_guarantee,
+        "cpu_limit": wish.cpu_limit,
+        # In bytes: KubeSpawner knows other units than Kubernetes.
+        "mem_guarantee": int(quantity(wish.memory_guarantee)),
+        "mem_limit": int(quantity(wish.memory_limit)),
+    }
+
+
+def _gpus(gpus: Gpus) -> Traits:
+    """Kubernetes wants as many requested as allowed."""
+    wanted = {gpus.resource: str(gpus.count)}
+    return {"extra_resource_guarantees": wanted, "extra_resource_limits": wanted}
 
 
 def extension(env: Environment, address: str) -> str:
@@ -217,18 +240,13 @@ def _spawner(env: Environment) -> Traits:
         "pvc_name_template": "claim-{user_server}",
         "slug_scheme": "safe",
         "cmd": ["jupyterhub-singleuser"],
-        "default_url": "/lab",
         "image_pull_policy": env.site.image_pull_policy,
         "image_pull_secrets": list(env.site.image_pull_secrets),
         # The operator follows these pods to tell why one does not start.
         "extra_labels": {names.TENANT_LABEL: env.namespace},
         "storage_extra_labels": {names.TENANT_LABEL: env.namespace},
         "environment": environment,
-        "cpu_guarantee": notebooks.resources.cpu_guarantee,
-        "cpu_limit": notebooks.resources.cpu_limit,
-        # In bytes: KubeSpawner knows other units than Kubernetes.
-        "mem_guarantee": int(quantity(notebooks.resources.memory_guarantee)),
-        "mem_limit": int(quantity(notebooks.resources.memory_limit)),
+        **_resources(notebooks.resources),
         **_session_security(),
         "automount_service_account_token": False,
         "extra_pod_config": {"enableServiceLinks": False},
