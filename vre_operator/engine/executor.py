@@ -44,7 +44,7 @@ class Outcome:
 
     message: for people, without secrets; ends with the next step when a person has one.
     terminal: asking again will not help until somebody changes something.
-    expires: when it ends by itself, in seconds since the epoch.
+    expires: when it ends by itself, in seconds since the epoch. report: for the status.
     change: what was done ("created", "updated: spec.replicas 2 -> 1"), empty when nothing.
     """
 
@@ -57,6 +57,7 @@ class Outcome:
     recheck_after: float | None = None
     blocked_by: ResourceId | None = None
     expires: float | None = None
+    report: Any = None
 
     @property
     def ready(self) -> bool:
@@ -95,7 +96,7 @@ class Walk:
         self._plan = plan
         self._targets = targets
         self._limit = asyncio.Semaphore(concurrency)
-        self._unvisited = {resource.id: len(plan.needs[resource.id]) for resource in plan.resources}
+        self._unvisited = {resource.id: len(plan.after[resource.id]) for resource in plan.resources}
         self._outcomes: dict[ResourceId, Outcome] = {}
         self._seen: dict[ResourceId, tuple[Desired, Mapping[str, str]]] = {}
 
@@ -220,6 +221,7 @@ class Walk:
             change=change,
             recheck_after=seen.recheck_after,
             expires=seen.expires,
+            report=seen.report,
         )
 
     def _publish(self, desired: Desired, seen: Observation) -> None:
@@ -247,14 +249,20 @@ class Walk:
     def _resolve(self, resource: Resource) -> Desired:
         if (plain := self._plan.plain.get(resource.id)) is not None:
             return plain
-        return Desired(resource, resolve(resource.body, self._value, self._content_digest))
+        return Desired(resource, resolve(resource.body, self._value, self._content_digest, self._outcome_of))
 
     def _value(self, ref: Ref) -> str:
         seen = self._seen.get(ref.of)
-        value = seen[1].get(ref.output) if seen else None
+        value = seen[1].get(ref.output, ref.otherwise) if seen else ref.otherwise
         if value is None:
             raise _Unresolved(ref.of)
         return encode(value, ref.encode)
+
+    def _outcome_of(self, of: ResourceId) -> dict[str, str]:
+        found = self._outcomes[of]
+        place = f" in {of.namespace}" if of.namespace else ""
+        words = f"{of.short}{place}: {found.message or found.reason}"
+        return {"result": found.result.value, "reason": found.reason, "message": words}
 
     def _content_digest(self, of: ResourceId) -> str:
         if of not in self._seen:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 
-from vre_operator.engine.refs import all_needs, references
+from vre_operator.engine.refs import all_needs, references, watches
 from vre_operator.engine.resources import Policy, Resource, ResourceId
 from vre_operator.engine.target import Desired
 
@@ -21,14 +21,16 @@ class NameTakenError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """resources: needs first. needs: stated and implied by refs. levels: 0 for what needs nothing.
+    """resources: in the order of `after`. needs: stated and implied by refs. after: what comes before each, its
+    needs and what it watches. levels: 0 for what comes after nothing.
 
-    dependents: for each resource those that need it. plain: what is desired, where that depends on no other
-    resource's values.
+    dependents: for each resource those that come after it. plain: what is desired, where that depends on no
+    other resource's values.
     """
 
     resources: tuple[Resource, ...]
     needs: Mapping[ResourceId, frozenset[ResourceId]]
+    after: Mapping[ResourceId, frozenset[ResourceId]]
     levels: Mapping[ResourceId, int]
     dependents: Mapping[ResourceId, tuple[Resource, ...]]
     plain: Mapping[ResourceId, Desired]
@@ -44,23 +46,25 @@ def make_plan(resources: Iterable[Resource]) -> Plan:
         first = by_id.get(resource.id)
         by_id[resource.id] = resource if first is None else _merged(first, resource)
     needs = {resource.id: all_needs(resource) for resource in by_id.values()}
-    for resource_id, needed in needs.items():
+    after = {one.id: needs[one.id] | watches(one) for one in by_id.values()}
+    for resource_id, needed in after.items():
         if unknown := sorted(needed - by_id.keys()):
             raise PlanError(f"{resource_id} needs {', '.join(map(str, unknown))}, which nothing makes")
     try:
-        order = tuple(TopologicalSorter(needs).static_order())
+        order = tuple(TopologicalSorter(after).static_order())
     except CycleError as error:
         raise PlanError(f"circle of needs: {' <- '.join(map(str, error.args[1]))}") from error
     levels: dict[ResourceId, int] = {}
     for resource_id in order:
-        levels[resource_id] = 1 + max((levels[need] for need in needs[resource_id]), default=-1)
+        levels[resource_id] = 1 + max((levels[before] for before in after[resource_id]), default=-1)
     dependents: dict[ResourceId, list[Resource]] = {resource_id: [] for resource_id in order}
     for resource_id in order:
-        for need in needs[resource_id]:
-            dependents[need].append(by_id[resource_id])
+        for before in after[resource_id]:
+            dependents[before].append(by_id[resource_id])
     return Plan(
         resources=tuple(by_id[resource_id] for resource_id in order),
         needs=needs,
+        after=after,
         levels=levels,
         dependents={resource_id: tuple(found) for resource_id, found in dependents.items()},
         plain={one.id: Desired(one, one.body) for one in by_id.values() if references(one.body) is None},

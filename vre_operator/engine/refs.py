@@ -2,7 +2,8 @@
 
 `Ref(secret_id, "password")` stands for that key's value, `Text("postgresql://u:", Ref(...), "@h/d")` for a
 string around it, `ContentDigest(id)` for a short digest of another resource's final content (a pod template
-carries it so that changed configuration rolls the pods). A body with refs can be printed: no secret is in it.
+carries it so that changed configuration rolls the pods), `OutcomeOf(id)` for how another one does. A body with
+refs can be printed: no secret is in it.
 """
 
 from __future__ import annotations
@@ -33,11 +34,19 @@ class Encode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Ref:
-    """The value `output` of the resource `of`: a Secret's or ConfigMap's key, or what a target publishes."""
+    """The value `output` of the resource `of`: a Secret's or ConfigMap's key, or what a target publishes.
+
+    otherwise: what stands for it while there is none; then it is no need.
+    """
 
     of: ResourceId
     output: str
     encode: Encode = Encode.PLAIN
+    otherwise: str | None = None
+
+    @property
+    def needed(self) -> bool:
+        return self.otherwise is None
 
     def __str__(self) -> str:
         return f"<{self.of.short} {self.output}>"
@@ -48,9 +57,22 @@ class ContentDigest:
     """16 hex digits over the resolved body of `of`."""
 
     of: ResourceId
+    needed = True
 
     def __str__(self) -> str:
         return f"<digest of {self.of.short}>"
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeOf:
+    """{result, reason, message} of a resource in this walk: an order, and no need. What stands goes on while
+    `of` is not ready, or can't be made."""
+
+    of: ResourceId
+    needed = False
+
+    def __str__(self) -> str:
+        return f"<how {self.of.short} does>"
 
 
 class Text:
@@ -74,43 +96,54 @@ class Text:
         return hash(self.parts)
 
 
-def references(body: Any) -> frozenset[ResourceId] | None:
-    """Every resource that `body` takes a value from; None when it is JSON data as it stands."""
-    found: set[ResourceId] = set()
+def references(body: Any) -> set[Ref | ContentDigest | OutcomeOf] | None:
+    """Every place in `body` that another resource fills in; None when it is JSON data as it stands."""
+    found: set[Ref | ContentDigest | OutcomeOf] = set()
     plain = True
     left = [body]
     while left:
         item = left.pop()
         if isinstance(item, dict):
             left.extend(item.values())
-        elif isinstance(item, (Ref, ContentDigest)):
+        elif isinstance(item, (Ref, ContentDigest, OutcomeOf)):
             plain = False
-            found.add(item.of)
+            found.add(item)
         elif isinstance(item, Text):
             plain = False
-            left.extend(item.parts)
+            found.update(part for part in item.parts if isinstance(part, Ref))
         elif isinstance(item, (list, tuple)):
             left.extend(item)
-    return None if plain else frozenset(found)
+    return None if plain else found
 
 
 def all_needs(resource: Resource) -> frozenset[ResourceId]:
     """The stated needs and those that follow from refs."""
-    return resource.needs | (references(resource.body) or frozenset())
+    implied = (ref.of for ref in references(resource.body) or () if ref.needed)
+    return resource.needs.union(implied)
 
 
-def resolve(body: Any, value: Callable[[Ref], str], content_digest: Callable[[ResourceId], str]) -> Any:
-    """`body` as plain JSON data, refs replaced by what the two functions answer, encoded (they may raise)."""
+def watches(resource: Resource) -> frozenset[ResourceId]:
+    """What it comes after without a need of it."""
+    return frozenset(ref.of for ref in references(resource.body) or () if not ref.needed)
+
+
+def resolve(
+    body: Any,
+    value: Callable[[Ref], str],
+    content_digest: Callable[[ResourceId], str],
+    outcome_of: Callable[[ResourceId], Any] = str,
+) -> Any:
+    """`body` as plain JSON data, refs replaced by what the functions answer, encoded (they may raise)."""
     if isinstance(body, (str, int)) or body is None:
         return body
     if isinstance(body, dict):
-        return {key: resolve(item, value, content_digest) for key, item in body.items()}
+        return {key: resolve(item, value, content_digest, outcome_of) for key, item in body.items()}
     if isinstance(body, (list, tuple)):
-        return [resolve(item, value, content_digest) for item in body]
+        return [resolve(item, value, content_digest, outcome_of) for item in body]
     if isinstance(body, Ref):
         return value(body)
-    if isinstance(body, ContentDigest):
-        return content_digest(body.of)
+    if isinstance(body, (ContentDigest, OutcomeOf)):
+        return (outcome_of if isinstance(body, OutcomeOf) else content_digest)(body.of)
     if isinstance(body, Text):
         return "".join(part if isinstance(part, str) else value(part) for part in body.parts)
     raise TypeError(f"{type(body).__name__} is no JSON data")
@@ -118,7 +151,7 @@ def resolve(body: Any, value: Callable[[Ref], str], content_digest: Callable[[Re
 
 def printable(body: Any) -> Any:
     """`body` as plain data with every ref shown as a placeholder: for `vre render`, plans and snapshots."""
-    return resolve(body, str, lambda of: str(ContentDigest(of)))
+    return resolve(body, str, lambda of: str(ContentDigest(of)), lambda of: str(OutcomeOf(of)))
 
 
 def encode(value: str, how: Encode) -> str:

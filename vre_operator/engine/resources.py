@@ -17,6 +17,7 @@ KUBERNETES = "kubernetes"
 OIDC = "oidc"
 RUCIO = "rucio"
 FTS = "fts"
+REGISTRY = "registry"
 
 
 class ResourceId(NamedTuple):
@@ -73,6 +74,7 @@ class Resource:
     origin: the field of the VREEnvironment that led here, for messages ("spec.notebooks.images[0].image").
     recreate: delete and create again when a change hits an immutable field (never for data).
     failure: the condition's reason when it fails, where that says more than JobFailed does.
+    counts: whether the tenant is not well while it is not; another resource speaks for one that does not count.
     """
 
     id: ResourceId
@@ -85,6 +87,7 @@ class Resource:
     origin: str = ""
     recreate: bool = False
     failure: str = ""
+    counts: bool = True
 
 
 @dataclass(frozen=True, slots=True)

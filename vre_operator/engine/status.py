@@ -38,7 +38,7 @@ def summarize(outcomes: Iterable[Outcome], conditions: Mapping[str, Condition], 
 
     conditions: component name to condition type, in the order in which people should read them.
     """
-    everything = list(outcomes)
+    everything = [outcome for outcome in outcomes if outcome.resource.counts]
     owner = {outcome.resource.id: conditions[outcome.resource.component] for outcome in everything}
     by_condition: dict[Condition, list[Outcome]] = {condition: [] for condition in conditions.values()}
     for outcome in everything:

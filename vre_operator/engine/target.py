@@ -52,6 +52,7 @@ class Observation:
 
     detail: for DRIFTED what differs, for FOREIGN whose it is; goes to events and conditions.
     expires: when it ends by itself, in seconds since the epoch; None = never.
+    report: plain data for the tenant's status, without secrets.
     recheck_after: seconds after which the target wants to look again (external drift), None = not by itself.
     """
 
@@ -61,6 +62,7 @@ class Observation:
     detail: str = ""
     recheck_after: float | None = None
     expires: float | None = None
+    report: Any = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,7 +67,7 @@ def test_a_new_image_restarts_nothing_and_a_new_limit_the_hub() -> None:
         sources = references(deployment(before, ids.HUB).body["spec"]["template"]["metadata"])
         assert sources == references(deployment(after, ids.HUB).body["spec"]["template"]["metadata"])
         one, other = rendered(before), rendered(after)
-        return any(one[each.name].body != other[each.name].body for each in sources or ())
+        return any(one[each.of.name].body != other[each.of.name].body for each in sources or ())
 
     assert not restarts({"catalogue": {"entries": [{"name": "a", "image": "example.org/a:1"}]}})
     assert restarts({"notebooks": {"maxSessions": 7}})

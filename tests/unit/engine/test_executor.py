@@ -9,7 +9,7 @@ from vre_operator.engine.errors import Conflict, Unavailable
 from vre_operator.engine.executor import Outcome, Result, Walk, prune
 from vre_operator.engine.inventory import Inventory
 from vre_operator.engine.plan import make_plan
-from vre_operator.engine.refs import ContentDigest, Ref
+from vre_operator.engine.refs import ContentDigest, OutcomeOf, Ref
 from vre_operator.engine.resources import Policy, Resource, ResourceId, Tenant
 from vre_operator.engine.target import Desired, Observation, Presence, Promise, Readiness, State
 
@@ -75,6 +75,38 @@ async def test_values_flow_and_changed_values_roll_what_carries_their_digest() -
     outcomes = await walk(world, *plan)
     assert world.applied() == ["config", "pods"]
     assert outcomes["config"].change == "updated: digest"
+
+
+async def test_how_another_does_is_told_and_holds_nothing_back() -> None:
+    """A check that fails, or cannot even be made, is no reason for what stands to stop."""
+    check, offer = res("check"), res("offer", checked=OutcomeOf(rid("check")))
+    plan = [offer, res("list", of=Ref(rid("offer"), "x")), check]
+    world = World(readiness={rid("check"): WAITING}, outputs={rid("offer"): {"x": "one"}})
+    outcomes = await walk(world, *plan)
+    assert world.applied() == ["check", "offer", "list"]
+    assert outcomes["list"].ready
+    world.readiness.clear()
+    world.log.clear()
+    await walk(world, *plan)
+    assert world.applied() == ["offer"], "now it is ready, and what is wanted of the other one has changed"
+
+
+async def test_a_value_that_may_be_lacking_holds_nothing_back() -> None:
+    secret = res("secret")
+    plan = [secret, res("images", login=Ref(secret.id, "config", otherwise=""))]
+    world = World(outputs={secret.id: {"config": "me"}})
+
+    def away(verb: str, resource: ResourceId) -> None:
+        if resource == secret.id:
+            raise Unavailable("away")
+
+    world.fault = away
+    outcomes = await walk(world, *plan)
+    assert (outcomes["secret"].ready, outcomes["images"].ready) == (False, True)
+    world.log.clear()
+    world.fault = lambda verb, resource: None
+    await walk(world, *plan)
+    assert world.applied() == ["secret", "images"]
 
 
 async def test_a_value_that_is_not_there_yet_blocks() -> None:

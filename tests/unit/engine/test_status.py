@@ -3,6 +3,7 @@ import pytest
 from tests.unit.engine.world import res, rid
 from vre_operator.api.conditions import Condition, Reason
 from vre_operator.engine.executor import Outcome, Result
+from vre_operator.engine.resources import Resource
 from vre_operator.engine.status import Summary, Verdict, stamp, summarize, whole
 
 CONDITIONS = {"database": Condition.DATABASE, "hub": Condition.HUB}
@@ -28,6 +29,16 @@ def test_all_ready() -> None:
         "HubReady",
     ]
     assert (by_type["Reconciling"].true, by_type["Stalled"].true) == (False, False)
+
+
+def test_for_what_does_not_count_another_speaks() -> None:
+    trial = Resource(rid("trial"), "hub", counts=False)
+    summary, by_type = fold(
+        outcome("a", Result.READY), Outcome(trial, Result.FAILED, "JobFailed", terminal=True)
+    )
+    assert summary.ready
+    assert not summary.stalled
+    assert by_type["HubReady"].message == "1 of 1 resources are ready"
 
 
 def test_a_failure_is_told_before_what_only_waits_for_it() -> None:
