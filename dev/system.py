@@ -46,6 +46,7 @@ TOOLS = (
     Tool("spin", "spin", "checks the model of the client-registration protocol"),
     Tool("gcc", "gcc", "compiles the verifier that spin writes"),
     Tool("voms-proxy-fake", "voms-clients", "signs and reads what x509 proxies carry"),
+    Tool("docker-registry", "docker-registry", "a registry of images, in tests of the catalogue"),
     Tool("certutil", "libnss3-tools", "makes the browser trust the cluster's CA"),
 )
 NODE = (

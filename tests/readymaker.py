@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from vre_operator.api.conditions import Reason
 from vre_operator.engine.errors import Conflict, NotFound, TargetError
 from vre_operator.engine.readiness import readiness
 from vre_operator.kube.client import Kube
@@ -74,7 +75,10 @@ async def follow(kube: Kube, kind: str) -> None:
 
 async def _mark(kube: Kube, kind: str, obj: dict[str, Any]) -> None:
     suspended = kind == "batch/v1/Job" and obj["spec"].get("suspend")
-    if suspended or "deletionTimestamp" in obj["metadata"] or readiness(kind, obj).ready:
+    judged = readiness(kind, obj)
+    # What a test has made fail stays so.
+    settled = judged.ready or judged.reason == Reason.JOB_FAILED
+    if suspended or settled or "deletionTimestamp" in obj["metadata"]:
         return
     api_version, _, name = kind.rpartition("/")
     metadata = {key: obj["metadata"][key] for key in ("namespace", "name", "uid")}

@@ -179,10 +179,17 @@ def operating(
     environment: Mapping[str, str] | None = None,
     *,
     ca: str = "",
+    site_settings: Json | None = None,
 ) -> Iterator[Site]:
     """An operator that runs until the block ends; its files are written into `folder`. ca: PEM, whom to
-    trust besides the provider's authority."""
-    settings = {"caBundle": registry.ca + ca, "issuerCidrs": ["127.0.0.0/8", "::1/128"], "resyncSeconds": 10}
+    trust besides the provider's authority. site_settings: beside those that every test has."""
+    settings: Json = {
+        "caBundle": registry.ca + ca,
+        "issuerCidrs": ["127.0.0.0/8", "::1/128"],
+        "resyncSeconds": 10,
+    }
+    # Nothing of a test goes out to the internet.
+    settings |= {"resolveTags": False} | (site_settings or {})
     (folder / "site.yaml").write_text(yaml.safe_dump(settings))
     site = Site(cluster, Operator(cluster, folder, environment or {}), registry)
     site.kubectl("apply", "--server-side", "-f", str(ROOT / "crds"))

@@ -100,6 +100,8 @@ class Installation:
                 "ingressClass": "nginx",
                 "caBundle": self.cluster.ca_file.read_text(),
                 "issuerCidrs": [f"{self.cluster.node_ip}/32"],
+                # The images are on the node, and in no registry.
+                "resolveTags": False,
                 "ingressCidrs": [f"{self.cluster.node_ip}/32"],
                 # Nobody who watches wants to wait for five minutes.
                 "peopleSeconds": 20,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ def lay_out(
     *,
     provider: str = "https://login.example.org",
     database: dict[str, str] | None = None,
+    pinned: dict[str, str] | None = None,
 ) -> Path:
     """Returns the configuration file; start the hub with VRE_HUB_ROOT=`root`."""
     resources = {resource.id.name: resource for resource in hub.render(environment(spec, site))}
@@ -37,6 +39,7 @@ def lay_out(
         "issuer/token_endpoint": f"{provider}/token",
         "issuer/userinfo_endpoint": f"{provider}/userinfo",
     }
+    values["catalogue/pinned"] = json.dumps(pinned or {})
     connection = {"host": "db", "port": "5432", "database": "hub", "username": "hub", "password": PASSWORD}
     values |= {f"database-hub/{key}": value for key, value in (connection | (database or {})).items()}
     assert set(resources["hub-secrets"].generate) == set(SECRETS)

@@ -51,16 +51,17 @@ ENTRIES = [
     },
     {"name": "kept", "image": "example.org/kept:1", "lifecycle": {"stage": "Hidden"}},
 ]
+DEEP = f"example.org/deep@sha256:{'3' * 64}"
 CHOICES = ["base", "ocean", "deep", "birds", "old", "over", "kept", "gone"]
 
 
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     root = tmp_path_factory.mktemp("hub")
-    spec = FULL | {"catalogue": {"entries": ENTRIES}}
+    spec = FULL | {"catalogue": {"entries": ENTRIES, "pullSecrets": [{"name": "mine"}]}}
     # Without a CA there is no file outside the pod's own directories.
     site = {key: value for key, value in FULL_SITE.items() if key != "caBundle"}
-    config = lay_out(root, spec, site)
+    config = lay_out(root, spec, site, pinned={"deep": DEEP, "gone": "example.org/gone:1"})
     (root / "kubeconfig").write_text(json.dumps(NO_CLUSTER))
     python = str(software.environment("hub") / "python")
     script = str(Path(__file__).with_name("manifest.py"))
@@ -125,7 +126,7 @@ def test_pod_is_what_the_tenant_asked_for(told: dict[str, Any]) -> None:
     home = {volume["name"]: volume for volume in pod["spec"]["volumes"]}["home"]
     assert home["persistentVolumeClaim"]["claimName"] == claim["metadata"]["name"]
     assert {"name": "RUCIO_HOME", "value": "/opt/rucio"} in container["env"]
-    assert pod["spec"]["imagePullSecrets"] == [{"name": "registry"}]
+    assert pod["spec"]["imagePullSecrets"] == [{"name": "registry"}, {"name": "catalogue-mine"}]
 
 
 def test_homes_and_hub_outlive_users_and_bad_images(told: dict[str, Any]) -> None:
@@ -142,7 +143,7 @@ def test_choice_of_images(told: dict[str, Any]) -> None:
     assert images == {
         "base": "example.org/base:1",
         "ocean": "example.org/ocean:2",
-        "deep": "example.org/deep:3",
+        "deep": DEEP,
         "old": "example.org/old:1",
         "over": "example.org/over:1",  # the last choice of somebody, who may go on
         "kept": "example.org/kept:1",

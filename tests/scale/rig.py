@@ -93,7 +93,12 @@ class Rig:
 
 def site_settings(issuer: Issuer, *, resync: float = 600) -> Json:
     """The site's file of the bench."""
-    return {"caBundle": issuer.ca, "issuerCidrs": ["127.0.0.0/8", "::1/128"], "resyncSeconds": resync}
+    return {
+        "caBundle": issuer.ca,
+        "issuerCidrs": ["127.0.0.0/8", "::1/128"],
+        "resyncSeconds": resync,
+        "resolveTags": False,
+    }
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from vre_operator.api.base import Label, Model
 from vre_operator.api.notebooks import NotebookResources
+from vre_operator.api.references import SecretName
 from vre_operator.api.rules import Rule, Unique, matches
 
 _PART = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*"
@@ -85,8 +86,8 @@ class Entry(Model):
             IMAGE, "is no image reference", "write REGISTRY/REPOSITORY:TAG or REGISTRY/REPOSITORY@sha256:DIGEST"
         ),
     ]
-    """Container image. It must hold jupyterhub-singleuser of the hub's major version and run as uid 1000.
-    Prefer a fixed tag or a digest to latest: nodes keep the image that they have."""
+    """Container image. It must hold jupyterhub-singleuser of the hub's major version and run as uid 1000. A tag
+    is followed: what it stands for is asked again and again, tried, and then offered by its digest."""
     display_name: Annotated[str, Field(max_length=100)] = ""
     """What people read in the list; the name when empty."""
     description: Annotated[str, Field(max_length=500)] = ""
@@ -121,3 +122,5 @@ class Catalogue(Model):
     """Offer the site's entries after these. One of the same name here takes the place of the site's."""
     only: Annotated[tuple[Label, ...], Field(max_length=200), Unique()] = ()
     """Of the site's entries these and no others; all of them when empty."""
+    pull_secrets: Annotated[tuple[SecretName, ...], Field(max_length=10), Unique("name")] = ()
+    """Secrets of type kubernetes.io/dockerconfigjson by which private images are pulled, beside the site's."""

@@ -46,6 +46,8 @@ class Reason(StrEnum):
     INGRESS_CLASS_NOT_FOUND = "IngressClassNotFound"
     IMAGE_PULL_FAILED = "ImagePullFailed"
     IMAGE_UNFIT = "ImageUnfit"  # a notebook image without a fitting jupyterhub-singleuser
+    IMAGE_NOT_FOUND = "ImageNotFound"  # the registry has no such image
+    IMAGE_FORBIDDEN = "ImageForbidden"  # the registry does not let the operator read it
     CRASH_LOOPING = "CrashLooping"
     UNSCHEDULABLE = "Unschedulable"
     VOLUME_PENDING = "VolumePending"

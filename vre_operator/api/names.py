@@ -20,6 +20,8 @@ TENANT_UID_LABEL = f"{GROUP}/tenant-uid"
 
 # Pods that belong to a tenant but not to the operator (KubeSpawner's): followed for diagnosis, never owned.
 TENANT_LABEL = f"{GROUP}/tenant"
+# On the pods of sessions: the entry of the catalogue that was chosen.
+ENTRY_LABEL = f"{GROUP}/entry"
 
 # A person's word, written on the VREEnvironment.
 ALLOW_PRUNE_ANNOTATION = f"{GROUP}/allow-prune"

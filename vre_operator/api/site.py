@@ -39,6 +39,11 @@ class Site(Model):
     """Images of the services."""
     catalogue: Annotated[tuple[Entry, ...], Field(max_length=200), Unique("name")] = ()
     """Software environments that every tenant offers who inherits them; entries as in spec.catalogue."""
+    resolve_tags: bool = True
+    """Ask the registries what the tags of catalogues stand for, and offer images by digest. Without it nodes
+    start whatever they have by that tag."""
+    resolve_seconds: int = Field(default=600, ge=10)
+    """How often a registry is asked for each tag, however many tenants offer it."""
     image_pull_policy: str = "IfNotPresent"
     """Pull policy of every container."""
     image_pull_secrets: tuple[ObjectName, ...] = ()
@@ -58,7 +63,8 @@ class Site(Model):
     ca_bundle: str = ""
     """PEM certificates trusted beside the public ones by the operator and by the tenants' services."""
     issuer_cidrs: tuple[str, ...] = ()
-    """Networks in which an identity provider or an attached Rucio may live although they are not public."""
+    """Networks in which an identity provider, an attached Rucio or a registry may live although they are not
+    public."""
     resync_seconds: float = Field(default=600, ge=10)
     """How often a settled tenant is looked over again."""
     people_seconds: int = Field(default=300, ge=10)

@@ -52,6 +52,17 @@ class Expiry(Model):
     """When it ends; it is made anew long before."""
 
 
+class Offer(Model):
+    """What sessions of an entry of the catalogue start."""
+
+    name: str
+    """Name of the entry."""
+    image: str
+    """The image, by digest where that is known."""
+    since: AwareDatetime
+    """Since when."""
+
+
 class Registration(Model):
     """What a person enters at the identity provider when identity.provider is manual."""
 
@@ -84,6 +95,9 @@ class VREEnvironmentStatus(Model):
     """What to enter at the identity provider, one entry a client. Only when identity.provider is manual."""
     credentials: Annotated[tuple[Expiry, ...], Unique("name")] = ()
     """What ends by itself, such as the x509 proxy for an FTS, and when."""
+    catalogue: tuple[Offer, ...] = ()
+    """Which image each environment of the catalogue starts, where tags are resolved. A new one takes the place
+    of the old when it was tried."""
     # Atomic, not a map: one writer, and a map would be listed entry by entry in managedFields as well.
     inventory: tuple[str, ...] = ()
     """Everything that exists, or is about to, because of this object; written before it is made. One line each:

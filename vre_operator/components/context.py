@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from vre_operator.api.site import Site
 from vre_operator.api.v1alpha1 import VREEnvironmentSpec
-from vre_operator.engine.resources import FTS, KUBERNETES, OIDC, RUCIO, ResourceId, Tenant
+from vre_operator.engine.resources import FTS, KUBERNETES, OIDC, REGISTRY, RUCIO, ResourceId, Tenant
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,11 @@ def oidc(kind: str, name: str) -> ResourceId:
 def fts(kind: str, name: str) -> ResourceId:
     """The id of a thing of an FTS: "Proxy" or "Server"."""
     return ResourceId(FTS, kind, "", name)
+
+
+def registry(kind: str, name: str) -> ResourceId:
+    """The id of a thing of registries of images: "Images" or "Offers"."""
+    return ResourceId(REGISTRY, kind, "", name)
 
 
 def rucio(kind: str, name: str) -> ResourceId:

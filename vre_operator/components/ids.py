@@ -5,7 +5,7 @@ from __future__ import annotations
 from vre_operator.api.catalogue import Entry
 from vre_operator.api.data_lake import DaemonGroup
 from vre_operator.api.v1alpha1 import EmbeddedDatabase, ProviderKind
-from vre_operator.components.context import Environment, kube, oidc
+from vre_operator.components.context import Environment, kube, oidc, registry
 from vre_operator.engine.resources import ResourceId
 
 # Workloads: the names of controllers, of the label app.kubernetes.io/name of their pods, and of Services.
@@ -110,6 +110,22 @@ def entries(env: Environment) -> list[tuple[Entry, str]]:
     ]
     default = Entry(name="default", image=env.site.images.notebook, display_name="JupyterLab")
     return [*found, *inherited] or [(default, "spec.catalogue")]
+
+
+def offers(env: Environment) -> ResourceId:
+    """Which image each entry starts. Output pinned: a JSON map of names to references. Only where tags are
+    resolved."""
+    return registry("Offers", "catalogue")
+
+
+def pull_secrets(env: Environment) -> tuple[str, ...]:
+    """The pull Secrets of the sessions' namespace: the site's, and copies of the tenant's."""
+    return (*env.site.image_pull_secrets, *(pull_secret(one.name) for one in env.spec.catalogue.pull_secrets))
+
+
+def pull_secret(name: str) -> str:
+    """The copy of the tenant's."""
+    return f"catalogue-{name}"
 
 
 def tenant_namespace(env: Environment) -> ResourceId:

@@ -13,7 +13,7 @@ from typing import Any
 from vre_operator.api import names
 from vre_operator.components import ids
 from vre_operator.components.context import Environment, kube
-from vre_operator.engine.refs import ContentDigest
+from vre_operator.engine.refs import ContentDigest, Ref
 from vre_operator.engine.resources import Policy, Resource, ResourceId
 
 Body = dict[str, Any]
@@ -55,7 +55,7 @@ class User:
 def container(
     env: Environment,
     name: str,
-    image: str,
+    image: str | Ref,
     *,
     cpu: tuple[str, str],
     memory: tuple[str, str],

@@ -35,6 +35,8 @@ from vre_operator.targets.fts.http import GridHttp
 from vre_operator.targets.kubernetes import KubernetesTarget
 from vre_operator.targets.oidc import OidcTarget
 from vre_operator.targets.oidc.http import IssuerHttp
+from vre_operator.targets.registry import RegistryTarget
+from vre_operator.targets.registry.http import RegistryHttp
 from vre_operator.targets.rucio import RucioTarget
 from vre_operator.targets.rucio.http import RucioHttp
 from vre_operator.targets.store import KubernetesStateStore
@@ -93,6 +95,7 @@ class Operator:
         )
         self._rucio = RucioTarget(http=partial(RucioHttp, may_write=self._may_write))
         self._fts = FtsTarget(memory, http=partial(GridHttp, may_write=self._may_write))
+        self._registry = RegistryTarget(memory, http=partial(RegistryHttp, may_write=self._may_write))
         self._lease = Lease(
             aside, settings.namespace, LEASE, settings.identity, duration=settings.lease_seconds
         )
@@ -120,7 +123,8 @@ class Operator:
     def prepare(self, key: bytes) -> Reconciler:
         """Be ready for passes. key: of the seals."""
         targets: Mapping[str, Target] = {
-            target.name: target for target in (self._kubernetes, self._oidc, self._rucio, self._fts)
+            target.name: target
+            for target in (self._kubernetes, self._oidc, self._rucio, self._fts, self._registry)
         }
         sealer = Sealer(key, self.settings.site, build())
         self._reconciler = Reconciler(
@@ -222,6 +226,7 @@ class Operator:
             self._reconciler.forget(key)
         self._rucio.forget(key)
         self._fts.forget(key)
+        self._registry.forget(key)
         self._queue.forget(key)
         # Whatever it held is free now: those that were refused get another look.
         for other in (key, *self.tenants.rivals(obj)):

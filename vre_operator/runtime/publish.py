@@ -23,7 +23,7 @@ from vre_operator.engine.executor import Outcome
 from vre_operator.engine.inventory import Inventory
 from vre_operator.engine.plan import Plan
 from vre_operator.engine.refs import printable
-from vre_operator.engine.resources import OIDC, ResourceId
+from vre_operator.engine.resources import OIDC, REGISTRY, ResourceId
 from vre_operator.runtime.tenants import Object, TenantKey, Tenants
 
 OPERATOR_VERSION = version("vre-operator")
@@ -184,6 +184,13 @@ class Report:
             for outcome in outcomes
             if outcome.expires is not None
         ]
+
+    def note_catalogue(self, outcomes: Iterable[Outcome]) -> None:
+        """Which images are offered; as it was while that cannot be told."""
+        offers = [one for one in outcomes if one.resource.id.target == REGISTRY]
+        told = next((one.report for one in offers if one.report is not None), None)
+        if told is not None or not offers:
+            self._draft["catalogue"] = told or []
 
     def note_pruned(self, gone: Iterable[ResourceId]) -> None:
         self._pruned = list(gone)

@@ -119,6 +119,7 @@ class Reconciler:
         outcomes = await Walk(tenant, plan, self.targets).run()
         report.note_changes(outcomes.values())
         report.note_credentials(outcomes.values())
+        report.note_catalogue(outcomes.values())
         pruned = await self._prune(tenant, obj, plan, report)
 
         summary = status.summarize(outcomes.values(), registry.CONDITIONS, suspended=spec.suspend)

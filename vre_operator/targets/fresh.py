@@ -11,6 +11,8 @@ from vre_operator.engine.errors import TargetError
 from vre_operator.engine.target import READY, Observation, Presence, Readiness, State
 
 FAULT_RETRY = 30.0
+JITTER = 1.2
+"""Times the period: at the latest then it is read again."""
 
 
 @dataclass(slots=True)
@@ -55,4 +57,4 @@ class Fresh:
         except TargetError as error:
             self._failure, wait = error, error.retry_after or FAULT_RETRY
         # Never before a retry is let through.
-        self._due = self.clock() + wait * random.uniform(1.0, 1.2)  # noqa: S311
+        self._due = self.clock() + wait * random.uniform(1.0, JITTER)  # noqa: S311

@@ -180,6 +180,7 @@ def equip(cluster: Cluster, folder: Path, door: Proxy, authorities: list[str]) -
         "caBundle": "".join(authorities),
         "issuerCidrs": ["127.0.0.0/8", "::1/128"],
         "resyncSeconds": RESYNC_SECONDS,
+        "resolveTags": False,
     }
     (folder / "site.yaml").write_text(yaml.safe_dump(settings))
     return {

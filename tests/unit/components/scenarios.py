@@ -39,6 +39,7 @@ FULL: dict[str, Any] = QUICKSTART | {
             },
         ],
         "only": ["site-a"],
+        "pullSecrets": [{"name": "pull"}],
     },
     "notebooks": {
         "resources": {

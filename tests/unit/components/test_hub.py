@@ -13,7 +13,7 @@ from tests.unit.components.scenarios import FULL, QUICKSTART, environment, scena
 from vre_operator.components import hub, ids
 from vre_operator.components.context import Environment, kube
 from vre_operator.components.hub import access, notebooks, settings
-from vre_operator.engine.refs import all_needs, references
+from vre_operator.engine.refs import all_needs, printable, references, watches
 from vre_operator.engine.resources import Policy, Resource
 
 
@@ -73,11 +73,15 @@ def test_a_new_image_restarts_nothing_and_a_new_limit_the_hub() -> None:
     assert restarts({"notebooks": {"maxSessions": 7}})
 
 
+def checks(env: Environment) -> list[Resource]:
+    return [resource for resource in notebooks.render(env) if resource.id.kind == "batch/v1/Job"]
+
+
 def test_no_bad_image_holds_the_hub_up() -> None:
     env = scenario("full")
-    checks = {resource.id for resource in notebooks.render(env)}
-    assert checks
-    assert not any(all_needs(resource) & checks for resource in hub.render(env))
+    tried = {resource.id for resource in checks(env)}
+    assert tried
+    assert not any(all_needs(resource) & tried for resource in hub.render(env))
 
 
 def test_each_image_is_tried_once_and_found_in_the_spec() -> None:
@@ -85,20 +89,21 @@ def test_each_image_is_tried_once_and_found_in_the_spec() -> None:
         {"name": name, "image": f"example.org/{image}:1"}
         for name, image in (("a", "x"), ("b", "y"), ("c", "x"))
     ]
-    jobs = list(notebooks.render(environment(QUICKSTART | {"catalogue": {"entries": images}})))
+    jobs = checks(environment(QUICKSTART | {"catalogue": {"entries": images}}))
     assert [job.origin for job in jobs] == ["spec.catalogue.entries[0]", "spec.catalogue.entries[1]"]
     assert len({job.id for job in jobs}) == 2
 
 
 def test_a_check_runs_as_a_session_does() -> None:
     env = scenario("quickstart")
-    (job,) = notebooks.render(env)
+    (job,) = checks(env)
     template = job.body["spec"]["template"]["spec"]
     spawner = traits(QUICKSTART)["KubeSpawner"]
     assert template["containers"][0]["args"][0] == spawner["cmd"][0]
     assert template["securityContext"]["runAsUser"] == spawner["uid"]
     assert template["securityContext"]["runAsGroup"] == spawner["gid"]
-    assert template["containers"][0]["image"] == json.loads(settings.catalogue(env))[0]["spawner"]["image"]
+    image = json.loads(settings.catalogue(env))[0]["spawner"]["image"]
+    assert template["containers"][0]["image"].output == image
     assert "image" not in spawner, "it would restart the hub when the list changes"
 
 
@@ -148,3 +153,42 @@ def test_rucio_is_known_to_notebooks_only_where_there_is_one() -> None:
     assert not [each for each in hub.render(environment(without)) if each.id.name == settings.RUCIO_CLIENT]
     spawner = traits(QUICKSTART)["KubeSpawner"]
     assert {"name": "rucio-client", "mountPath": "/opt/rucio/etc", "readOnly": True} in spawner["volume_mounts"]
+
+
+# --- images -------------------------------------------------------------------------------------------------
+
+_FIXED = f"example.org/fixed@sha256:{'4' * 64}"
+
+
+def _images(site: dict[str, Any]) -> dict[str, Resource]:
+    entries = [{"name": "base", "image": "example.org/base:1"}, {"name": "fixed", "image": _FIXED}]
+    env = environment(QUICKSTART | {"catalogue": {"entries": entries}}, site)
+    return {resource.id.kind: resource for resource in notebooks.render(env)}
+
+
+def test_only_tags_are_resolved_and_a_bad_image_holds_up_nothing() -> None:
+    found = _images({})
+    assert found["Images"].body["images"] == ["example.org/base:1"]
+    assert printable(found["Offers"].body["entries"]["fixed"])["reference"] == _FIXED
+    assert {need.kind for need in all_needs(found["Offers"])} == {"Images"}, "no check is a need"
+    assert {watched.kind for watched in watches(found["Offers"])} == {"batch/v1/Job"}
+    hub_needs = all_needs(deployment(environment(QUICKSTART), ids.HUB))
+    assert not {need for need in hub_needs if "image-check" in need.name}
+
+
+def test_where_tags_are_not_resolved_images_are_as_written() -> None:
+    found = _images({"resolveTags": False})
+    assert set(found) == {"batch/v1/Job"}
+    images = rendered(environment(QUICKSTART, {"resolveTags": False}))["hub-images"]
+    assert images.body["data"]["pinned.json"] == "{}\n"
+
+
+def test_a_lacking_pull_secret_holds_up_nobody_without_need_of_it() -> None:
+    wish = {"catalogue": {"pullSecrets": [{"name": "pull"}]}}
+    found = {one.id: one for one in notebooks.render(environment(QUICKSTART | wish))}
+    images = next(one for one in found.values() if one.id.kind == "Images")
+    theirs, copy = kube("v1/Secret", "ocean", "pull"), kube("v1/Secret", "ocean-notebooks", "catalogue-pull")
+    assert found[theirs].policy is Policy.EXTERNAL
+    assert watches(images) == {theirs}
+    assert theirs not in all_needs(images)
+    assert theirs in all_needs(found[copy])

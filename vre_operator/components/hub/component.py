@@ -7,6 +7,7 @@ chart, whose images these are.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from vre_operator.components import ids, workloads
 from vre_operator.components.context import Environment, kube
@@ -99,7 +100,7 @@ def _login(env: Environment) -> Resource:
     )
 
 
-def _config(env: Environment, name: str, data: dict[str, str], namespace: str = "") -> Resource:
+def _config(env: Environment, name: str, data: dict[str, Any], namespace: str = "") -> Resource:
     namespace = namespace or env.namespace
     return Resource(
         id=kube("v1/ConfigMap", namespace, name),
@@ -200,7 +201,9 @@ def _hub(env: Environment, secrets: ResourceId, needs: set[ResourceId]) -> Itera
     if ids.tokens_wanted(env):
         files["tokens.py"] = data_file("vre_operator.components.hub", "tokens.py")
     config = _config(env, "hub-config", files)
-    images = _config(env, "hub-images", {"images.json": settings.catalogue(env)})
+    # No need: what was not found to be good is offered all the same, as the first of its entry.
+    pinned = Ref(ids.offers(env), "pinned", otherwise="{}\n") if env.site.resolve_tags else "{}\n"
+    images = _config(env, "hub-images", {"images.json": settings.catalogue(env), "pinned.json": pinned})
     yield from (login, config, images)
 
     needs = needs | {secrets, images.id, ids.sessions(env), ids.database_ready(env, ids.HUB)}

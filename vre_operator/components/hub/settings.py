@@ -70,11 +70,12 @@ def _tokens(env: Environment) -> Traits:
 
 
 def catalogue(env: Environment) -> str:
-    """images.json: read at every spawn, so a change of it restarts nothing."""
-    return _json([_offer(entry) for entry, _ in ids.entries(env)])
+    """images.json: read at every spawn, so a change of it restarts nothing. pinned.json beside it has the
+    images by digest, where they are known."""
+    return _json([_offer(env, entry) for entry, _ in ids.entries(env)])
 
 
-def _offer(entry: Entry) -> Traits:
+def _offer(env: Environment, entry: Entry) -> Traits:
     """What the page shows of an entry, who sees it, and which traits of the spawner it sets."""
     lifecycle = entry.lifecycle
     return {
@@ -90,6 +91,7 @@ def _offer(entry: Entry) -> Traits:
         "spawner": {
             "image": entry.image,
             "default_url": entry.default_url,
+            "extra_labels": {names.TENANT_LABEL: env.namespace, names.ENTRY_LABEL: entry.name},
             **(_resources(entry.resources) if entry.resources else {}),
             **(_gpus(entry.gpus) if entry.gpus else {}),
         },
@@ -241,7 +243,7 @@ def _spawner(env: Environment) -> Traits:
         "slug_scheme": "safe",
         "cmd": ["jupyterhub-singleuser"],
         "image_pull_policy": env.site.image_pull_policy,
-        "image_pull_secrets": list(env.site.image_pull_secrets),
+        "image_pull_secrets": list(ids.pull_secrets(env)),
         # The operator follows these pods to tell why one does not start.
         "extra_labels": {names.TENANT_LABEL: env.namespace},
         "storage_extra_labels": {names.TENANT_LABEL: env.namespace},

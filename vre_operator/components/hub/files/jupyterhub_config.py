@@ -1,9 +1,9 @@
 # mypy: ignore-errors
 """The hub's configuration: the same file for every tenant. What differs arrives as data.
 
-settings.json: {"traits": {class: {trait: value}}}; images.json: the notebooks' images, read at every spawn;
-login/ and secrets/: one file for each value that must not be seen. Nothing here is made from a VREEnvironment.
-Runs under JupyterHub 5 and 6.
+settings.json: {"traits": {class: {trait: value}}}; images.json and pinned.json: the notebooks' images, read at
+every spawn; login/ and secrets/: one file for each value that must not be seen. Nothing here is made from a
+VREEnvironment. Runs under JupyterHub 5 and 6.
 """
 
 import asyncio
@@ -95,7 +95,7 @@ def trusted():
 
 def profiles(spawner):
     """The entries of the catalogue that this person may choose."""
-    entries = json.loads((ROOT / "images/images.json").read_text())
+    entries, pinned = (json.loads((ROOT / f"images/{name}.json").read_text()) for name in ("images", "pinned"))
     groups = {group.name for group in spawner.user.groups}
     admitted = [entry for entry in entries if not entry["groups"] or groups.intersection(entry["groups"])]
     chosen = spawner.user_options.get("profile")
@@ -118,7 +118,10 @@ def profiles(spawner):
             "display_name": title(entry),
             "description": text(entry, names),
             "default": position == 0,
-            "kubespawner_override": entry["spawner"],
+            "kubespawner_override": {
+                **entry["spawner"],
+                "image": pinned.get(entry["name"], entry["spawner"]["image"]),
+            },
         }
         for position, entry in enumerate(offered)
     ]
