@@ -7,11 +7,12 @@ import click
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 def main() -> None:
-    """Tells what a VREEnvironment leads to and what is wrong with it. Needs no cluster.
+    """Tells what a VREEnvironment leads to and what is wrong with it.
 
     \b
     vre validate vre.yaml              what would be refused, and what to do about it
     vre render vre.yaml -o summary     everything that would be made, in order
+    vre catalogue -n survey            what people are offered in a cluster
     """
 
 
@@ -77,6 +78,26 @@ def render(file: str, site_file: str | None, namespace: str, output: str) -> Non
     for environment in environments:
         for text in (as_yaml if output == "yaml" else as_summary)(plan(environment, site)):
             click.echo(text)
+
+
+@main.command(short_help="Show the environments that people are offered.")
+@click.argument("name", required=False, metavar="[NAME]")
+@click.option("-n", "--namespace", default="default", show_default=True, help="The tenant's namespace.")
+@click.option("--context", help="Context of the kubeconfig; the current one when absent.")
+def catalogue(name: str | None, namespace: str, context: str | None) -> None:
+    """Show which image each environment of a tenant's catalogue starts, since when, and how many use it.
+
+    Asks the cluster of the kubeconfig, unlike the other commands.
+    """
+    import asyncio
+
+    from vre_operator.cli.catalogue import CatalogueError, read
+
+    try:
+        click.echo("\n".join(asyncio.run(read(context, namespace, name))))
+    except CatalogueError as error:
+        click.echo(str(error), err=True)
+        raise SystemExit(1) from None
 
 
 @main.command(short_help="Print the CustomResourceDefinition.")

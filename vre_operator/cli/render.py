@@ -9,6 +9,7 @@ import yaml
 
 from vre_operator.api.site import Site
 from vre_operator.api.v1alpha1 import VREEnvironment
+from vre_operator.cli.table import table
 from vre_operator.components.context import Environment
 from vre_operator.components.registry import render
 from vre_operator.engine.plan import Plan, make_plan
@@ -53,9 +54,7 @@ def as_summary(plan: Plan) -> Iterator[str]:
         )
         for resource in sorted(plan.resources, key=lambda resource: plan.levels[resource.id])
     ]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+    yield from table(rows)
 
 
 _POLICY: Mapping[Policy, str] = {

@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 
 from tests.manifests import GOOD, merge
 from vre_operator.api.crd import custom_resource_definition
+from vre_operator.cli import catalogue
 from vre_operator.cli.main import main
 
 EXAMPLES = sorted((Path(__file__).parents[3] / "examples").glob("*.yaml"))
@@ -162,3 +163,31 @@ def test_render_and_validate_need_no_client_library() -> None:
     program += "print(sorted({'aiohttp', 'kopf', 'kubernetes'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+# --- catalogue ----------------------------------------------------------------------------------------------
+
+
+def _offer(name: str) -> dict[str, str]:
+    return {"name": name, "image": f"example.org/{name}@sha256:1", "since": "2026-11-26T09:12:40Z"}
+
+
+def test_the_catalogue_tells_what_is_offered_and_who_uses_it() -> None:
+    deprecated = {"name": "old", "lifecycle": {"stage": "Deprecated"}}
+    told = {"type": "NotebooksReady", "status": "True", "reason": "ImageNotFound", "message": "no such tag"}
+    vre = {
+        "spec": {"catalogue": {"entries": [{"name": "base"}, deprecated]}},
+        "status": {"catalogue": [_offer("base"), _offer("old"), _offer("theirs")], "conditions": [told]},
+    }
+    head, base, old, theirs, gone, *rest = catalogue.lines(vre, ["base", "base", "left"])
+    assert head.split() == ["NAME", "STAGE", "SESSIONS", "SINCE", "IMAGE"]
+    assert base.split() == ["base", "Active", "2", "2026-11-26T09:12:40Z", "example.org/base@sha256:1"]
+    assert old.split()[1:3] == ["Deprecated", "0"]
+    assert theirs.split()[1] == "(site)"
+    assert gone.split()[:3] == ["left", "Gone", "1"]
+    assert "no such tag" in "".join(rest)
+
+
+def test_a_catalogue_of_which_nothing_is_known_says_so() -> None:
+    (line,) = catalogue.lines({"spec": {}}, [])
+    assert "resolveTags" in line
