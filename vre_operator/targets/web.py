@@ -118,7 +118,7 @@ class Web:
         """Send one request. Raises Unanswered, Throttled, and what `connector` raises."""
         if self._last and self._clock() < self._closed_until:
             raise self._held(self._last)
-        if method != "GET" and not self._may_write():
+        if method not in ("GET", "HEAD") and not self._may_write():
             raise _fenced(method)
         try:
             data = self._body(form, body)
