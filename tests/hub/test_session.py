@@ -57,7 +57,16 @@ CHOICES = ["base", "ocean", "deep", "birds", "old", "over", "kept", "gone"]
 
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    root = tmp_path_factory.mktemp("hub")
+    return sessions(tmp_path_factory.mktemp("hub"), "divers,others")
+
+
+@pytest.fixture(scope="module")
+def told_deep(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return sessions(tmp_path_factory.mktemp("hub"), "/deep")
+
+
+def sessions(root: Path, groups: str) -> dict[str, Any]:
+    """What manifest.py prints for a person of these groups."""
     spec = FULL | {"catalogue": {"entries": ENTRIES, "pullSecrets": [{"name": "mine"}]}}
     # Without a CA there is no file outside the pod's own directories.
     site = {key: value for key, value in FULL_SITE.items() if key != "caBundle"}
@@ -69,7 +78,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         [python, script, str(config), *CHOICES],
         env=os.environ
         | {"VRE_HUB_ROOT": str(root), "KUBECONFIG": str(root / "kubeconfig")}
-        | {"GROUPS_OF_PERSON": "divers,others"},
+        | {"GROUPS_OF_PERSON": groups},
         capture_output=True,
         text=True,
         check=False,
@@ -185,3 +194,41 @@ def test_form_shows_what_is_open_to_the_person(told: dict[str, Any]) -> None:
     assert "It is offered until 2099-12-31; take Base &lt;b&gt; instead." in form
     assert '<a href="https://docs.example.org/?a=1&amp;b" target="_blank" rel="noopener noreferrer">' in form
     assert '<img src="https://docs.example.org/deep.png" alt=""' in form
+
+
+def shares(start: dict[str, Any]) -> dict[str, tuple[str, bool, str | None]]:
+    """By mount path: the claim, whether it is only read, and the propagation."""
+    spec = start["pod"]["spec"]
+    claims = {
+        one["name"]: one["persistentVolumeClaim"]["claimName"]
+        for one in spec["volumes"]
+        if one["name"].startswith("share-")
+    }
+    return {
+        one["mountPath"]: (claims[one["name"]], bool(one.get("readOnly")), one.get("mountPropagation"))
+        for one in spec["containers"][0]["volumeMounts"]
+        if one["name"] in claims
+    }
+
+
+def test_shares_are_there_for_whom_they_are(told: dict[str, Any]) -> None:
+    """A diver, who is not of /deep; and what does not exist is left out."""
+    assert shares(told["default"]) == {
+        "/shared/team": ("share-team", True, None),
+        "/cvmfs": ("share-software", True, "HostToContainer"),
+    }
+    homes = [one["name"] for one in told["default"]["pod"]["spec"]["volumes"]]
+    assert "home" in homes
+
+
+def test_what_is_left_out_is_told_in_the_log(told: dict[str, Any]) -> None:
+    assert told["left_out"]
+    assert all("archive" in line for line in told["left_out"])
+
+
+def test_who_is_of_the_group_has_more_and_writes(told_deep: dict[str, Any]) -> None:
+    assert shares(told_deep["default"]) == {
+        "/shared/team": ("share-team", False, None),
+        "/shared/deep": ("share-deep", False, None),
+        "/cvmfs": ("share-software", True, "HostToContainer"),
+    }

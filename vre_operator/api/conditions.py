@@ -42,6 +42,7 @@ class Reason(StrEnum):
     OWNED_BY_OTHER = "OwnedByOther"  # an object of this name exists and is somebody else's
     SECRET_NOT_FOUND = "SecretNotFound"  # noqa: S105  a Secret that the spec names does not exist
     SECRET_KEY_MISSING = "SecretKeyMissing"  # noqa: S105  ... or lacks a key
+    CLAIM_NOT_FOUND = "ClaimNotFound"  # a volume that the spec names does not exist
     STORAGE_CLASS_NOT_FOUND = "StorageClassNotFound"
     INGRESS_CLASS_NOT_FOUND = "IngressClassNotFound"
     IMAGE_PULL_FAILED = "ImagePullFailed"

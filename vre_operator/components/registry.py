@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from vre_operator.api.conditions import Condition
 from vre_operator.components import database, exposure, hub, identity, rucio, tenancy
 from vre_operator.components.context import Environment
-from vre_operator.components.hub import notebooks
+from vre_operator.components.hub import notebooks, shares
 from vre_operator.engine.resources import Resource
 
 _RENDERERS: tuple[Callable[[Environment], Iterable[Resource]], ...] = (
@@ -16,6 +16,7 @@ _RENDERERS: tuple[Callable[[Environment], Iterable[Resource]], ...] = (
     identity.render,
     hub.render,
     notebooks.render,
+    shares.render,
     rucio.render,
     exposure.render,
 )

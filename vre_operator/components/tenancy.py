@@ -188,6 +188,12 @@ def _storage_classes(env: Environment) -> Iterator[Resource]:
         named[homes] = "spec.storage.homes.storageClass"
     if (embedded := ids.embedded_database(env)) and embedded.storage_class:
         named.setdefault(embedded.storage_class, "spec.database.embedded.storageClass")
+    for index, share in enumerate(env.spec.storage.shares):
+        where = f"spec.storage.shares[{index}]"
+        if share.volume and share.volume.storage_class:
+            named.setdefault(share.volume.storage_class, f"{where}.volume.storageClass")
+        if share.cvmfs:
+            named.setdefault(share.cvmfs.storage_class, f"{where}.cvmfs.storageClass")
     lake = env.spec.data_lake
     for index, one in enumerate(lake.storage if lake.enabled else ()):
         if one.storage_class:

@@ -20,7 +20,15 @@ QUICKSTART: dict[str, Any] = {
     "dataLake": {"enabled": True},
 }
 FULL: dict[str, Any] = QUICKSTART | {
-    "storage": {"homes": {"size": "20Gi", "storageClass": "fast"}},
+    "storage": {
+        "homes": {"size": "20Gi", "storageClass": "fast"},
+        "shares": [
+            {"name": "team", "volume": {"size": "1Ti", "storageClass": "cephfs"}, "writers": ["/deep"]},
+            {"name": "archive", "mountPath": "/data/archive", "readOnly": True, "claim": {"name": "archive"}},
+            {"name": "software", "cvmfs": {}},
+            {"name": "deep", "volume": {"accessMode": "ReadWriteOnce"}, "allowedGroups": ["/deep"]},
+        ],
+    },
     "catalogue": {
         "entries": [
             {"name": "base", "image": "example.org/base:1"},

@@ -11,7 +11,7 @@ from typing import Any
 
 from vre_operator.components import ids, workloads
 from vre_operator.components.context import Environment, kube
-from vre_operator.components.hub import access, settings, walls
+from vre_operator.components.hub import access, settings, shares, walls
 from vre_operator.components.package import data_file
 from vre_operator.components.workloads import Body, User, mount, scratch
 from vre_operator.engine.refs import Encode, Ref, Text
@@ -203,7 +203,8 @@ def _hub(env: Environment, secrets: ResourceId, needs: set[ResourceId]) -> Itera
     config = _config(env, "hub-config", files)
     # No need: what was not found to be good is offered all the same, as the first of its entry.
     pinned = Ref(ids.offers(env), "pinned", otherwise="{}\n") if env.site.resolve_tags else "{}\n"
-    images = _config(env, "hub-images", {"images.json": settings.catalogue(env), "pinned.json": pinned})
+    lists = {"images.json": settings.catalogue(env), "pinned.json": pinned, "shares.json": shares.as_json(env)}
+    images = _config(env, "hub-images", lists)
     yield from (login, config, images)
 
     needs = needs | {secrets, images.id, ids.sessions(env), ids.database_ready(env, ids.HUB)}

@@ -21,7 +21,7 @@ from vre_operator.engine.resources import Resource, ResourceId
 from vre_operator.engine.target import READY, Observation, Presence, Promise, Readiness, State
 from vre_operator.kube.client import SILENCE, Kube
 from vre_operator.kube.reflector import Entry, Reflector
-from vre_operator.targets.kubernetes.manifest import SECRET, decode
+from vre_operator.targets.kubernetes.manifest import CLAIM, SECRET, decode
 
 TenantKey = tuple[str, str]
 
@@ -77,6 +77,8 @@ class External:
 
     def observe(self, tenant: TenantKey, resource: Resource) -> Observation | Awaitable[Observation]:
         kind, namespace, name = resource.id.kind, resource.id.namespace, resource.id.name
+        if kind == CLAIM:
+            return self._claim(resource)
         if kind not in self._followed:
             raise Invalid(f"{kind} is not among the kinds that this operator reads of others")
         self._askers[kind, namespace, name].add(tenant)
@@ -96,7 +98,7 @@ class External:
         try:
             obj = await self._kube.get(identity.kind, identity.namespace, identity.name)
         except NotFound:
-            seen = Observation(Presence.ABSENT, _no_secret(resource))
+            seen = Observation(Presence.ABSENT, _missing(resource))
         else:
             version = int(obj["metadata"]["resourceVersion"])
             seen = _content(resource, decode(obj.get("data")))
@@ -105,6 +107,11 @@ class External:
         until = self._clock() + _MISSING_SECONDS
         self._known[identity] = _Known(version, resource.required_keys, seen, until)
         return seen
+
+    def _claim(self, resource: Resource) -> Observation | Awaitable[Observation]:
+        """No watch: it would bring the homes of all people of all tenants."""
+        known = self._known.get(resource.id)
+        return known.seen if known and self._clock() < known.until else Promise(partial(self._read, resource))
 
     def _no_class(self, identity: ResourceId) -> Observation:
         there = sorted(entry.name for entry in self._followed[identity.kind].within(""))
@@ -141,8 +148,14 @@ def _content(resource: Resource, data: dict[str, str]) -> Observation:
     return Observation(Presence.DRIFTED, Readiness(State.FAILED, Reason.SECRET_KEY_MISSING, message))
 
 
-def _no_secret(resource: Resource) -> Readiness:
+def _missing(resource: Resource) -> Readiness:
     identity = resource.id
+    if identity.kind == CLAIM:
+        message = (
+            f"{identity.short} does not exist in namespace {identity.namespace}; sessions start without it."
+            " Name one that does, or have it made there"
+        )
+        return Readiness(State.FAILED, Reason.CLAIM_NOT_FOUND, message)
     literals = " ".join(f"--from-literal={key}=..." for key in resource.required_keys)
     message = (
         f"{identity.short} does not exist in namespace {identity.namespace}."

@@ -1,9 +1,9 @@
 # mypy: ignore-errors
 """The hub's configuration: the same file for every tenant. What differs arrives as data.
 
-settings.json: {"traits": {class: {trait: value}}}; images.json and pinned.json: the notebooks' images, read at
-every spawn; login/ and secrets/: one file for each value that must not be seen. Nothing here is made from a
-VREEnvironment. Runs under JupyterHub 5 and 6.
+settings.json: {"traits": {class: {trait: value}}}; images.json, pinned.json and shares.json: the notebooks'
+images and volumes, read at every spawn; login/ and secrets/: one file for each value that must not be seen.
+Nothing here is made from a VREEnvironment. Runs under JupyterHub 5 and 6.
 """
 
 import asyncio
@@ -182,6 +182,50 @@ async def image_pulled(spawner, _pod):
         await asyncio.sleep(1)
 
 
+async def completed(spawner, pod):
+    """The pod with what depends on who it is for."""
+    if TOKENS:
+        with_token(spawner, pod)
+    await with_shares(spawner, pod)
+    return pod
+
+
+async def with_shares(spawner, pod):
+    """The volumes that this person has, as far as they exist."""
+    from kubernetes_asyncio.client import V1PersistentVolumeClaimVolumeSource, V1Volume, V1VolumeMount
+
+    groups = {group.name for group in spawner.user.groups}
+    for share in json.loads((ROOT / "images/shares.json").read_text()):
+        if share["groups"] and groups.isdisjoint(share["groups"]):
+            continue
+        if not await exists(spawner, share["claim"]):
+            spawner.log.warning("the share %s is left out: there is no %s", share["name"], share["claim"])
+            continue
+        name = f"share-{share['name']}"
+        claim = V1PersistentVolumeClaimVolumeSource(claim_name=share["claim"])
+        only_read = share["readOnly"] or (share["writers"] and groups.isdisjoint(share["writers"]))
+        mount = V1VolumeMount(
+            name=name,
+            mount_path=share["path"],
+            read_only=bool(only_read),
+            mount_propagation=share["propagation"],
+        )
+        pod.spec.volumes.append(V1Volume(name=name, persistent_volume_claim=claim))
+        pod.spec.containers[0].volume_mounts.append(mount)
+
+
+async def exists(spawner, claim):
+    from kubernetes_asyncio.client.rest import ApiException
+
+    try:
+        await spawner.api.read_namespaced_persistent_volume_claim(claim, spawner.namespace)
+    except ApiException as error:
+        if error.status == 404:
+            return False
+        raise
+    return True
+
+
 def with_token(spawner, pod):
     """Beside the notebook a container of its own image that keeps the person's token fresh in a file."""
     from kubernetes_asyncio.client import V1Container, V1EnvVar, V1VolumeMount
@@ -204,7 +248,6 @@ def with_token(spawner, pod):
             ],
         )
     )
-    return pod
 
 
 # --- the settings -------------------------------------------------------------------------------------------
@@ -225,8 +268,8 @@ for trait in ("client_id", "client_secret", "authorize_url", "token_url", "userd
 if CA_FILE.exists():
     c.GenericOAuthenticator.http_request_kwargs = {"ca_certs": trusted()}
 
+c.KubeSpawner.modify_pod_hook = completed
 if TOKENS:
-    c.KubeSpawner.modify_pod_hook = with_token
     # What the service `tokens` asks the hub for is at most so old.
     c.Authenticator.auth_refresh_age = 60
 c.KubeSpawner.profile_list = profiles

@@ -1,0 +1,81 @@
+"""Volumes that sessions have beside the home: what is made for them, and the list that the hub reads.
+
+The list is read at every spawn, so a change of it restarts nothing. The hub leaves out what does not exist: one
+share that is gone must not keep everybody from working. Sources: contracts/jupyterhub.md section 5.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from vre_operator.api.shares import Share
+from vre_operator.components import ids, workloads
+from vre_operator.components.context import Environment, kube
+from vre_operator.engine.resources import Policy, Resource, ResourceId
+
+COMPONENT = "notebooks"
+
+
+def render(env: Environment) -> Iterable[Resource]:
+    """The claims, also while there are no notebooks: they hold data."""
+    for index, share in enumerate(env.spec.storage.shares):
+        origin = f"spec.storage.shares[{index}]"
+        if share.claim:
+            yield workloads.external(COMPONENT, _claim(env, share), f"{origin}.claim")
+        elif share.cvmfs:
+            # Nothing of it is on that volume, whose size the driver ignores.
+            spec = _spec("1", "ReadOnlyMany", share.cvmfs.storage_class)
+            yield _made(env, share, spec, Policy.DELETE, origin)
+        elif share.volume:
+            wish = share.volume
+            spec = _spec(wish.size, wish.access_mode.value, wish.storage_class)
+            yield _made(env, share, spec, Policy.RETAIN, origin)
+
+
+def as_json(env: Environment) -> str:
+    """shares.json: what a session may have, and who."""
+    return (
+        json.dumps(
+            [
+                {
+                    "name": share.name,
+                    "path": share.path,
+                    "claim": _claim(env, share).name,
+                    "readOnly": share.read_only or share.cvmfs is not None,
+                    "groups": list(share.allowed_groups),
+                    "writers": list(share.writers),
+                    # What the driver mounts later has to appear in a session that runs.
+                    "propagation": "HostToContainer" if share.cvmfs else None,
+                }
+                for share in env.spec.storage.shares
+            ],
+            indent=2,
+            ensure_ascii=False,
+        )
+        + "\n"
+    )
+
+
+def _claim(env: Environment, share: Share) -> ResourceId:
+    name = share.claim.name if share.claim else f"share-{share.name}"
+    return kube("v1/PersistentVolumeClaim", env.notebooks, name)
+
+
+def _spec(size: str, mode: str, storage_class: str | None) -> dict[str, Any]:
+    spec: dict[str, Any] = {"accessModes": [mode], "resources": {"requests": {"storage": size}}}
+    return spec | ({"storageClassName": storage_class} if storage_class else {})
+
+
+def _made(env: Environment, share: Share, spec: dict[str, Any], policy: Policy, origin: str) -> Resource:
+    named = spec.get("storageClassName")
+    needs = {ids.notebooks_namespace(env)} | ({ids.storage_class(named)} if named else set())
+    return Resource(
+        id=_claim(env, share),
+        component=COMPONENT,
+        body={"spec": spec},
+        needs=frozenset(needs),
+        policy=policy,
+        origin=origin,
+    )
