@@ -61,6 +61,17 @@ def present(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any
 
 
 named = st.fixed_dictionaries({"name": labels})
+shares = st.lists(
+    st.one_of(
+        st.builds(
+            lambda one, volume: one | {"volume": volume}, named, present(size=sizes, storageClass=labels)
+        ),
+        st.builds(lambda one, claim: one | {"claim": {"name": f"of-{claim}"}}, named, labels),
+        st.builds(lambda one: one | {"mountPath": f"/cvmfs/{one['name']}", "cvmfs": {}}, named),
+    ),
+    max_size=4,
+    unique_by=lambda one: one["name"],
+)
 specs = st.fixed_dictionaries(
     {
         "hostname": st.just("vre.example.org"),
@@ -74,7 +85,8 @@ specs = st.fixed_dictionaries(
         ),
     },
     optional={
-        "storage": present(homes=present(size=sizes, storageClass=labels)),
+        "storage": present(homes=present(size=sizes, storageClass=labels), shares=shares),
+        "catalogue": present(pullSecrets=st.lists(named, max_size=2, unique_by=lambda one: one["name"])),
         "notebooks": present(
             enabled=st.booleans(),
             maxSessions=st.integers(1, 10_000),
@@ -243,8 +255,11 @@ def test_whatever_is_handed_to_a_target_is_json(name: str) -> None:
 @for_any_environment
 def test_data_and_what_unlocks_it_is_retained(env: Environment) -> None:
     for resource in registry.render(env):
-        keeps = resource.id.kind == "v1/PersistentVolumeClaim" or bool(resource.generate)
-        assert (resource.policy is Policy.RETAIN) == keeps, resource.id
+        if resource.policy is Policy.EXTERNAL:
+            continue
+        claim = resource.id.kind == "v1/PersistentVolumeClaim"
+        holds_data = claim and resource.body["spec"]["accessModes"] != ["ReadOnlyMany"]
+        assert (resource.policy is Policy.RETAIN) == (holds_data or bool(resource.generate)), resource.id
 
 
 @quick
