@@ -25,7 +25,7 @@ RESOURCE = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0
 
 Page = Annotated[
     str,
-    Field(max_length=500),
+    Field(max_length=200),
     matches(PAGE, "is no address of a page", "give https://HOST/PATH, as in https://docs.example.org/base"),
 ]
 
@@ -81,7 +81,7 @@ class Entry(Model):
     """Short name that stays: people's last choice is remembered by it. Never reuse one for something else."""
     image: Annotated[
         str,
-        Field(max_length=500),
+        Field(max_length=400),
         matches(
             IMAGE, "is no image reference", "write REGISTRY/REPOSITORY:TAG or REGISTRY/REPOSITORY@sha256:DIGEST"
         ),
@@ -90,7 +90,7 @@ class Entry(Model):
     is followed: what it stands for is asked again and again, tried, and then offered by its digest."""
     display_name: Annotated[str, Field(max_length=100)] = ""
     """What people read in the list; the name when empty."""
-    description: Annotated[str, Field(max_length=500)] = ""
+    description: Annotated[str, Field(max_length=300)] = ""
     """One or two sentences below the display name, as plain text."""
     documentation: Page | None = None
     """A page about it; people get a link to it."""
@@ -105,7 +105,7 @@ class Entry(Model):
     gpus: Gpus | None = None
     """Accelerators; none when absent."""
     default_url: Annotated[
-        str, Field(max_length=200), matches(PATH, "is no path", "begin it with a slash, as in /lab or /rstudio")
+        str, Field(max_length=150), matches(PATH, "is no path", "begin it with a slash, as in /lab or /rstudio")
     ] = "/lab"
     """What opens when a session has started: /lab, /tree, or what a program in the image serves, as in
     /rstudio or /vscode."""

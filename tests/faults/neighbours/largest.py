@@ -64,20 +64,8 @@ def spec(tenant: str, issuer: str) -> Json:
             "groupsClaim": "g" * 64,
             "scopes": ["openid", *distinct(29, 100)],
         },
-        "storage": {"homes": {"size": "1" * 15 + ".999Gi", "storageClass": "c" * 253}},
-        "catalogue": {
-            "entries": [
-                {
-                    "name": f"i{number:03d}" + "n" * 59,
-                    "image": "r" * 100 + ".example.org/" + f"p{number:03d}" + "/p" * 127 + ":t" + "a" * 127,
-                    "displayName": name,
-                    "description": description,
-                }
-                for number, (name, description) in enumerate(
-                    zip(distinct(200, 100, WIDE), distinct(200, 500, WIDE), strict=True)
-                )
-            ]
-        },
+        "storage": {"homes": VOLUME, "shares": shares()},
+        "catalogue": catalogue(),
         "notebooks": {
             "culling": {"maxAgeSeconds": 31_536_000},
             "resources": {"memoryGuarantee": "128Mi", "memoryLimit": "9" * 15 + ".999Pi"},
@@ -89,6 +77,50 @@ def spec(tenant: str, issuer: str) -> Json:
             "tls": {"certManager": {"issuer": "m" * 253}},
         },
     }
+
+
+VOLUME = {"size": "1" * 15 + ".999Gi", "storageClass": "c" * 253}
+PAGE = "https://example.org/"
+
+
+def catalogue() -> Json:
+    """Groups apart, as in shares: with all that each may hold of them no API server would take the object."""
+    words = zip(distinct(200, 100, WIDE), distinct(200, 300, WIDE), strict=True)
+    return {
+        "entries": [
+            {
+                "name": f"i{number:03d}" + "n" * 59,
+                "image": "r" * 100 + ".example.org/" + f"p{number:03d}" + "/p" * 77 + ":t" + "a" * 127,
+                "displayName": name,
+                "description": description,
+                "documentation": PAGE + "d" * (200 - len(PAGE)),
+                "icon": PAGE + "i" * (200 - len(PAGE)),
+                "allowedGroups": ["g"],
+                "resources": {"memoryGuarantee": "1Gi", "memoryLimit": "9" * 15 + ".999Pi"},
+                "gpus": {"resource": "example.org/" + "g" * 63, "count": 16},
+                "defaultUrl": "/" + "u" * 149,
+                "lifecycle": {"stage": "Deprecated", "successor": "s" * 63, "until": "2099-12-31"},
+            }
+            for number, (name, description) in enumerate(words)
+        ],
+        "only": distinct(200, 63),
+        "pullSecrets": [{"name": name} for name in distinct(10, 200)],
+    }
+
+
+def shares() -> list[Json]:
+    """One of each kind, and volumes."""
+    groups = ["g"]
+    every = [
+        {"name": name, "mountPath": "/shared" + f"/{name}" * 4, "allowedGroups": groups}
+        for name in distinct(20, 40)
+    ]
+    claim, cvmfs, *volumes = every
+    return [
+        claim | {"claim": {"name": "c" * 253}, "writers": groups},
+        cvmfs | {"cvmfs": {"storageClass": "c" * 253}},
+        *(one | {"volume": VOLUME, "writers": groups} for one in volumes),
+    ]
 
 
 LISTS = ("rses", "accounts", "subscriptions", "options")
