@@ -5,18 +5,18 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 
 from dev.cluster import Cluster
 from dev.oidc import provider
 from tests import readymaker
 from tests.registry.running import Registry
 from tests.site import SYSTEM, Json, Site, eventually, operating
-from vre_operator.cli.main import main
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 TENANT = "survey"
@@ -103,6 +103,13 @@ def fails(site: Site, job: str) -> None:
     site.kubectl("-n", PODS, *patch)
 
 
+def vre(site: Site, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """The command, as a person calls it."""
+    command = [sys.executable, "-c", "from vre_operator.cli.main import main; main()", *arguments]
+    env = os.environ | {"KUBECONFIG": str(site.cluster.kubeconfig)}
+    return subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+
+
 def test_a_catalogue_over_its_life(site: Site, registries: dict[str, Registry]) -> None:
     registry, private = registries[""], registries["token"]
     base = {tag: registry.push("lab/base", tag, tag) for tag in ("1", "2", "bad")}
@@ -170,16 +177,14 @@ def test_a_catalogue_over_its_life(site: Site, registries: dict[str, Registry]) 
         site.settled(TENANT)
     assert hub(site)["metadata"]["generation"] == generation, "no restart of the hub for any of it"
 
-    told = CliRunner().invoke(
-        main, ["catalogue", "-n", TENANT], env={"KUBECONFIG": str(site.cluster.kubeconfig)}
-    )
-    assert told.exit_code == 0, told.output
-    assert last in told.output
-    assert "Deprecated" in told.output
-    wrong = CliRunner().invoke(
-        main, ["catalogue", "-n", "nowhere"], env={"KUBECONFIG": str(site.cluster.kubeconfig)}
-    )
-    assert (wrong.exit_code, "no VREEnvironment" in wrong.output) == (1, True)
+    told = vre(site, "catalogue", "-n", TENANT)
+    assert told.returncode == 0, told.stderr
+    assert last in told.stdout
+    assert "Deprecated" in told.stdout
+    wrong = vre(site, "catalogue", "-n", "nowhere")
+    assert (wrong.returncode, "no VREEnvironment" in wrong.stderr) == (1, True)
+    lost = vre(site, "catalogue", "--context", "none")
+    assert (lost.returncode, "Traceback" in lost.stderr) == (1, False)
 
     # Settled: one HEAD for each tag in each period, and nothing else.
     before = {"HEAD": registry.asked("HEAD"), "GET": registry.asked("GET")}

@@ -18,6 +18,8 @@ class CatalogueError(Exception):
 
 async def read(context: str | None, namespace: str, name: str | None) -> list[str]:
     """Lines for people. Raises CatalogueError. name: the only VREEnvironment of the namespace when None."""
+    from kubernetes.config.config_exception import ConfigException
+
     from vre_operator.engine.errors import TargetError
     from vre_operator.kube.client import Kube
 
@@ -28,6 +30,8 @@ async def read(context: str | None, namespace: str, name: str | None) -> list[st
             pods = await kube.list("v1/Pod", f"{namespace}-notebooks", selector=_SESSIONS)
     except TargetError as error:
         raise CatalogueError(error.text) from None
+    except ConfigException as error:
+        raise CatalogueError(f"{error} Set KUBECONFIG, or give --context.") from None
     return list(lines(vre, [pod["metadata"]["labels"][names.ENTRY_LABEL] for pod in pods]))
 
 
