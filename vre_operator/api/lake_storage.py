@@ -8,7 +8,7 @@ from pydantic import Field
 
 from vre_operator.api.base import Hostname, Model, ObjectName, Quantity
 from vre_operator.api.references import SecretName
-from vre_operator.api.rules import Rule, Unique, at_least, immutable_field, matches
+from vre_operator.api.rules import Rule, Unique, at_least, immutable_field, matches, only_grows
 
 STORAGE_NAME = r"^[A-Z0-9]+(-[A-Z0-9]+)*$"
 FQAN = r"^(/[-A-Za-z0-9_.]+)+(/Role=[-A-Za-z0-9_.]+)?$"
@@ -28,13 +28,7 @@ class LakeStorage(Model):
             "hostname",
             "set it back, as Rucio knows each file by it. Add another storage and move the data by a rule",
         ),
-        Rule(
-            "!isQuantity(self.size) || !isQuantity(oldSelf.size)"
-            " || quantity(self.size).compareTo(quantity(oldSelf.size)) >= 0",
-            "cannot shrink",
-            "set it back to its former size or to more: volumes only grow",
-            path=".size",
-        ),
+        only_grows("size"),
     )
 
     name: Annotated[

@@ -111,6 +111,17 @@ def immutable_field(field: str, remedy: str) -> Rule:
     )
 
 
+def only_grows(field: str) -> Rule:
+    """The size of a volume; sits on the object that has it."""
+    return Rule(
+        f"!isQuantity(self.{field}) || !isQuantity(oldSelf.{field})"
+        f" || quantity(self.{field}).compareTo(quantity(oldSelf.{field})) >= 0",
+        "cannot shrink",
+        "set it back to its former size or to more: volumes only grow",
+        path=f".{field}",
+    )
+
+
 class Unique:
     """A list without duplicates: of scalars, or of objects that differ in one of the fields `keys`.
 

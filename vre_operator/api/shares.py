@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from vre_operator.api.base import Label, Model, ObjectName, Quantity
-from vre_operator.api.rules import Rule, Unique, at_least, immutable_field, matches
+from vre_operator.api.rules import Rule, Unique, at_least, immutable_field, matches, only_grows
 
 # What sites use for data. Nowhere else, so that no volume takes the place of a part of the image.
 _SEGMENT = r"[A-Za-z0-9_-][A-Za-z0-9_.-]*"
@@ -37,13 +37,7 @@ class ShareVolume(Model):
             "set it back, as volumes cannot move between classes. Add another share and copy the files",
         ),
         Rule("self.accessMode == oldSelf.accessMode", "cannot be changed", "set it back", path=".accessMode"),
-        Rule(
-            "!isQuantity(self.size) || !isQuantity(oldSelf.size)"
-            " || quantity(self.size).compareTo(quantity(oldSelf.size)) >= 0",
-            "cannot shrink",
-            "set it back to its former size or to more: volumes only grow",
-            path=".size",
-        ),
+        only_grows("size"),
     )
 
     size: Annotated[Quantity, at_least("64Mi")] = "100Gi"

@@ -17,7 +17,7 @@ from vre_operator.api.data_lake import DataLake
 from vre_operator.api.identity import Identity, ProviderKind
 from vre_operator.api.notebooks import Culling, NotebookResources, Notebooks
 from vre_operator.api.references import SecretName
-from vre_operator.api.rules import Rule, Unique, at_least, immutable_field
+from vre_operator.api.rules import Rule, Unique, at_least, immutable_field, only_grows
 from vre_operator.api.shares import Share
 from vre_operator.api.status import VREEnvironmentStatus
 
@@ -90,13 +90,7 @@ class EmbeddedDatabase(Model):
             "set it back, as volumes cannot move between classes. For another class create a new VREEnvironment"
             " and move the data",
         ),
-        Rule(
-            "!isQuantity(self.size) || !isQuantity(oldSelf.size)"
-            " || quantity(self.size).compareTo(quantity(oldSelf.size)) >= 0",
-            "cannot shrink",
-            "set it back to its former size or to more: volumes only grow",
-            path=".size",
-        ),
+        only_grows("size"),
     )
 
     size: Annotated[Quantity, at_least("256Mi")] = "8Gi"
