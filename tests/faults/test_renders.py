@@ -36,7 +36,11 @@ RENDERS, PARTS = (1000, 100) if LONG else (500, 1)
 
 TENANT = Tenant("ocean", "any", "uid", "cluster")
 CANARY = "canary0secret"
-JSON_DOCUMENTS = {("hub-config", "settings.json"), ("hub-images", "images.json")}
+JSON_DOCUMENTS = {
+    ("hub-config", "settings.json"),
+    ("hub-images", "images.json"),
+    ("hub-images", "shares.json"),
+}
 """Where a tenant's free text may be: ConfigMap and key."""
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
