@@ -37,16 +37,18 @@ class Ref:
     """The value `output` of the resource `of`: a Secret's or ConfigMap's key, or what a target publishes.
 
     otherwise: what stands for it while there is none; then it is no need.
+    ready: whether `of` must be ready; else its value is waited for, and nothing more.
     """
 
     of: ResourceId
     output: str
     encode: Encode = Encode.PLAIN
     otherwise: str | None = None
+    ready: bool = True
 
     @property
     def needed(self) -> bool:
-        return self.otherwise is None
+        return self.otherwise is None and self.ready
 
     def __str__(self) -> str:
         return f"<{self.of.short} {self.output}>"

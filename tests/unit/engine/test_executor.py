@@ -91,6 +91,22 @@ async def test_how_another_does_is_told_and_holds_nothing_back() -> None:
     assert world.applied() == ["offer"], "now it is ready, and what is wanted of the other one has changed"
 
 
+async def test_a_value_of_what_is_not_ready_is_taken_and_a_lacking_one_waited_for() -> None:
+    offer = res("offer")
+    plan = [offer, res("list", of=Ref(offer.id, "x", ready=False))]
+    world = World(readiness={offer.id: WAITING}, outputs={offer.id: {"x": "one"}})
+    assert (await walk(world, *plan))["list"].ready
+    world.log.clear()
+
+    def away(verb: str, resource: ResourceId) -> None:
+        if resource == offer.id:
+            raise Unavailable("away")
+
+    world.fault = away
+    assert (await walk(world, *plan))["list"].result is Result.BLOCKED
+    assert world.applied() == [], "what stands stays"
+
+
 async def test_a_value_that_may_be_lacking_holds_nothing_back() -> None:
     secret = res("secret")
     plan = [secret, res("images", login=Ref(secret.id, "config", otherwise=""))]

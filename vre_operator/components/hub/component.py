@@ -201,8 +201,9 @@ def _hub(env: Environment, secrets: ResourceId, needs: set[ResourceId]) -> Itera
     if ids.tokens_wanted(env):
         files["tokens.py"] = data_file("vre_operator.components.hub", "tokens.py")
     config = _config(env, "hub-config", files)
-    # No need: what was not found to be good is offered all the same, as the first of its entry.
-    pinned = Ref(ids.offers(env), "pinned", otherwise="{}\n") if env.site.resolve_tags else "{}\n"
+    # The first of an entry is offered before it was found to be good. While nothing is known of the offers the
+    # list stays as it stands: tags in their place would be untried.
+    pinned = Ref(ids.offers(env), "pinned", ready=False) if env.site.resolve_tags else "{}\n"
     lists = {"images.json": settings.catalogue(env), "pinned.json": pinned, "shares.json": shares.as_json(env)}
     images = _config(env, "hub-images", lists)
     yield from (login, config, images)
