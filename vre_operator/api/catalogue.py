@@ -23,6 +23,10 @@ PATH = r"^/[A-Za-z0-9._~/?=&%-]*$"
 DAY = r"^20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$"
 RESOURCE = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$"
 
+Groups = Annotated[
+    tuple[Annotated[str, Field(min_length=1, max_length=200)], ...], Field(max_length=20), Unique()
+]
+"""Some of the groups that the provider tells."""
 Page = Annotated[
     str,
     Field(max_length=200),
@@ -96,9 +100,7 @@ class Entry(Model):
     """A page about it; people get a link to it."""
     icon: Page | None = None
     """A picture of 32 by 32 pixels beside it. People's browsers fetch it, nobody else does."""
-    allowed_groups: Annotated[
-        tuple[Annotated[str, Field(min_length=1, max_length=200)], ...], Field(max_length=20), Unique()
-    ] = ()
+    allowed_groups: Groups = ()
     """Groups whose members may choose it; everybody who may log in when empty."""
     resources: NotebookResources | None = None
     """CPU and memory of a session with it, instead of notebooks.resources."""

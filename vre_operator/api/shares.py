@@ -8,7 +8,8 @@ from typing import Annotated
 from pydantic import Field
 
 from vre_operator.api.base import Label, Model, ObjectName, Quantity
-from vre_operator.api.rules import Rule, Unique, at_least, immutable_field, matches, only_grows
+from vre_operator.api.catalogue import Groups
+from vre_operator.api.rules import Rule, at_least, immutable_field, matches, only_grows
 
 # What sites use for data. Nowhere else, so that no volume takes the place of a part of the image.
 _SEGMENT = r"[A-Za-z0-9_-][A-Za-z0-9_.-]*"
@@ -17,10 +18,6 @@ MOUNT_PATH = (
 )
 HOME_CLAIM = "claim-"
 """How KubeSpawner's names of homes begin."""
-
-Groups = Annotated[
-    tuple[Annotated[str, Field(min_length=1, max_length=200)], ...], Field(max_length=20), Unique()
-]
 
 
 class AccessMode(StrEnum):
