@@ -201,7 +201,7 @@ def test_the_largest_wish_fits() -> None:
     images = [
         {
             "name": f"{number:03}{'n' * 60}",
-            "image": f"example.org/{'i' * 359}:{'t' * 128}",
+            "image": f"example.org/{'i' * 259}:{'t' * 128}",
             "displayName": "\U0001f30a" * 100,
         }
         for number in range(200)

@@ -183,13 +183,33 @@ def _mended(spec: Json) -> Json:
     tls = spec.get("exposure", {}).get("tls", {})
     if "secret" in tls:
         tls.pop("certManager", None)
-    resources = spec.get("notebooks", {}).get("resources", {})
+    _mend_resources(spec.get("notebooks", {}))
+    for entry in spec.get("catalogue", {}).get("entries", ()):
+        _mend_resources(entry)
+        lifecycle = entry.get("lifecycle", {})
+        if lifecycle.keys() & {"successor", "until"}:
+            lifecycle["stage"] = "Deprecated"
+    for share in spec.get("storage", {}).get("shares", ()):
+        _mend_share(share)
+    _mend_lake(spec, spec.get("dataLake", {}))
+    return spec
+
+
+def _mend_resources(owner: Json) -> None:
+    resources = owner.get("resources", {})
     if resources.get("cpuGuarantee", 0.1) > resources.get("cpuLimit", 2):
         resources["cpuGuarantee"] = 0
     if quantity(resources.get("memoryGuarantee", "512Mi")) > quantity(resources.get("memoryLimit", "2Gi")):
         resources["memoryGuarantee"] = "128Mi"
-    _mend_lake(spec, spec.get("dataLake", {}))
-    return spec
+
+
+def _mend_share(share: Json) -> None:
+    place = next((place for place in ("volume", "claim", "cvmfs") if place in share), "volume")
+    share.setdefault(place, {"size": "1Gi"})
+    for other in {"volume", "claim", "cvmfs"} - {place}:
+        share.pop(other, None)
+    if share.get("readOnly") or place == "cvmfs":
+        share.pop("writers", None)
 
 
 _OWN_ONLY = ("hostname", "clientSecret", "storage", "people", "probe", "history", "transfers", "policyPackage")

@@ -14,6 +14,7 @@ import pytest
 from tests import software
 from tests.hub.files import lay_out
 from tests.unit.components.scenarios import FULL, FULL_SITE
+from vre_operator.components import ids
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
@@ -135,7 +136,7 @@ def test_pod_is_what_the_tenant_asked_for(told: dict[str, Any]) -> None:
     home = {volume["name"]: volume for volume in pod["spec"]["volumes"]}["home"]
     assert home["persistentVolumeClaim"]["claimName"] == claim["metadata"]["name"]
     assert {"name": "RUCIO_HOME", "value": "/opt/rucio"} in container["env"]
-    assert pod["spec"]["imagePullSecrets"] == [{"name": "registry"}, {"name": "catalogue-mine"}]
+    assert pod["spec"]["imagePullSecrets"] == [{"name": "registry"}, {"name": ids.pull_secret("mine")}]
 
 
 def test_homes_and_hub_outlive_users_and_bad_images(told: dict[str, Any]) -> None:

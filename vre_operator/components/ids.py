@@ -6,6 +6,7 @@ from vre_operator.api.catalogue import Entry
 from vre_operator.api.data_lake import DaemonGroup
 from vre_operator.api.v1alpha1 import EmbeddedDatabase, ProviderKind
 from vre_operator.components.context import Environment, kube, oidc, registry
+from vre_operator.engine.refs import digest
 from vre_operator.engine.resources import ResourceId
 
 # Workloads: the names of controllers, of the label app.kubernetes.io/name of their pods, and of Services.
@@ -124,8 +125,8 @@ def pull_secrets(env: Environment) -> tuple[str, ...]:
 
 
 def pull_secret(name: str) -> str:
-    """The copy of the tenant's."""
-    return f"catalogue-{name}"
+    """The copy of the tenant's, whose own name may be longer than what the operator gives."""
+    return f"catalogue-{digest(name)[:8]}"
 
 
 def tenant_namespace(env: Environment) -> ResourceId:

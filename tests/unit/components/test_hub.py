@@ -187,7 +187,8 @@ def test_a_lacking_pull_secret_holds_up_nobody_without_need_of_it() -> None:
     wish = {"catalogue": {"pullSecrets": [{"name": "pull"}]}}
     found = {one.id: one for one in notebooks.render(environment(QUICKSTART | wish))}
     images = next(one for one in found.values() if one.id.kind == "Images")
-    theirs, copy = kube("v1/Secret", "ocean", "pull"), kube("v1/Secret", "ocean-notebooks", "catalogue-pull")
+    theirs = kube("v1/Secret", "ocean", "pull")
+    copy = kube("v1/Secret", "ocean-notebooks", ids.pull_secret("pull"))
     assert found[theirs].policy is Policy.EXTERNAL
     assert watches(images) == {theirs}
     assert theirs not in all_needs(images)
