@@ -54,6 +54,16 @@ def person(started: Browser) -> Iterator[Page]:
         context.close()
 
 
+@contextmanager
+def quiet(page: Page) -> Iterator[None]:
+    """While this lasts the page's console complains of nothing; AssertionError with what it said."""
+    told: list[str] = []
+    page.on("pageerror", lambda error: told.append(str(error)))
+    page.on("console", lambda line: told.append(line.text) if line.type in ("error", "warning") else None)
+    yield
+    assert not told, told  # noqa: S101
+
+
 def _program() -> str:
     if not any(map(find, _PROGRAMS)):
         ensure("chromium")

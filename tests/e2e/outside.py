@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,10 +32,19 @@ def through_ingress(cluster: Cluster, host: str) -> urllib3.HTTPSConnectionPool:
     )
 
 
-def answers(cluster: Cluster, host: str, path: str) -> bool:
-    """Whether a page of a tenant is there."""
+def status(cluster: Cluster, host: str, path: str) -> int:
+    """What a page of a tenant answers to a stranger, redirects not followed."""
     with through_ingress(cluster, host) as pool:
-        return pool.request("GET", path, headers=pool.headers, retries=False).status == 200
+        answer = pool.request("GET", path, headers=pool.headers, retries=False, redirect=False)
+        return int(answer.status)
+
+
+def until(holds: Callable[[], bool], seconds: float, what: str) -> None:
+    """Look again and again; AssertionError with `what` it was about."""
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, f"{what}: not within {seconds:.0f} s"
+        time.sleep(2)
 
 
 def clients(cluster: Cluster) -> dict[str, str]:

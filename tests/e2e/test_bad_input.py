@@ -109,7 +109,7 @@ def test_a_wrong_change_is_told_and_harms_nothing(holder: Installation, bad: Bad
         assert current[bad.condition]["status"] == "False"
         assert [word for word in bad.words if word not in current[bad.condition]["message"]] == []
         assert current["Ready"]["status"] == "False"
-        assert outside.answers(holder.cluster, "working.vre.localhost", "/hub/health")
+        assert outside.status(holder.cluster, "working.vre.localhost", "/hub/health") == 200
         after = kubectl.get("deployment", "hub", NAMESPACE)
         assert after is not None
         assert after["spec"] == hub["spec"]

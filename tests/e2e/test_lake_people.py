@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from time import monotonic, sleep, time
+from time import monotonic, time
 
 import pytest
 from playwright.sync_api import Browser
@@ -81,7 +81,7 @@ def session(installation: Installation, started: Browser, login: Login, album: A
         journey.log_in(page, URL, login, album)
         journey.choose_image(page, album)
         journey.reach_lab(page, album)
-        until(lambda: has_token(installation, login.user), 60, "the session's token")
+        outside.until(lambda: has_token(installation, login.user), 60, "the session's token")
         yield
 
 
@@ -97,13 +97,6 @@ def is_let_in(installation: Installation, user: str) -> bool:
         return user in run(installation, user, ["sh", "-c", "rucio whoami < /dev/null"])
     except KubectlError:
         return False
-
-
-def until(holds: Callable[[], bool], seconds: float, what: str) -> None:
-    end = monotonic() + seconds
-    while not holds():
-        assert monotonic() < end, f"{what}: not within {seconds:.0f} s"
-        sleep(2)
 
 
 @pytest.fixture(scope="module")
@@ -135,7 +128,7 @@ def test_bob_cannot_see_her_files(
 ) -> None:
     """He is of the collaboration, and her scope is hers alone."""
     office.join(BOB.user, "staff")
-    until(lambda: "bob" in inside(lake)["accounts"], SYNC_SECONDS, "his account")
+    outside.until(lambda: "bob" in inside(lake)["accounts"], SYNC_SECONDS, "his account")
     with session(lake, started, BOB, album):
         assert "bob" in run(lake, "bob", ["rucio", "whoami"])
         # Rucio's client ends with 0 all the same.
@@ -150,9 +143,9 @@ def test_bob_cannot_see_her_files(
 
 def test_who_leaves_the_group_is_suspended(lake: Installation, office: outside.Office) -> None:
     office.leave(ALICE.user, "researchers")
-    until(lambda: "alice" not in inside(lake)["accounts"], SYNC_SECONDS, "her suspension")
+    outside.until(lambda: "alice" not in inside(lake)["accounts"], SYNC_SECONDS, "her suspension")
     # Rucio takes the token that it knows until its end; the next one it refuses.
-    until(lambda: not is_let_in(lake, "alice"), TOKEN_SECONDS, "the end of her token")
+    outside.until(lambda: not is_let_in(lake, "alice"), TOKEN_SECONDS, "the end of her token")
     office.join(ALICE.user, "researchers")
 
 
@@ -160,7 +153,7 @@ def test_a_lake_made_again_finds_her_file(lake: Installation, started: Browser, 
     change(lake, deletionPolicy="Retain")
     lake.kubectl.delete(tenant.KIND, NAMESPACE, NAMESPACE, timeout=300)
     create(lake)
-    until(lambda: "alice" in inside(lake)["accounts"], SYNC_SECONDS, "her account")
+    outside.until(lambda: "alice" in inside(lake)["accounts"], SYNC_SECONDS, "her account")
     with session(lake, started, ALICE, album):
         there = run(lake, "alice", ["sh", "-c", f"sha256sum < {FILE}"])
         assert run(lake, "alice", ["sh", "-c", DOWNLOAD]).splitlines()[-1] == there.splitlines()[-1]

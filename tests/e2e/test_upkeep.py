@@ -81,7 +81,7 @@ def test_suspension_stops_everything_and_keeps_everything(working: Installation)
 
     kubectl.patch(tenant.KIND, NAMESPACE, {"spec": {"suspend": False}}, NAMESPACE)
     tenant.wait_ready(kubectl, NAMESPACE, NAMESPACE, say=note)
-    assert outside.answers(working.cluster, f"{NAMESPACE}.vre.localhost", "/hub/health")
+    assert outside.status(working.cluster, f"{NAMESPACE}.vre.localhost", "/hub/health") == 200
 
 
 def running(installation: Installation) -> list[str]:

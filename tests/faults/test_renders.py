@@ -40,6 +40,8 @@ JSON_DOCUMENTS = {
     ("hub-config", "settings.json"),
     ("hub-images", "images.json"),
     ("hub-images", "shares.json"),
+    ("hub-images", "message.json"),
+    ("page", "page.json"),
 }
 """Where a tenant's free text may be: ConfigMap and key."""
 

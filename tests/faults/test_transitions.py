@@ -30,7 +30,11 @@ SEED = 20261125
 TENANT = "transit"
 FULL: Json = {
     "deletionPolicy": "Delete",
-    "storage": {"homes": {"size": "10Gi", "storageClass": "local-path"}},
+    "storage": {
+        "homes": {"size": "10Gi", "storageClass": "local-path"},
+        "shares": [{"name": "team", "volume": {"size": "1Gi", "storageClass": "local-path"}}],
+    },
+    "page": {"title": "Transit", "links": [{"title": "Help", "url": "mailto:help@example.org"}]},
     "catalogue": {"entries": [{"name": "base", "image": "example.org/base:1", "displayName": "Base"}]},
     "dataLake": {"enabled": True, "hostname": "rucio.transit.example.org"},
     "exposure": {"tls": {"secret": {"name": "certificate"}}},
@@ -73,9 +77,14 @@ _OTHERS: Mapping[str, Any] = {
     "identity.usernameClaim": "email",
     "identity.scopes": ["openid", "email"],
     "identity.adminGroups": ["/admins"],
-    "notebooks.images.0.name": "other",
-    "notebooks.images.0.image": "example.org/other:2",
-    "notebooks.images.0.displayName": "Other 'name' <b>",
+    "catalogue.entries.0.name": "other",
+    "catalogue.entries.0.image": "example.org/other:2",
+    "catalogue.entries.0.displayName": "Other 'name' <b>",
+    "storage.shares.0.mountPath": "/data/other",
+    "storage.shares.0.writers": ["writers"],
+    "page.title": "Other 'name' <b>",
+    "page.logo": "https://docs.example.org/logo.svg",
+    "page.message": "{{ closed }} $(on) <b>Monday</b>",
     "notebooks.maxSessions": 7,
     "notebooks.culling.idleSeconds": 600,
     "notebooks.culling.maxAgeSeconds": 86400,
@@ -254,6 +263,8 @@ def without(spec: Json, path: tuple[str | int, ...]) -> Json:
     made: Json = json.loads(json.dumps(spec))
     at: Any = made
     for key in path[:-1]:
+        if isinstance(at, list) and not at:
+            return made
         at = at[key] if isinstance(key, int) or key in at else {}
     if isinstance(at, list):
         del at[:1]

@@ -163,6 +163,33 @@ def test_member_is_sent_to_the_provider_and_comes_in(hub: Hub) -> None:
     ]
 
 
+def test_each_is_told_of_own_sessions_alone(hub: Hub) -> None:
+    dora, erik, nobody = Browser(hub), Browser(hub), Browser(hub)
+    for person, name in ((dora, "dora"), (erik, "erik")):
+        assert person.log_in(preferred_username=name, groups=["/ocean"]) == 302
+    # As the page's program asks.
+    asked = {"Sec-Fetch-Mode": "cors", "Sec-Fetch-Site": "same-origin"}
+    users = hub.api("/users")[1]
+    assert {"dora", "erik"} <= {user["name"] for user in json.loads(users)}
+    for whom, known in ((dora, "dora"), (erik, "erik"), (nobody, None)):
+        status, _, body = whom.get("/hub/me", asked)
+        assert (status, json.loads(body)) == (200, {"name": known, "sessions": []})
+
+
+def test_message_of_the_day_is_text_and_comes_without_a_restart(hub: Hub) -> None:
+    frank = Browser(hub)
+    assert frank.log_in(preferred_username="frank", groups=["/ocean"]) == 302
+    assert "announcement" not in frank.get("/hub/home")[2]
+    file = hub.log.parent / "root/images/message.json"
+    before = file.read_text()
+    file.write_text(json.dumps("<b>closed</b> & {{ 7 * 7 }}"))
+    try:
+        assert "&lt;b&gt;closed&lt;/b&gt; &amp; {{ 7 * 7 }}" in frank.get("/hub/home")[2]
+    finally:
+        file.write_text(before)
+    assert "announcement" not in frank.get("/hub/home")[2]
+
+
 def test_hub_trusts_the_site_and_the_world(hub: Hub) -> None:
     # That logins work says the first.
     bundle = (hub.log.parent / "ca-bundle.crt").read_text()

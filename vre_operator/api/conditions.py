@@ -19,6 +19,7 @@ class Condition(StrEnum):
     DATA_LAKE = "DataLakeReady"
     TRANSFERS = "TransfersReady"
     LAKE_WORKS = "DataLakeWorks"
+    PAGE = "PageReady"
     EXPOSURE = "ExposureReady"
 
 

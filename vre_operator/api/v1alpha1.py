@@ -16,6 +16,7 @@ from vre_operator.api.catalogue import Catalogue, Entry
 from vre_operator.api.data_lake import DataLake
 from vre_operator.api.identity import Identity, ProviderKind
 from vre_operator.api.notebooks import Culling, NotebookResources, Notebooks
+from vre_operator.api.page import LandingPage
 from vre_operator.api.references import SecretName
 from vre_operator.api.rules import Rule, Unique, at_least, immutable_field, only_grows
 from vre_operator.api.shares import Share
@@ -35,6 +36,7 @@ __all__ = [
     "Homes",
     "Identity",
     "IssuerKind",
+    "LandingPage",
     "NotebookResources",
     "Notebooks",
     "ProviderKind",
@@ -221,6 +223,8 @@ class VREEnvironmentSpec(Model):
     """The PostgreSQL server behind the services: one of the tenant's own, or an existing one."""
     exposure: Exposure = Exposure()
     """How people reach the VRE: Ingress and TLS."""
+    page: LandingPage = LandingPage()
+    """The page at the VRE's hostname: what there is, whether it works, where to ask, and one's own sessions."""
     suspend: bool = False
     """Stop all services and sessions. Everything is kept and comes back when false again."""
     deletion_policy: DeletionPolicy = DeletionPolicy.RETAIN

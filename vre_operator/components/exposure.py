@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from vre_operator.api.v1alpha1 import IssuerKind
 from vre_operator.components import ids, workloads
@@ -21,6 +21,11 @@ NGINX_ANNOTATIONS = {
     "nginx.ingress.kubernetes.io/proxy-read-timeout": "3600",
     "nginx.ingress.kubernetes.io/proxy-send-timeout": "3600",
 }
+Paths = list[tuple[str, str, ResourceId]]
+"""Path, pathType and the Service behind it."""
+
+_ALL = ("/", "Prefix")
+
 ISSUER_ANNOTATION = {
     IssuerKind.ISSUER: "cert-manager.io/issuer",
     IssuerKind.CLUSTER_ISSUER: "cert-manager.io/cluster-issuer",
@@ -29,16 +34,17 @@ ISSUER_ANNOTATION = {
 
 def render(env: Environment) -> Iterable[Resource]:
     """One Ingress for each hostname. They stay while the tenant is suspended: the names remain its own."""
-    hosts: list[tuple[str, str, ResourceId, str]] = []
-    if env.spec.notebooks.enabled:
-        hosts.append(("vre", env.spec.hostname, ids.proxy_service(env), "spec.hostname"))
+    hosts: list[tuple[str, str, Paths, str]] = []
+    if front := list(_front(env)):
+        hosts.append(("vre", env.spec.hostname, front, "spec.hostname"))
     if env.spec.data_lake.enabled and env.spec.data_lake.hostname:
         origin = "spec.dataLake.hostname"
-        hosts.append(("rucio", env.spec.data_lake.hostname, ids.rucio_service(env), origin))
+        hosts.append(("rucio", env.spec.data_lake.hostname, [(*_ALL, ids.rucio_service(env))], origin))
     if env.spec.data_lake.enabled:
         for index, one in enumerate(env.spec.data_lake.storage):
             origin = f"spec.dataLake.storage[{index}]"
-            hosts.append((ids.storage(one.name), one.hostname, ids.storage_service(env, one.name), origin))
+            service = ids.storage_service(env, one.name)
+            hosts.append((ids.storage(one.name), one.hostname, [(*_ALL, service)], origin))
     if not hosts:
         return
 
@@ -54,18 +60,28 @@ def render(env: Environment) -> Iterable[Resource]:
         yield workloads.external(COMPONENT, certificate, "spec.exposure.tls.secret", "tls.crt", "tls.key")
         needs.add(certificate)
 
-    for name, host, service, origin in hosts:
+    for name, host, paths, origin in hosts:
         yield Resource(
             id=kube("networking.k8s.io/v1/Ingress", env.namespace, name),
             component=COMPONENT,
-            body=_ingress(env, name, host, service, ingress_class),
-            needs=frozenset(needs | {service}),
+            body=_ingress(env, name, host, paths, ingress_class),
+            needs=frozenset(needs | {service for _, _, service in paths}),
             origin=origin,
         )
 
 
+def _front(env: Environment) -> Iterator[tuple[str, str, ResourceId]]:
+    """Of the VRE's own hostname: the page at its very top and below /page/, the hub everywhere else."""
+    notebooks, page = env.spec.notebooks.enabled, ids.page_wanted(env)
+    if page and notebooks:
+        yield "/", "Exact", ids.page_service(env)
+        yield "/page", "Prefix", ids.page_service(env)
+    if page or notebooks:
+        yield (*_ALL, ids.proxy_service(env) if notebooks else ids.page_service(env))
+
+
 def _ingress(
-    env: Environment, name: str, host: str, service: ResourceId, ingress_class: ResourceId
+    env: Environment, name: str, host: str, paths: Paths, ingress_class: ResourceId
 ) -> dict[str, object]:
     tls = env.spec.exposure.tls
     annotations = dict(NGINX_ANNOTATIONS)
@@ -76,13 +92,16 @@ def _ingress(
     elif tls.cert_manager:
         entry["secretName"] = f"{name}-tls"
         annotations[ISSUER_ANNOTATION[tls.cert_manager.kind]] = tls.cert_manager.issuer
-    backend = {"service": {"name": service.name, "port": {"number": 80}}}
-    path = {"path": "/", "pathType": "Prefix", "backend": backend}
     return {
         "metadata": {"annotations": annotations},
         "spec": {
             "ingressClassName": ingress_class.name,
             "tls": [entry],
-            "rules": [{"host": host, "http": {"paths": [path]}}],
+            "rules": [{"host": host, "http": {"paths": [_path(*one) for one in paths]}}],
         },
     }
+
+
+def _path(path: str, kind: str, service: ResourceId) -> dict[str, object]:
+    backend = {"service": {"name": service.name, "port": {"number": 80}}}
+    return {"path": path, "pathType": kind, "backend": backend}

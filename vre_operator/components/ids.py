@@ -12,6 +12,7 @@ from vre_operator.engine.resources import ResourceId
 # Workloads: the names of controllers, of the label app.kubernetes.io/name of their pods, and of Services.
 HUB = "hub"
 PROXY = "proxy"
+PAGE = "page"
 RUCIO = "rucio"
 RUCIO_SCHEMA = "rucio-schema"
 RUCIO_PROBE = "rucio-probe"
@@ -24,9 +25,20 @@ DATABASE_PORT = 5432
 STORAGE_PORT = 8000
 TOKENS_PORT = 8082
 TRANSFERS_PORT = 8446
+PAGE_PORT = 8080
 
 # How KubeSpawner marks the pods that it makes.
 SESSION_LABELS = {"component": "singleuser-server"}
+
+
+def page_wanted(env: Environment) -> bool:
+    """Whether there is a landing page: where somebody wants one, and it has something to lead to."""
+    return env.spec.page.enabled and (env.spec.notebooks.enabled or env.spec.data_lake.enabled)
+
+
+def page_service(env: Environment) -> ResourceId:
+    """Service, port 80: the landing page, at / and below /page/."""
+    return kube("v1/Service", env.namespace, PAGE)
 
 
 def own_lake(env: Environment) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 from vre_operator.api.conditions import Condition
-from vre_operator.components import database, exposure, hub, identity, rucio, tenancy
+from vre_operator.components import database, exposure, hub, identity, page, rucio, tenancy
 from vre_operator.components.context import Environment
 from vre_operator.components.hub import notebooks, shares
 from vre_operator.engine.resources import Resource
@@ -18,6 +18,7 @@ _RENDERERS: tuple[Callable[[Environment], Iterable[Resource]], ...] = (
     notebooks.render,
     shares.render,
     rucio.render,
+    page.render,
     exposure.render,
 )
 
@@ -31,6 +32,7 @@ CONDITIONS: Mapping[str, Condition] = {
     "dataLake": Condition.DATA_LAKE,
     "transfers": Condition.TRANSFERS,
     "lakeProbe": Condition.LAKE_WORKS,
+    "page": Condition.PAGE,
     "exposure": Condition.EXPOSURE,
 }
 

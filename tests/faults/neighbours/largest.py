@@ -70,6 +70,13 @@ def spec(tenant: str, issuer: str) -> Json:
             "culling": {"maxAgeSeconds": 31_536_000},
             "resources": {"memoryGuarantee": "128Mi", "memoryLimit": "9" * 15 + ".999Pi"},
         },
+        "page": {
+            "title": WIDE * 60,
+            "description": WIDE * 500,
+            "logo": PAGE + "l" * (200 - len(PAGE)),
+            "message": WIDE * 300,
+            "links": [{"title": t, "url": PAGE + "u" * (200 - len(PAGE))} for t in distinct(20, 60, WIDE)],
+        },
         "dataLake": {"enabled": True, "hostname": hostname(f"lake-{tenant}"), **lake()},
         "database": {"embedded": {"size": "1" * 15 + ".999Gi", "storageClass": "c" * 253}},
         "exposure": {

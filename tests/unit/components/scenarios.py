@@ -150,6 +150,16 @@ FULL: dict[str, Any] = QUICKSTART | {
         "history": {"keepDays": 365, "schedule": "30 2 * * 0"},
     },
     "database": {"embedded": {"size": "50Gi", "storageClass": "safe"}},
+    "page": {
+        "title": "Ocean <sciences>",
+        "description": "For those who look down.",
+        "logo": "https://docs.example.org/logo.svg",
+        "message": "Closed on Monday.",
+        "links": [
+            {"title": "First steps", "url": "https://docs.example.org/"},
+            {"title": "Ask", "url": "mailto:help@example.org"},
+        ],
+    },
     "exposure": {
         "ingressClass": "traefik",
         "tls": {"certManager": {"issuer": "letsencrypt", "kind": "Issuer"}},

@@ -115,6 +115,12 @@ specs = st.fixed_dictionaries(
             present(embedded=present(size=sizes, storageClass=labels)),
             st.just({"external": {"secret": {"name": "postgres-admin"}}}),
         ),
+        "page": present(
+            enabled=st.booleans(),
+            title=st.text(max_size=60),
+            message=st.text(max_size=300),
+            links=st.just([{"title": "Help", "url": "mailto:help@example.org"}]),
+        ),
         "exposure": present(
             ingressClass=labels,
             tls=st.one_of(

@@ -38,6 +38,7 @@ METADATA, METADATA_V6 = Address("169.254.169.254"), Address("fd00:ec2::254")
 OFFICE = Address("10.1.2.3")
 PUBLIC, PUBLIC_V6 = Address("93.184.216.34"), Address("2a00:1450:4001::1")
 
+PAGE = service(ids.PAGE)
 RULES, DELETION = map(service, ids.rucio_daemons(QUICKSTART))
 # Of the tenant with everything.
 STORAGE, TRANSFERS, CONVEYOR = (
@@ -51,6 +52,7 @@ OPERATOR = Pod("vre-system", {workloads.NAME_LABEL: "vre-operator"}, "10.244.0.1
 TENANT = {
     "hub": HUB,
     "proxy": PROXY,
+    "page": PAGE,
     "rucio": RUCIO,
     "rucio-schema": SCHEMA,
     "rucio-rules": RULES,
@@ -64,6 +66,9 @@ TENANT = {
 NEEDED: list[tuple[str, End, End, int]] = [
     ("people reach the proxy through an ingress controller anywhere", CONTROLLER, PROXY, 8000),
     ("also one on the host's network", BROWSER, PROXY, 8000),
+    ("people reach the landing page", CONTROLLER, PAGE, 8080),
+    ("the landing page asks how the hub is, as people ask", PAGE, PROXY, 8000),
+    ("the landing page asks how rucio is", PAGE, RUCIO, 80),
     ("the proxy hands requests to the hub", PROXY, HUB, 8081),
     ("the proxy hands requests to notebooks", PROXY, SESSION, 8888),
     ("the hub tells the proxy its routes", HUB, PROXY, 8001),
@@ -97,6 +102,12 @@ REFUSED: list[tuple[str, End, End, int]] = [
     ("another tenant's notebook and our data lake", FOREIGN_SESSION, RUCIO, 80),
     ("the check of an image and the world", CHECK, PUBLIC, 443),
     ("the check of an image and the hub", CHECK, HUB, 8081),
+    ("the landing page and the hub itself", PAGE, HUB, 8081),
+    ("the landing page and the proxy's API", PAGE, PROXY, 8001),
+    ("the landing page and the database", PAGE, DATABASE, 5432),
+    ("the landing page and the world", PAGE, PUBLIC, 443),
+    ("the landing page and the API server", PAGE, API_SERVER, 6443),
+    ("a notebook and the landing page's server", SESSION, PAGE, 8001),
     ("a notebook and the database", SESSION, DATABASE, 5432),
     ("a notebook and the proxy's API", SESSION, PROXY, 8001),
     ("a notebook and the API server", SESSION, API_SERVER, 6443),

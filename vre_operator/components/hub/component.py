@@ -204,7 +204,12 @@ def _hub(env: Environment, secrets: ResourceId, needs: set[ResourceId]) -> Itera
     # The first of an entry is offered before it was found to be good. While nothing is known of the offers the
     # list stays as it stands: tags in their place would be untried.
     pinned = Ref(ids.offers(env), "pinned", ready=False) if env.site.resolve_tags else "{}\n"
-    lists = {"images.json": settings.catalogue(env), "pinned.json": pinned, "shares.json": shares.as_json(env)}
+    lists = {
+        "images.json": settings.catalogue(env),
+        "pinned.json": pinned,
+        "shares.json": shares.as_json(env),
+        "message.json": settings.message(env),
+    }
     images = _config(env, "hub-images", lists)
     yield from (login, config, images)
 

@@ -75,6 +75,11 @@ def catalogue(env: Environment) -> str:
     return _json([_offer(env, entry) for entry, _ in ids.entries(env)])
 
 
+def message(env: Environment) -> str:
+    """message.json: read at every page of the hub."""
+    return _json(env.spec.page.message)
+
+
 def _offer(env: Environment, entry: Entry) -> Traits:
     """What the page shows of an entry, who sees it, and which traits of the spawner it sets."""
     lifecycle = entry.lifecycle

@@ -15,6 +15,7 @@ def render(env: Environment, component: str) -> Iterator[Resource]:
     """Three policies; the hub needs them, and they never change while sessions run."""
     hub, proxy, sessions = pods(env, ids.HUB), pods(env, ids.PROXY), policies.sessions(env)
     tokens = ids.tokens_wanted(env)
+    watched = [accept([pods(env, ids.PAGE)], 8000)] if ids.page_wanted(env) else []
     yield policies.policy(
         env,
         component,
@@ -34,7 +35,7 @@ def render(env: Environment, component: str) -> Iterator[Resource]:
         component,
         ids.PROXY,
         selects=selector(env, ids.PROXY),
-        ingress=[accept(policies.front_door(env), 8000), accept([hub], 8001)],
+        ingress=[accept(policies.front_door(env), 8000), *watched, accept([hub], 8001)],
         egress=[reach([hub], 8081), reach([sessions], 8888)],
     )
     lake = [reach([pods(env, ids.RUCIO)], 80)] if ids.own_lake(env) else []

@@ -98,7 +98,10 @@ def _entry(env: Environment, root: ResourceId) -> Resource:
 
 
 def _walls(env: Environment) -> Iterator[Resource]:
-    ingress = [accept([policies.sessions(env), policies.operator(env)], 80)]
+    inside = [policies.sessions(env), policies.operator(env)]
+    if ids.page_wanted(env):
+        inside.append(policies.pods(env, ids.PAGE))
+    ingress = [accept(inside, 80)]
     if env.spec.data_lake.hostname:
         ingress.append(accept(policies.front_door(env), 80))
     database = policies.database(env)

@@ -2,7 +2,8 @@
 """The hub's configuration: the same file for every tenant. What differs arrives as data.
 
 settings.json: {"traits": {class: {trait: value}}}; images.json, pinned.json and shares.json: the notebooks'
-images and volumes, read at every spawn; login/ and secrets/: one file for each value that must not be seen.
+images and volumes, read at every spawn; message.json: the message of the day, read at every page; login/ and
+secrets/: one file for each value that must not be seen.
 Nothing here is made from a VREEnvironment. Runs under JupyterHub 5 and 6.
 """
 
@@ -15,6 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from jupyterhub.handlers import BaseHandler
 from oauthenticator.generic import GenericOAuthenticator
 from tornado.web import HTTPError
 
@@ -66,6 +68,9 @@ class Login(GenericOAuthenticator):
         except Exception:
             return None  # the usual way finds the same, and says so
 
+    def get_handlers(self, app):
+        return [*super().get_handlers(app), ("/me", Me)]
+
 
 # A session asks halfway through its token's life, and the shortest that providers give live five minutes.
 EARLY_SECONDS = 200
@@ -90,12 +95,55 @@ def trusted():
     return str(bundle)
 
 
+# --- what the pages tell ------------------------------------------------------------------------------------
+
+
+class Me(BaseHandler):
+    """GET /hub/me, for the landing page: the person's own sessions. Nobody's when nobody is logged in."""
+
+    async def get(self):
+        user = self.current_user
+        names = {entry["name"]: entry["displayName"] for entry in listed("images")} if user else {}
+        sessions = [session(spawner, names) for spawner in user.spawners.values()] if user else []
+        self.set_header("Content-Type", "application/json")
+        self.set_header("Cache-Control", "no-store")
+        told = {"name": user and user.name, "sessions": [one for one in sessions if one]}
+        self.finish(json.dumps(told))
+
+
+def session(spawner, names):
+    if not spawner.active:
+        return None
+    entry = (spawner.user_options or {}).get("profile", "")
+    started = spawner.orm_spawner.started
+    return {
+        "environment": names.get(entry, entry),
+        "started": started and started.isoformat() + "Z",
+        "ready": spawner.ready,
+        "url": spawner.user.server_url(spawner.name),
+    }
+
+
+class Message:
+    """The message of the day, as it stands when a page is made."""
+
+    def __bool__(self):
+        return bool(listed("message"))
+
+    def __html__(self):
+        return html.escape(listed("message"))
+
+
+def listed(name):
+    return json.loads((ROOT / f"images/{name}.json").read_text())
+
+
 # --- what people may start ----------------------------------------------------------------------------------
 
 
 def profiles(spawner):
     """The entries of the catalogue that this person may choose."""
-    entries, pinned = (json.loads((ROOT / f"images/{name}.json").read_text()) for name in ("images", "pinned"))
+    entries, pinned = listed("images"), listed("pinned")
     groups = {group.name for group in spawner.user.groups}
     admitted = [entry for entry in entries if not entry["groups"] or groups.intersection(entry["groups"])]
     chosen = spawner.user_options.get("profile")
@@ -195,7 +243,7 @@ async def with_shares(spawner, pod):
     from kubernetes_asyncio.client import V1PersistentVolumeClaimVolumeSource, V1Volume, V1VolumeMount
 
     groups = {group.name for group in spawner.user.groups}
-    for share in json.loads((ROOT / "images/shares.json").read_text()):
+    for share in listed("shares"):
         if share["groups"] and groups.isdisjoint(share["groups"]):
             continue
         if not await exists(spawner, share["claim"]):
@@ -268,6 +316,7 @@ for trait in ("client_id", "client_secret", "authorize_url", "token_url", "userd
 if CA_FILE.exists():
     c.GenericOAuthenticator.http_request_kwargs = {"ca_certs": trusted()}
 
+c.JupyterHub.template_vars = {"announcement": Message()}
 c.KubeSpawner.modify_pod_hook = completed
 if TOKENS:
     # What the service `tokens` asks the hub for is at most so old.
