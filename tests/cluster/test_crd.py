@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
@@ -17,6 +18,7 @@ from dev.cluster import Cluster
 from tests.manifests import BAD, BAD_CHANGES, FINE, GOOD, GOOD_CHANGES, Bad, BadChange, merge
 from vre_operator.api import names
 from vre_operator.api.crd import CRD_NAME, custom_resource_definition
+from vre_operator.api.shares import Share
 from vre_operator.api.v1alpha1 import VREEnvironmentSpec
 from vre_operator.api.validate import load
 
@@ -88,6 +90,23 @@ def test_taken_and_completed_as_the_models_do(api: Any, name: str, patch: Mappin
 @pytest.mark.parametrize("path", sorted((REPOSITORY / "examples").glob("*.yaml")), ids=lambda path: path.name)
 def test_examples(api: Any, path: Path) -> None:
     _create(api, merge(yaml.safe_load(path.read_text()), {"metadata": {"namespace": "default"}}), dry_run="All")
+
+
+def test_volumes_that_a_site_makes_and_the_shares_that_use_them(cluster: Cluster, api: Any) -> None:
+    path = REPOSITORY / "examples/site/volumes.yaml"
+    space = "survey-notebooks"
+    _kubectl(cluster, "create", "namespace", space)
+    _kubectl(cluster, "apply", "--dry-run=server", "--validate=strict", "-f", str(path))
+    objects = list(yaml.safe_load_all(path.read_text()))
+    claims = {one["metadata"]["name"]: one for one in objects if one["kind"] == "PersistentVolumeClaim"}
+    volumes = {one["metadata"]["name"]: one for one in objects if one["kind"] == "PersistentVolume"}
+    assert {one["metadata"]["namespace"] for one in claims.values()} == {space}
+    for name, claim in claims.items():
+        reference = volumes[claim["spec"]["volumeName"]]["spec"]["claimRef"]
+        assert reference == {"namespace": space, "name": name}
+    told = re.findall(r"The share: (\{.*\})$", path.read_text(), re.MULTILINE)
+    shares = [Share.model_validate(yaml.safe_load(text)) for text in told]
+    assert {share.claim.name for share in shares if share.claim} == claims.keys()
 
 
 def test_no_complaint_about_the_definition(api: Any, cluster: Cluster) -> None:

@@ -138,7 +138,11 @@ def test_a_tenant_made_again_finds_its_data(
 ) -> None:
     kubectl = ready.kubectl
     before = kubectl.get("pvc", "claim-alice", NAMESPACES[1])
-    ready.create_tenant(quickstart())
+    manifest = quickstart()
+    manifest["spec"]["storage"] = {"homes": {"size": "11Gi"}}
+    # The node's class says by default that it cannot; whether a driver then does it is not the hub's matter.
+    kubectl.patch("storageclass", "local-path", {"allowVolumeExpansion": True})
+    ready.create_tenant(manifest)
     tenant.wait_ready(kubectl, NAMESPACE, NAMESPACE, say=note)
     with person(started) as page:
         journey.log_in(page, URL, ALICE, album)
@@ -148,5 +152,8 @@ def test_a_tenant_made_again_finds_its_data(
     after = kubectl.get("pvc", "claim-alice", NAMESPACES[1])
     assert before is not None
     assert after is not None
+    kubectl.patch("storageclass", "local-path", {"allowVolumeExpansion": None})
     assert before["metadata"]["uid"] == after["metadata"]["uid"]
+    sizes = [claim["spec"]["resources"]["requests"]["storage"] for claim in (before, after)]
+    assert sizes == ["10Gi", "11Gi"], "it grew with her next start"
     assert "Untitled.ipynb" in printed

@@ -31,7 +31,10 @@ SHARES = [
 def shares(installation: Installation) -> Iterator[Installation]:
     """A tenant open to everybody, alice among the researchers and bob not."""
     manifest = variant(
-        NAMESPACE, dataLake={"enabled": False}, deletionPolicy="Delete", storage={"shares": SHARES}
+        NAMESPACE,
+        dataLake={"enabled": False},
+        deletionPolicy="Delete",
+        storage={"homes": {"volume": VOLUME}, "shares": SHARES},
     )
     identity = {key: value for key, value in manifest["spec"]["identity"].items() if key != "allowedGroups"}
     manifest["spec"]["identity"] = identity | {"allowAll": True}
@@ -78,6 +81,7 @@ def test_alice_leaves_a_file_for_the_team(shares: Installation, alice: Page, alb
     assert journey.run_cell(alice, code, album) == "['team']"
     album.take(alice, "a mounted share")
     sh(shares, ALICE.user, "echo secret >/data/inner/secret; grep . /data/inner/secret /shared/team/hello")
+    sh(shares, ALICE.user, "echo mine >~/diary; grep . ~/diary")
 
 
 def test_bob_reads_it_and_cannot_write_nor_see_the_other(
@@ -91,6 +95,11 @@ def test_bob_reads_it_and_cannot_write_nor_see_the_other(
         with pytest.raises(KubectlError, match="Read-only file system"):
             sh(shares, BOB.user, "echo mine >/shared/team/hello")
         assert "inner" not in sh(shares, BOB.user, "ls / /data 2>/dev/null || true")
+        # Their homes are one volume, and each has a directory of it.
+        assert sh(shares, BOB.user, "echo his >~/diary; cat ~/diary").strip() == "his"
+        assert sh(shares, ALICE.user, "cat ~/diary").strip() == "mine"
+        names = {claim["metadata"]["name"] for claim in shares.kubectl.list("pvc", NOTEBOOKS)}
+        assert names == {"homes", "share-team", "share-inner"}
 
 
 def test_off_the_list_it_stays_as_data(shares: Installation, alice: Page) -> None:

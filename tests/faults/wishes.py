@@ -184,6 +184,9 @@ def _mended(spec: Json) -> Json:
     if "secret" in tls:
         tls.pop("certManager", None)
     _mend_resources(spec.get("notebooks", {}))
+    homes = spec.get("storage", {}).get("homes", {})
+    if "volume" in homes:
+        homes.pop("claim", None)
     for entry in spec.get("catalogue", {}).get("entries", ()):
         _mend_resources(entry)
         lifecycle = entry.get("lifecycle", {})

@@ -9,6 +9,11 @@ import sys
 from collections import namedtuple
 
 from jupyterhub.app import JupyterHub
+from kubernetes_asyncio.client import (
+    V1PersistentVolumeClaim,
+    V1PersistentVolumeClaimSpec,
+    V1VolumeResourceRequirements,
+)
 from kubernetes_asyncio.client.rest import ApiException
 from kubespawner import KubeSpawner
 from traitlets import HasTraits
@@ -24,14 +29,21 @@ class Collect(logging.Handler):
 
 
 class Claims:
-    """The API as the hub asks it for volumes; homes are not asked for here."""
+    """The API as the hub asks it for volumes. A home is what an earlier spec made it."""
 
-    def __init__(self, api_client):
-        self.api_client = api_client
+    def __init__(self, api_client, refuses=0):
+        self.api_client, self.refuses, self.patches = api_client, refuses, []
 
     async def read_namespaced_persistent_volume_claim(self, name, namespace):
         if name == "archive" or namespace != "ocean-notebooks":
             raise ApiException(status=404)
+        requests = V1VolumeResourceRequirements(requests={"storage": "10Gi"})
+        return V1PersistentVolumeClaim(spec=V1PersistentVolumeClaimSpec(resources=requests))
+
+    async def patch_namespaced_persistent_volume_claim(self, name, namespace, body):
+        if self.refuses:
+            raise ApiException(status=self.refuses, reason="Forbidden")
+        self.patches.append([namespace, name, body])
 
 
 def spawner(config, **options):
@@ -42,19 +54,19 @@ def spawner(config, **options):
     return made
 
 
-async def start(config, **options):
-    """The pod and the claim of a session with these options, or why there is none."""
+async def start(config, refuses=0, **options):
+    """The pod and the claim of a session with these options, what became of its home, or why there is none."""
     made = spawner(config, **options)
     made._spawn_pending = True
     try:
         await made.load_user_options()
     except Exception as error:
         return {"refused": getattr(error, "jupyterhub_message", repr(error))}
-    made.api = Claims(made.api.api_client)
+    made.api = Claims(made.api.api_client, refuses)
     pod = await made.modify_pod_hook(made, await made.get_pod_manifest())
     claim = made.get_pvc_manifest()
     serialise = made.api.api_client.sanitize_for_serialization
-    return {"pod": serialise(pod), "claim": serialise(claim)}
+    return {"pod": serialise(pod), "claim": serialise(claim), "patches": made.api.patches}
 
 
 async def main(path, *profiles):
@@ -76,6 +88,7 @@ async def main(path, *profiles):
         "unknown": unknown,
         "starts": {name: await start(app.config, profile=name) for name in profiles},
         "default": await start(app.config),
+        "class cannot grow": await start(app.config, refuses=403),
         "form": await form(stale),
         "delete_pvc": stale.delete_pvc,
         "failure_limit": stale.consecutive_failure_limit,

@@ -66,9 +66,9 @@ def told_deep(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return sessions(tmp_path_factory.mktemp("hub"), "/deep")
 
 
-def sessions(root: Path, groups: str) -> dict[str, Any]:
+def sessions(root: Path, groups: str, fields: dict[str, Any] | None = None) -> dict[str, Any]:
     """What manifest.py prints for a person of these groups."""
-    spec = FULL | {"catalogue": {"entries": ENTRIES, "pullSecrets": [{"name": "mine"}]}}
+    spec = FULL | {"catalogue": {"entries": ENTRIES, "pullSecrets": [{"name": "mine"}]}} | (fields or {})
     # Without a CA there is no file outside the pod's own directories.
     site = {key: value for key, value in FULL_SITE.items() if key != "caBundle"}
     config = lay_out(root, spec, site, pinned={"deep": DEEP, "gone": "example.org/gone:1"})
@@ -137,6 +137,24 @@ def test_pod_is_what_the_tenant_asked_for(told: dict[str, Any]) -> None:
     assert home["persistentVolumeClaim"]["claimName"] == claim["metadata"]["name"]
     assert {"name": "RUCIO_HOME", "value": "/opt/rucio"} in container["env"]
     assert pod["spec"]["imagePullSecrets"] == [{"name": "registry"}, {"name": ids.pull_secret("mine")}]
+
+
+def test_a_home_grows_at_the_next_start_where_its_class_can_do_that(told: dict[str, Any]) -> None:
+    wish = {"spec": {"resources": {"requests": {"storage": "20Gi"}}}}
+    start = told["default"]
+    assert start["patches"] == [["ocean-notebooks", start["claim"]["metadata"]["name"], wish]]
+    assert told["class cannot grow"]["pod"] == start["pod"], "and nobody is kept from working"
+
+
+def test_homes_in_one_volume_are_a_directory_each(tmp_path: Path) -> None:
+    for wish, claim in (({"volume": {"size": "5Ti"}}, "homes"), ({"claim": {"name": "nfs"}}, "nfs")):
+        start = sessions(tmp_path / claim, "divers", {"storage": {"homes": wish}})["default"]
+        spec = start["pod"]["spec"]
+        home = {volume["name"]: volume for volume in spec["volumes"]}["home"]
+        assert home["persistentVolumeClaim"]["claimName"] == claim
+        (place,) = (one for one in spec["containers"][0]["volumeMounts"] if one["name"] == "home")
+        assert place == {"name": "home", "mountPath": "/home/jovyan", "subPath": "homes/jovyan"}
+        assert start["patches"] == [], "a volume of all grows by the operator's hand"
 
 
 def test_homes_and_hub_outlive_users_and_bad_images(told: dict[str, Any]) -> None:

@@ -25,6 +25,20 @@ BAD_CHANGES: tuple[BadChange, ...] = (
         "spec.identity.issuer",
         "create a new VREEnvironment",
     ),
+    BadChange(
+        "homes moved into one volume",
+        {},
+        {"spec": {"storage": {"homes": {"volume": {}}}}},
+        "spec.storage.homes.volume",
+        "people's files would stay behind",
+    ),
+    BadChange(
+        "homes moved out of a volume",
+        {"spec": {"storage": {"homes": {"claim": {"name": "nfs"}}}}},
+        {"spec": {"storage": {"homes": {"claim": ...}}}},
+        "spec.storage.homes.claim",
+        "people's files would stay behind",
+    ),
     BadChange("to an external database", {}, EXTERNAL, "spec.database.external", "create a new VREEnvironment"),
     BadChange(
         "to an own database",

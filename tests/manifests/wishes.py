@@ -142,6 +142,36 @@ BAD_WISHES: tuple[Bad, ...] = (
     bad("home of nothing", {"storage": {"homes": {"size": "0Gi"}}}, "storage.homes.size", "64Mi or more"),
     bad("home of minus", {"storage": {"homes": {"size": "-1Gi"}}}, "storage.homes.size", "with a unit"),
     bad(
+        "homes in two places",
+        {"storage": {"homes": {"volume": {}, "claim": {"name": "nfs"}}}},
+        "storage.homes.claim",
+        "keep the one",
+    ),
+    # the landing page
+    bad("logo by http", {"page": {"logo": "http://example.org/l.png"}}, "page.logo", "give https://"),
+    bad("logo a program", {"page": {"logo": "javascript:alert(1)"}}, "page.logo", "give https://"),
+    bad("logo with quote", {"page": {"logo": "https://example.org/'\"><b>"}}, "page.logo", "give https://"),
+    bad(
+        "link without words",
+        {"page": {"links": [{"url": "https://example.org"}]}},
+        "page.links[0].title",
+        "add it",
+        "Required",
+    ),
+    bad(
+        "link a program",
+        {"page": {"links": [{"title": "a", "url": "javascript:alert(1)"}]}},
+        "page.links[0].url",
+        "mailto:",
+    ),
+    bad(
+        "link to data",
+        {"page": {"links": [{"title": "a", "url": "data:text/html,<b>"}]}},
+        "page.links[0].url",
+        "mailto:",
+    ),
+    bad("message of a page's length", {"page": {"message": "m" * 301}}, "page.message", "300", "300"),
+    bad(
         "small database",
         {"database": {"embedded": {"size": "10Mi"}}},
         "database.embedded.size",

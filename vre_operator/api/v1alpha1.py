@@ -9,7 +9,7 @@ import re
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict
 
 from vre_operator.api.base import Hostname, Model, ObjectName, Quantity
 from vre_operator.api.catalogue import Catalogue, Entry
@@ -18,9 +18,9 @@ from vre_operator.api.identity import Identity, ProviderKind
 from vre_operator.api.notebooks import Culling, NotebookResources, Notebooks
 from vre_operator.api.page import LandingPage
 from vre_operator.api.references import SecretName
-from vre_operator.api.rules import Rule, Unique, at_least, immutable_field, only_grows
-from vre_operator.api.shares import Share
+from vre_operator.api.rules import Rule, at_least, immutable_field, only_grows
 from vre_operator.api.status import VREEnvironmentStatus
+from vre_operator.api.storage import Homes, Storage
 
 __all__ = [
     "Catalogue",
@@ -49,38 +49,6 @@ __all__ = [
 ]
 
 NAME = r"^[a-z]([-a-z0-9]{0,38}[a-z0-9])?$"
-
-
-class Homes(Model):
-    """People's home directories: one volume each, kept when a person goes."""
-
-    size: Annotated[Quantity, at_least("64Mi")] = "10Gi"
-    """Size of a new home. A change concerns later homes."""
-    storage_class: ObjectName | None = None
-    """StorageClass of new homes; the cluster's default when absent. A change concerns later homes."""
-
-
-_PATH = "(has({0}.mountPath) ? {0}.mountPath : has({0}.cvmfs) ? '/cvmfs' : '/shared/' + {0}.name)"
-
-
-class Storage(Model):
-    """Where people's data lives."""
-
-    cel_rules = (
-        Rule(
-            f"!has(self.shares) || self.shares.all(a, self.shares.exists_one(b, {_PATH.format('a')} =="
-            f" {_PATH.format('b')}))",
-            "have a place in common",
-            "give each share a mountPath of its own",
-            lambda self: len({share.path for share in self.shares}) == len(self.shares),
-            path=".shares",
-        ),
-    )
-
-    homes: Homes = Homes()
-    """People's home directories: one volume each, kept when a person goes."""
-    shares: Annotated[tuple[Share, ...], Field(max_length=20), Unique("name")] = ()
-    """Volumes that sessions have beside the home."""
 
 
 class EmbeddedDatabase(Model):

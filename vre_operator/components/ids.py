@@ -141,6 +141,14 @@ def pull_secret(name: str) -> str:
     return f"catalogue-{digest(name)[:8]}"
 
 
+def homes(env: Environment) -> ResourceId | None:
+    """The claim of the volume in which all homes are; None where each has its own."""
+    wish = env.spec.storage.homes
+    if wish.claim is None and wish.volume is None:
+        return None
+    return kube("v1/PersistentVolumeClaim", env.notebooks, wish.claim.name if wish.claim else "homes")
+
+
 def tenant_namespace(env: Environment) -> ResourceId:
     return kube("v1/Namespace", "", env.namespace)
 

@@ -64,7 +64,7 @@ def spec(tenant: str, issuer: str) -> Json:
             "groupsClaim": "g" * 64,
             "scopes": ["openid", *distinct(29, 100)],
         },
-        "storage": {"homes": VOLUME, "shares": shares()},
+        "storage": {"homes": VOLUME | {"volume": VOLUME}, "shares": shares()},
         "catalogue": catalogue(),
         "notebooks": {
             "culling": {"maxAgeSeconds": 31_536_000},

@@ -166,6 +166,7 @@ FULL: dict[str, Any] = QUICKSTART | {
     },
 }
 EXTERNAL: dict[str, Any] = QUICKSTART | {
+    "storage": {"homes": {"volume": {"size": "5Ti", "storageClass": "cephfs"}}},
     "database": {"external": {"secret": {"name": "postgres-admin"}}},
     "exposure": {"tls": {"secret": {"name": "certificate"}}},
 }

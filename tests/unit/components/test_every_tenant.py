@@ -85,7 +85,13 @@ specs = st.fixed_dictionaries(
         ),
     },
     optional={
-        "storage": present(homes=present(size=sizes, storageClass=labels), shares=shares),
+        "storage": present(
+            homes=st.one_of(
+                present(size=sizes, storageClass=labels, volume=present(size=sizes, storageClass=labels)),
+                st.builds(lambda claim: {"claim": {"name": f"of-{claim}"}}, labels),
+            ),
+            shares=shares,
+        ),
         "catalogue": present(pullSecrets=st.lists(named, max_size=2, unique_by=lambda one: one["name"])),
         "notebooks": present(
             enabled=st.booleans(),

@@ -1,7 +1,7 @@
 """What the hub may do at the API server: handle the pods and claims of its notebooks' namespace, nothing else.
 
 The verbs are those that KubeSpawner uses (contracts/jupyterhub.md section 1). No Secrets, which would be the
-tenant; no `delete` on claims, so that not even a bug in the hub can take a home away.
+tenant; no `delete` on claims, so that not even a bug in the hub can take a home away (`patch` lets homes grow).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from vre_operator.engine.resources import Resource, ResourceId
 
 RULES: list[dict[str, Any]] = [
     {"apiGroups": [""], "resources": ["pods"], "verbs": ["list", "watch", "create", "delete"]},
-    {"apiGroups": [""], "resources": ["persistentvolumeclaims"], "verbs": ["get", "create"]},
+    {"apiGroups": [""], "resources": ["persistentvolumeclaims"], "verbs": ["get", "create", "patch"]},
     {"apiGroups": [""], "resources": ["events"], "verbs": ["list", "watch"]},
 ]
 

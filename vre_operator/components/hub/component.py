@@ -217,6 +217,8 @@ def _hub(env: Environment, secrets: ResourceId, needs: set[ResourceId]) -> Itera
     if homes := env.spec.storage.homes.storage_class:
         # A home that names no existing class would wait for it for ever.
         needs.add(ids.storage_class(homes))
+    if common := ids.homes(env):
+        needs.add(common)
     template = workloads.pod(
         env,
         COMPONENT,

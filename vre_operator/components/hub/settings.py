@@ -34,6 +34,9 @@ TOKENS_DIRECTORY = "/run/vre/tokens"
 TOKEN_FILE = f"{TOKENS_DIRECTORY}/rucio"
 RUCIO_DIRECTORY = "/opt/rucio/etc"
 
+# Of each person in a volume for all homes. The name never changes: it is where the files are.
+_DIRECTORY = {"subPath": "homes/{user_server}"}
+
 # The hub looks at the proxy's routes this often: for activity, and for routes that a new proxy has lost.
 ROUTES_SECONDS = 60
 
@@ -220,8 +223,10 @@ def _login(env: Environment) -> Traits:
 
 def _spawner(env: Environment) -> Traits:
     notebooks, homes = env.spec.notebooks, env.spec.storage.homes
-    volumes: list[Traits] = [{"name": "home", "persistentVolumeClaim": {"claimName": "{pvc_name}"}}]
-    mounts: list[Traits] = [{"name": "home", "mountPath": "/home/jovyan"}]
+    common = ids.homes(env)
+    home = common.name if common else "{pvc_name}"
+    volumes: list[Traits] = [{"name": "home", "persistentVolumeClaim": {"claimName": home}}]
+    mounts: list[Traits] = [{"name": "home", "mountPath": "/home/jovyan"} | (_DIRECTORY if common else {})]
     environment: dict[str, str] = {}
     if env.spec.data_lake.enabled:
         volumes.append({"name": RUCIO_CLIENT, "configMap": {"name": RUCIO_CLIENT}})
@@ -257,7 +262,7 @@ def _spawner(env: Environment) -> Traits:
         **_session_security(),
         "automount_service_account_token": False,
         "extra_pod_config": {"enableServiceLinks": False},
-        "storage_pvc_ensure": True,
+        "storage_pvc_ensure": common is None,
         "storage_capacity": homes.size,
         "storage_class": homes.storage_class,
         "storage_access_modes": ["ReadWriteOnce"],

@@ -1,4 +1,4 @@
-"""Volumes that sessions have beside the home: what is made for them, and the list that the hub reads.
+"""Volumes of sessions: what is made for them, and the list of those beside the home, which the hub reads.
 
 The list is read at every spawn, so a change of it restarts nothing. The hub leaves out what does not exist: one
 share that is gone must not keep everybody from working. Sources: contracts/jupyterhub.md section 5.
@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from vre_operator.api.shares import Share
+from vre_operator.api.shares import Share, ShareVolume
 from vre_operator.components import ids, workloads
 from vre_operator.components.context import Environment, kube
 from vre_operator.engine.resources import Policy, Resource, ResourceId
@@ -20,6 +20,11 @@ COMPONENT = "notebooks"
 
 def render(env: Environment) -> Iterable[Resource]:
     """The claims, also while there are no notebooks: they hold data."""
+    homes, common = env.spec.storage.homes, ids.homes(env)
+    if common and homes.volume:
+        yield _kept(env, common, homes.volume, "spec.storage.homes.volume")
+    elif common:
+        yield workloads.external(COMPONENT, common, "spec.storage.homes.claim")
     for index, share in enumerate(env.spec.storage.shares):
         origin = f"spec.storage.shares[{index}]"
         if share.claim:
@@ -27,11 +32,9 @@ def render(env: Environment) -> Iterable[Resource]:
         elif share.cvmfs:
             # Nothing of it is on that volume, whose size the driver ignores.
             spec = _spec("1", "ReadOnlyMany", share.cvmfs.storage_class)
-            yield _made(env, share, spec, Policy.DELETE, origin)
+            yield _made(env, _claim(env, share), spec, Policy.DELETE, origin)
         elif share.volume:
-            wish = share.volume
-            spec = _spec(wish.size, wish.access_mode.value, wish.storage_class)
-            yield _made(env, share, spec, Policy.RETAIN, origin)
+            yield _kept(env, _claim(env, share), share.volume, origin)
 
 
 def as_json(env: Environment) -> str:
@@ -68,11 +71,16 @@ def _spec(size: str, mode: str, storage_class: str | None) -> dict[str, Any]:
     return spec | ({"storageClassName": storage_class} if storage_class else {})
 
 
-def _made(env: Environment, share: Share, spec: dict[str, Any], policy: Policy, origin: str) -> Resource:
+def _kept(env: Environment, claim: ResourceId, wish: ShareVolume, origin: str) -> Resource:
+    spec = _spec(wish.size, wish.access_mode.value, wish.storage_class)
+    return _made(env, claim, spec, Policy.RETAIN, origin)
+
+
+def _made(env: Environment, claim: ResourceId, spec: dict[str, Any], policy: Policy, origin: str) -> Resource:
     named = spec.get("storageClassName")
     needs = {ids.notebooks_namespace(env)} | ({ids.storage_class(named)} if named else set())
     return Resource(
-        id=_claim(env, share),
+        id=claim,
         component=COMPONENT,
         body={"spec": spec},
         needs=frozenset(needs),

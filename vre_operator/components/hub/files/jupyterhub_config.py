@@ -234,8 +234,24 @@ async def completed(spawner, pod):
     """The pod with what depends on who it is for."""
     if TOKENS:
         with_token(spawner, pod)
+    if spawner.storage_pvc_ensure:
+        await grow_home(spawner)
     await with_shares(spawner, pod)
     return pod
+
+
+async def grow_home(spawner):
+    """Ask for as much as a new home has; a volume that cannot grow, or has more, stays as it is."""
+    from kubernetes_asyncio.client.rest import ApiException
+
+    where = spawner.pvc_name, spawner.namespace
+    try:
+        home = await spawner.api.read_namespaced_persistent_volume_claim(*where)
+        if home.spec.resources.requests["storage"] != spawner.storage_capacity:
+            wish = {"spec": {"resources": {"requests": {"storage": spawner.storage_capacity}}}}
+            await spawner.api.patch_namespaced_persistent_volume_claim(*where, wish)
+    except ApiException as error:
+        spawner.log.info("the home %s stays as large as it is: %s", spawner.pvc_name, error.reason)
 
 
 async def with_shares(spawner, pod):
