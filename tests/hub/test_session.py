@@ -153,7 +153,8 @@ def test_homes_in_one_volume_are_a_directory_each(tmp_path: Path) -> None:
         home = {volume["name"]: volume for volume in spec["volumes"]}["home"]
         assert home["persistentVolumeClaim"]["claimName"] == claim
         (place,) = (one for one in spec["containers"][0]["volumeMounts"] if one["name"] == "home")
-        assert place == {"name": "home", "mountPath": "/home/jovyan", "subPath": "homes/jovyan"}
+        person = start["claim"]["metadata"]["name"].removeprefix("claim-")
+        assert place == {"name": "home", "mountPath": "/home/jovyan", "subPath": f"homes/{person}"}
         assert start["patches"] == [], "a volume of all grows by the operator's hand"
 
 

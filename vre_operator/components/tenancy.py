@@ -184,8 +184,11 @@ def _closed(env: Environment, namespace: str) -> Iterator[Resource]:
 def _storage_classes(env: Environment) -> Iterator[Resource]:
     """The classes that the spec names, each once although several volumes may share one."""
     named: dict[str, str] = {}
-    if env.spec.notebooks.enabled and (homes := env.spec.storage.homes.storage_class):
-        named[homes] = "spec.storage.homes.storageClass"
+    homes = env.spec.storage.homes
+    if env.spec.notebooks.enabled and homes.storage_class:
+        named[homes.storage_class] = "spec.storage.homes.storageClass"
+    if homes.volume and homes.volume.storage_class:
+        named.setdefault(homes.volume.storage_class, "spec.storage.homes.volume.storageClass")
     if (embedded := ids.embedded_database(env)) and embedded.storage_class:
         named.setdefault(embedded.storage_class, "spec.database.embedded.storageClass")
     for index, share in enumerate(env.spec.storage.shares):
