@@ -24,7 +24,7 @@ from tests.faults.wishes import HOSTILE, Json, Leaf, leaves, pattern_of, put
 from tests.site import Site, eventually, operating
 
 LONG = os.environ.get("VRE_LONG") == "1"
-SHARE = 24
+SHARE = 18
 SEED = 20261125
 
 TENANT = "transit"
@@ -45,8 +45,8 @@ KINDS = (
     "configmaps,secrets,services,deployments,statefulsets,jobs,persistentvolumeclaims,ingresses,networkpolicies,"
     "roles,rolebindings,serviceaccounts,resourcequotas,limitranges"
 )
-# Changed, and only a deletion or a message shows it.
-_UNSEEN = {"deletionPolicy"}
+# Changed, and only a deletion, a message or a catalogue of the site shows it.
+_UNSEEN = {"deletionPolicy", "catalogue.inherit"}
 _UNLOCKING = ("database-superuser", "database-hub", "database-rucio", "hub-secrets", "rucio-root")
 VOLATILE = ("resourceVersion", "generation", "managedFields", "creationTimestamp", "uid")
 
@@ -280,7 +280,7 @@ def wanted(step: Step, before: Json) -> Json:
     if value == "toggle":
         at: Any = before
         for key in step.leaf.path:
-            at = at[key] if isinstance(key, int) else at.get(key, {})
+            at = (at[key:] or [{}])[0] if isinstance(key, int) else at.get(key, {})
         value = at is not True
     return put(before, step.leaf.path, value)
 

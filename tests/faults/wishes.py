@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import copy
+import random
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -257,3 +258,23 @@ def _mend_storages(lake: Json, hostnames: set[str | None], names: set[str]) -> N
 def wishes() -> st.SearchStrategy[Json]:
     """Specs that are nearly all admitted."""
     return _values(schema()).map(_mended)
+
+
+def crossed(wishes: Sequence[Json], chance: random.Random) -> Json:
+    """Parts of several of `wishes` in one: another wish, at a hundredth of what it costs to draw one."""
+    mixed = _mixed(wishes, chance, deep=True)
+    mixed["hostname"], mixed["identity"]["issuer"] = chance.choice(
+        [(one["hostname"], one["identity"]["issuer"]) for one in wishes]
+    )
+    return _mended(copy.deepcopy(mixed))
+
+
+def _mixed(parts: Sequence[Json], chance: random.Random, *, deep: bool) -> Json:
+    mixed: Json = {}
+    for name in sorted(set().union(*parts)):
+        given = [part.get(name) for part in parts]
+        if deep and isinstance(chance.choice(given), dict):
+            mixed[name] = _mixed([one for one in given if one is not None], chance, deep=False)
+        elif (value := chance.choice(given)) is not None:
+            mixed[name] = value
+    return mixed

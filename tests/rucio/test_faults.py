@@ -20,7 +20,7 @@ from tests.rucio.wish import make_home, modest_lake, state, unready
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(7200 if LONG else 300)]
 
-_SHARE = 26
+_SHARE = 14
 _SEED = 5
 _PATIENCE = 3.0
 _PASSES = 12
