@@ -105,19 +105,22 @@ def run_cell(page: Page, code: str, album: Album) -> str:
     return output.inner_text().strip()
 
 
-def run_another(page: Page, code: str) -> str:
-    """Run `code` in the last cell of the notebook that is open, give what it prints.
+def reconnect(page: Page) -> None:
+    """What a person does when JupyterLab, its server long away, has given up: Kernel, Reconnect to Kernel."""
+    for button in page.locator(".jp-Dialog .jp-mod-accept").all():
+        button.click()
+    page.get_by_role("menuitem", name="Kernel", exact=True).click()
+    page.get_by_role("menuitem", name="Reconnect to Kernel").click()
 
-    What JupyterLab asks when its server was away for a while is answered."""
+
+def run_another(page: Page, code: str) -> str:
+    """Run `code` in the last cell of the notebook that is open, give what it prints."""
     notebook = page.locator(".jp-NotebookPanel:visible")
     outputs = notebook.locator(".jp-OutputArea-output")
     before = outputs.count()
     for _ in range(_TRIES):
-        for button in page.locator(".jp-Dialog .jp-mod-accept").all():
-            button.click()
-        if _type_and_run(page, notebook.locator(".jp-CodeCell .cm-content").last, code) and _appears(
-            outputs.nth(before)
-        ):
+        cell = notebook.locator(".jp-CodeCell .cm-content").last
+        if _type_and_run(page, cell, code) and _appears(outputs.nth(before)):
             break
     expect(outputs).to_have_count(before + 1)
     return outputs.last.inner_text().strip()

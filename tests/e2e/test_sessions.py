@@ -26,7 +26,7 @@ BEGIN = (
     " work = lambda: any(ticks.__setitem__(0, n) or time.sleep(0.1) for n in itertools.count());"
     " threading.Thread(target=work, daemon=True).start(); print(word)"
 )
-_ROUTES_SECONDS = 90  # the hub tells a new proxy its routes once a minute
+_ROUTES_SECONDS = 90
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +69,7 @@ def test_a_kernel_survives_whatever_is_rolled(working: Installation, alice: Page
             _ROUTES_SECONDS,
             "the new proxy's route to her session",
         )
+        journey.reconnect(alice)
         assert journey.run_another(alice, f"print(word, ticks[0] > {ticks})") == f"{word} True"
         assert uid(kubectl, "pod", "jupyter-alice", f"{NAMESPACE}-notebooks") == pod
         album.take(alice, "kernel-after-all-was-rolled")

@@ -95,7 +95,7 @@ _OTHERS: Mapping[str, Any] = {
     "exposure.ingressClass": "traefik",
 }
 # Valid, and not to be taken back: refused on the way back, so not tried here.
-_ONE_WAY = {"storage.homes.size", "database.embedded.size"}
+_ONE_WAY = {"storage.homes.size", "database.embedded.size", "storage.shares.0.volume.size"}
 # What a rule that crosses fields refuses beside FULL.
 _EXCLUDED = (
     "exposure.tls.certManager",

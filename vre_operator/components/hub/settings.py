@@ -38,7 +38,8 @@ RUCIO_DIRECTORY = "/opt/rucio/etc"
 _DIRECTORY = {"subPath": "homes/{user_server}"}
 
 # The hub looks at the proxy's routes this often: for activity, and for routes that a new proxy has lost.
-ROUTES_SECONDS = 60
+# JupyterLab tries for about a minute to reach its kernel again.
+ROUTES_SECONDS = 20
 
 
 def settings(env: Environment) -> str:
