@@ -105,12 +105,19 @@ def run_cell(page: Page, code: str, album: Album) -> str:
     return output.inner_text().strip()
 
 
-def reconnect(page: Page) -> None:
-    """What a person does when JupyterLab, its server long away, has given up: Kernel, Reconnect to Kernel."""
-    for button in page.locator(".jp-Dialog .jp-mod-accept").all():
-        button.click()
-    page.get_by_role("menuitem", name="Kernel", exact=True).click()
-    page.get_by_role("menuitem", name="Reconnect to Kernel").click()
+def save_and_open_again(page: Page, meanwhile: Callable[[], None]) -> None:
+    """Save the notebook that is open, and reload the page when what happens `meanwhile` is over.
+
+    JupyterLab may have lost its kernel: an answer of 502 on the way is to it the kernel's death. The page that
+    is loaded again finds the kernel that runs."""
+    page.keyboard.press("Control+S")
+    # At the first time it asks for a name.
+    page.locator(".jp-Dialog .jp-mod-accept").click()
+    expect(page.locator(".jp-mod-dirty")).to_have_count(0)
+    meanwhile()
+    page.reload()
+    notebook = page.locator(".jp-NotebookPanel:visible")
+    expect(notebook.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]')).to_be_visible()
 
 
 def run_another(page: Page, code: str) -> str:

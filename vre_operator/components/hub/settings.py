@@ -37,9 +37,9 @@ RUCIO_DIRECTORY = "/opt/rucio/etc"
 # Of each person in a volume for all homes. The name never changes: it is where the files are.
 _DIRECTORY = {"subPath": "homes/{user_server}"}
 
-# The hub looks at the proxy's routes this often: for activity, and for routes that a new proxy has lost.
-# JupyterLab tries for about a minute to reach its kernel again.
-ROUTES_SECONDS = 20
+# The hub looks at the proxy's routes this often: for activity, and for routes that a new proxy has lost. Until
+# then it holds requests up for 15 s in all; after that it answers 500, and JupyterLab gives its kernel up.
+ROUTES_SECONDS = 10
 
 
 def settings(env: Environment) -> str:
