@@ -188,6 +188,8 @@ def _mended(spec: Json) -> Json:
     homes = spec.get("storage", {}).get("homes", {})
     if "volume" in homes:
         homes.pop("claim", None)
+    if not homes.keys() & {"volume", "claim"}:
+        spec.get("notebooks", {}).pop("namedSessions", None)
     for entry in spec.get("catalogue", {}).get("entries", ()):
         _mend_resources(entry)
         lifecycle = entry.get("lifecycle", {})

@@ -139,6 +139,13 @@ def test_pod_is_what_the_tenant_asked_for(told: dict[str, Any]) -> None:
     assert pod["spec"]["imagePullSecrets"] == [{"name": "registry"}, {"name": ids.pull_secret("mine")}]
 
 
+def test_sessions_run_where_the_site_says(told: dict[str, Any]) -> None:
+    spec = told["default"]["pod"]["spec"]
+    assert spec["nodeSelector"] == {"example.org/pool": "people"}
+    assert spec["tolerations"] == [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}]
+    assert spec["priorityClassName"] == "people"
+
+
 def test_a_home_grows_at_the_next_start_where_its_class_can_do_that(told: dict[str, Any]) -> None:
     wish = {"spec": {"resources": {"requests": {"storage": "20Gi"}}}}
     start = told["default"]

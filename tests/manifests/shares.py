@@ -62,6 +62,12 @@ BAD_SHARES: tuple[Bad, ...] = (
         "mountPath of its own",
     ),
     bad(
+        "a share inside another",
+        shares({}, {"name": "other", "mountPath": "/shared/team/other"}),
+        "storage.shares",
+        "not inside another's",
+    ),
+    bad(
         "two shares by default in one place",
         shares({"mountPath": "/cvmfs"}, {"name": "other", "volume": ..., "cvmfs": {}}),
         "storage.shares",

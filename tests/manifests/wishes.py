@@ -147,6 +147,7 @@ BAD_WISHES: tuple[Bad, ...] = (
         "storage.homes.claim",
         "keep the one",
     ),
+    notebooks("named sessions without a common home", {"namedSessions": 1}, "namedSessions", "set it to 0"),
     # the landing page
     bad("logo by http", {"page": {"logo": "http://example.org/l.png"}}, "page.logo", "give https://"),
     bad("logo a program", {"page": {"logo": "javascript:alert(1)"}}, "page.logo", "give https://"),

@@ -63,3 +63,6 @@ class Notebooks(Model):
     """When idle notebooks are stopped."""
     max_sessions: Annotated[int, Field(ge=1, le=10_000)] = 50
     """Notebooks that can run at the same time; also sizes the quota of the namespace in which they run."""
+    named_sessions: Annotated[int, Field(ge=0, le=10)] = 0
+    """Sessions that a person can have beside the first, each with a name. They share the home, which for that
+    must be in storage.homes.volume or claim."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -32,6 +32,30 @@ class Images(Model):
     """PostgreSQL; also runs the Jobs that make roles and databases."""
 
 
+class Toleration(Model):
+    """A taint of nodes that pods do not mind, as in Kubernetes."""
+
+    key: str = ""
+    """Of the taint; every key when empty, with operator Exists."""
+    operator: Literal["Exists", "Equal"] = "Equal"
+    """Exists: whatever its value is."""
+    value: str = ""
+    """Of the taint."""
+    effect: Literal["", "NoSchedule", "PreferNoSchedule", "NoExecute"] = ""
+    """Of the taint; all of them when empty."""
+
+
+class Sessions(Model):
+    """Where people's sessions run, of all tenants."""
+
+    node_selector: dict[str, str] = Field(default_factory=dict)
+    """Labels that their nodes have."""
+    tolerations: tuple[Toleration, ...] = ()
+    """Taints that they do not mind: of nodes kept for sessions, or for accelerators."""
+    priority_class: ObjectName | None = None
+    """PriorityClass of their pods."""
+
+
 class Site(Model):
     """The site."""
 
@@ -44,6 +68,8 @@ class Site(Model):
     start whatever they have by that tag."""
     resolve_seconds: int = Field(default=600, ge=10)
     """How often a registry is asked for each tag, however many tenants offer it."""
+    sessions: Sessions = Sessions()
+    """Where people's sessions run."""
     image_pull_policy: str = "IfNotPresent"
     """Pull policy of every container."""
     image_pull_secrets: tuple[ObjectName, ...] = ()

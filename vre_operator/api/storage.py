@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated
 
 from pydantic import Field
@@ -46,8 +47,17 @@ class Homes(Model):
     claim: ShareClaim | None = None
     """One volume for all homes that is there already. Cannot be added or removed later."""
 
+    @property
+    def in_one_volume(self) -> bool:
+        """Whether each home is a directory, and no volume."""
+        return self.volume is not None or self.claim is not None
+
 
 _PATH = "(has({0}.mountPath) ? {0}.mountPath : has({0}.cvmfs) ? '/cvmfs' : '/shared/' + {0}.name)"
+
+
+def _holders(shares: Iterable[Share], share: Share) -> int:
+    return sum(f"{share.path}/".startswith(f"{other.path}/") for other in shares)
 
 
 class Storage(Model):
@@ -55,11 +65,11 @@ class Storage(Model):
 
     cel_rules = (
         Rule(
-            f"!has(self.shares) || self.shares.all(a, self.shares.exists_one(b, {_PATH.format('a')} =="
-            f" {_PATH.format('b')}))",
+            f"!has(self.shares) || self.shares.all(a, self.shares.exists_one(b, ({_PATH.format('a')} + '/')"
+            f".startsWith({_PATH.format('b')} + '/')))",
             "have a place in common",
-            "give each share a mountPath of its own",
-            lambda self: len({share.path for share in self.shares}) == len(self.shares),
+            "give each share a mountPath of its own that is not inside another's",
+            lambda self: all(_holders(self.shares, share) == 1 for share in self.shares),
             path=".shares",
         ),
     )

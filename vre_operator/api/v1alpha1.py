@@ -166,6 +166,15 @@ class VREEnvironmentSpec(Model):
             path=".dataLake.people.enabled",
         ),
         Rule(
+            "self.notebooks.namedSessions == 0"
+            " || has(self.storage.homes.volume) || has(self.storage.homes.claim)",
+            "needs homes in one volume",
+            "set it to 0, as a home that is a volume of its own goes with one session. In a new VREEnvironment"
+            " storage.homes.volume is another way",
+            lambda self: not self.notebooks.named_sessions or self.storage.homes.in_one_volume,
+            path=".notebooks.namedSessions",
+        ),
+        Rule(
             "!self.dataLake.storage.exists(one, one.hostname == self.hostname)",
             "has an item with spec.hostname",
             "give each storage a hostname of its own, such as disk.example.org",

@@ -144,7 +144,7 @@ def pull_secret(name: str) -> str:
 def homes(env: Environment) -> ResourceId | None:
     """The claim of the volume in which all homes are; None where each has its own."""
     wish = env.spec.storage.homes
-    if wish.claim is None and wish.volume is None:
+    if not wish.in_one_volume:
         return None
     return kube("v1/PersistentVolumeClaim", env.notebooks, wish.claim.name if wish.claim else "homes")
 

@@ -167,6 +167,7 @@ FULL: dict[str, Any] = QUICKSTART | {
 }
 EXTERNAL: dict[str, Any] = QUICKSTART | {
     "storage": {"homes": {"volume": {"size": "5Ti", "storageClass": "cephfs"}}},
+    "notebooks": {"namedSessions": 2},
     "database": {"external": {"secret": {"name": "postgres-admin"}}},
     "exposure": {"tls": {"secret": {"name": "certificate"}}},
 }
@@ -179,6 +180,11 @@ FULL_SITE: dict[str, Any] = {
     "issuerCidrs": ["10.0.0.0/8"],
     "ingressCidrs": ["10.9.8.7/32"],
     "peopleSeconds": 600,
+    "sessions": {
+        "nodeSelector": {"example.org/pool": "people"},
+        "tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}],
+        "priorityClass": "people",
+    },
     "catalogue": [
         {"name": "site-a", "image": "example.org/site-a:1", "displayName": "The site's"},
         {"name": "site-b", "image": "example.org/site-b:1"},

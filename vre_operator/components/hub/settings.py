@@ -35,7 +35,7 @@ TOKEN_FILE = f"{TOKENS_DIRECTORY}/rucio"
 RUCIO_DIRECTORY = "/opt/rucio/etc"
 
 # Of each person in a volume for all homes. The name never changes: it is where the files are.
-_DIRECTORY = {"subPath": "homes/{user_server}"}
+_DIRECTORY = {"subPath": "homes/{username}"}
 
 # The hub looks at the proxy's routes this often: for activity, and for routes that a new proxy has lost. Until
 # then it holds requests up for 15 s in all; after that it answers 500, and JupyterLab gives its kernel up.
@@ -184,11 +184,16 @@ def _hub(env: Environment) -> Traits:
         "cleanup_servers": False,
         "last_activity_interval": ROUTES_SECONDS,
         "active_server_limit": env.spec.notebooks.max_sessions,
+        **_named(env.spec.notebooks.named_sessions),
         "concurrent_spawn_limit": 64,
         "tornado_settings": {"slow_spawn_timeout": 0},
         "services": services,
         "load_roles": roles,
     }
+
+
+def _named(number: int) -> Traits:
+    return {"allow_named_servers": True, "named_server_limit_per_user": number} if number else {}
 
 
 def _culler(env: Environment) -> list[str]:
@@ -260,6 +265,7 @@ def _spawner(env: Environment) -> Traits:
         "storage_extra_labels": {names.TENANT_LABEL: env.namespace},
         "environment": environment,
         **_resources(notebooks.resources),
+        **_scheduling(env),
         **_session_security(),
         "automount_service_account_token": False,
         "extra_pod_config": {"enableServiceLinks": False},
@@ -277,6 +283,19 @@ def _spawner(env: Environment) -> Traits:
         # Five failures in a row would end the hub: one broken image must not take everybody down.
         "consecutive_failure_limit": 0,
     }
+
+
+def _scheduling(env: Environment) -> Traits:
+    """Only what the site says: KubeSpawner's own defaults stand for the rest."""
+    wish = env.site.sessions
+    traits = {
+        "node_selector": wish.node_selector,
+        "tolerations": [
+            {key: value for key, value in one.model_dump().items() if value} for one in wish.tolerations
+        ],
+        "priority_class_name": wish.priority_class,
+    }
+    return {name: value for name, value in traits.items() if value}
 
 
 def _session_security() -> Traits:

@@ -117,6 +117,7 @@ def session(spawner, names):
     entry = (spawner.user_options or {}).get("profile", "")
     started = spawner.orm_spawner.started
     return {
+        "name": spawner.name,
         "environment": names.get(entry, entry),
         "started": started and started.isoformat() + "Z",
         "ready": spawner.ready,

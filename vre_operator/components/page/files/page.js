@@ -44,7 +44,7 @@ function service(told) {
 
 function session(told) {
   const made = document.createElement("li");
-  const name = link(told.environment || "Notebook", told.url);
+  const name = link([told.environment || "Notebook", told.name].filter(Boolean).join(": "), told.url);
   name.className = "name";
   const since = told.started ? `since ${new Date(told.started).toLocaleString()}` : "";
   made.append(name, element("p", told.ready ? `runs ${since}` : "is starting"));
