@@ -144,8 +144,10 @@ def test_bob_cannot_see_her_files(
 def test_who_leaves_the_group_is_suspended(lake: Installation, office: outside.Office) -> None:
     office.leave(ALICE.user, "researchers")
     outside.until(lambda: "alice" not in inside(lake)["accounts"], SYNC_SECONDS, "her suspension")
-    # Rucio takes the token that it knows until its end; the next one it refuses.
+    # Rucio takes the token that it knows until its end; the session asks for the next one, and is ended.
     outside.until(lambda: not is_let_in(lake, "alice"), TOKEN_SECONDS, "the end of her token")
+    gone = lambda: lake.kubectl.get("pod", "jupyter-alice", NOTEBOOKS) is None  # noqa: E731
+    outside.until(gone, TOKEN_SECONDS, "the end of her session")
     office.join(ALICE.user, "researchers")
 
 

@@ -25,6 +25,7 @@ class Provider(ThreadingHTTPServer):
         self.person: dict[str, object] = {}
         self.challenge = ""
         # Seconds for which access tokens are good; 0: tokens that tell nothing. refreshes: how many there were.
+        # ended: the login is over, and no token of it is good any more.
         self.lifetime = 0.0
         self.refreshes = 0
         self.ended = False
@@ -46,7 +47,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         # The hub's userinfo call; a person's browser is played by the test itself.
-        self._answer(self.server.person)
+        self._answer(
+            {"error": "invalid_token"} if self.server.ended else self.server.person, not self.server.ended
+        )
 
     def do_POST(self) -> None:
         form = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())

@@ -22,6 +22,7 @@ from tests.hub import provider as providers
 from tests.hub.files import PASSWORD, SECRETS, lay_out
 from tests.hub.provider import Provider, query
 from tests.postgres import server as postgres
+from tests.site import eventually
 from tests.unit.components.scenarios import QUICKSTART
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
@@ -134,6 +135,7 @@ def start(directory: Path, provider: Provider) -> Iterator[Hub]:
         "HUB_PORT": str(port),
         "PROXY_API_PORT": str(api),
         "TOKENS_PORT": str(tokens),
+        "VRE_SESSION": str(Path(__file__).with_name("session_stand_in.py")),
         "PATH": f"{software.environment('hub')}{os.pathsep}{os.environ['PATH']}",
     }
     config = Path(__file__).with_name("without_cluster.py")
@@ -220,6 +222,48 @@ def test_who_leaves_the_group_is_out_at_the_next_refresh(hub: Hub) -> None:
     time.sleep(1.5)
     assert not carol.is_in()
     assert carol.log_in(preferred_username="carol", groups=["/elsewhere"]) == 403
+
+
+def servers(hub: Hub, name: str) -> list[str]:
+    """Those of a person that are ready."""
+    found = json.loads(hub.api(f"/users/{name}")[1]).get("servers", {})
+    return [key for key, server in found.items() if server["ready"]]
+
+
+def started(hub: Hub, name: str) -> str:
+    """Somebody logs in and starts a session; a token as that session has one."""
+    browser = Browser(hub)
+    assert browser.log_in(preferred_username=name, groups=["/ocean"]) == 302
+    assert browser.is_in()
+    status, body = browser.post(f"/hub/api/users/{name}/tokens", {"scopes": [f"access:servers!server={name}/"]})
+    assert status == 201, body
+    assert browser.post(f"/hub/api/users/{name}/server", {})[0] in (201, 202)
+    eventually(lambda: servers(hub, name), lambda ready: ready == [""], seconds=30)
+    return str(json.loads(body)["token"])
+
+
+def test_who_leaves_the_group_loses_the_session(hub: Hub) -> None:
+    """Also without a page that is open: the session itself asks the hub."""
+    token = started(hub, "gina")
+    stranger = Browser(hub)
+    hub.provider.person = {"preferred_username": "gina", "groups": ["/elsewhere"]}
+    time.sleep(1.5)
+    stranger.get("/hub/api/user", {"Authorization": f"token {token}"})
+    eventually(lambda: servers(hub, "gina"), lambda ready: ready == [], seconds=30)
+    assert "gina is in no allowed group any more" in hub.log.read_text()
+
+
+def test_whose_login_has_ended_keeps_the_session(hub: Hub) -> None:
+    """What computes over night is nobody's leaving."""
+    token = started(hub, "hugo")
+    hub.provider.ended = True
+    try:
+        for _ in range(3):
+            time.sleep(1.2)
+            Browser(hub).get("/hub/api/user", {"Authorization": f"token {token}"})
+        assert servers(hub, "hugo") == [""]
+    finally:
+        hub.provider.ended = False
 
 
 def test_operator_may_do_what_it_needs_and_no_more(hub: Hub) -> None:

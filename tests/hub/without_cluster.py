@@ -7,6 +7,8 @@ c = get_config()  # noqa: F821
 load_subconfig(os.environ["VRE_HUB_ROOT"] + "/config/jupyterhub_config.py")  # noqa: F821
 
 c.JupyterHub.spawner_class = "simple"
+c.SimpleLocalProcessSpawner.cmd = ["python3", os.environ["VRE_SESSION"]]
+c.SimpleLocalProcessSpawner.home_dir_template = os.environ["TMPDIR"] + "/{username}"
 c.JupyterHub.hub_bind_url = c.JupyterHub.hub_connect_url = f"http://127.0.0.1:{os.environ['HUB_PORT']}"
 c.ConfigurableHTTPProxy.api_url = f"http://127.0.0.1:{os.environ['PROXY_API_PORT']}"
 for service in c.JupyterHub.services:

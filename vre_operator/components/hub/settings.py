@@ -34,6 +34,9 @@ TOKENS_DIRECTORY = "/run/vre/tokens"
 TOKEN_FILE = f"{TOKENS_DIRECTORY}/rucio"
 RUCIO_DIRECTORY = "/opt/rucio/etc"
 
+# How old may be what the hub knows of a person's groups. With tokens in the sessions it is younger.
+REFRESH_SECONDS = 120
+
 # Of each person in a volume for all homes. The name never changes: it is where the files are.
 _DIRECTORY = {"subPath": "homes/{username}"}
 
@@ -219,6 +222,7 @@ def _login(env: Environment) -> Traits:
         "username_claim": identity.username_claim,
         "enable_pkce": True,
         "enable_auth_state": True,
+        "auth_refresh_age": REFRESH_SECONDS,
         "manage_groups": True,
         "auth_state_groups_key": f"oauth_user.{identity.groups_claim}",
         "allow_all": identity.allow_all,
@@ -233,7 +237,8 @@ def _spawner(env: Environment) -> Traits:
     home = common.name if common else "{pvc_name}"
     volumes: list[Traits] = [{"name": "home", "persistentVolumeClaim": {"claimName": home}}]
     mounts: list[Traits] = [{"name": "home", "mountPath": "/home/jovyan"} | (_DIRECTORY if common else {})]
-    environment: dict[str, str] = {}
+    # Each time a session tells that it is used the hub asks whether its person may still be here.
+    environment = {"JUPYTERHUB_ACTIVITY_INTERVAL": "120"}
     if env.spec.data_lake.enabled:
         volumes.append({"name": RUCIO_CLIENT, "configMap": {"name": RUCIO_CLIENT}})
         mounts.append({"name": RUCIO_CLIENT, "mountPath": RUCIO_DIRECTORY, "readOnly": True})

@@ -50,7 +50,12 @@ class Login(GenericOAuthenticator):
         if refreshed is None:
             refreshed = await super().refresh_user(user, handler, **kwargs)
         if isinstance(refreshed, dict) and not await self.check_allowed(refreshed["name"], refreshed):
-            self.log.warning("%s is in no allowed group any more", user.name)
+            self.log.warning("%s is in no allowed group any more: out, and the sessions end", user.name)
+            if handler:
+                # Beside this request, which the session itself may have made.
+                ended = asyncio.ensure_future(end_sessions(user, handler))
+                ENDING.add(ended)
+                ended.add_done_callback(ENDING.discard)
             return False
         return refreshed
 
@@ -70,6 +75,20 @@ class Login(GenericOAuthenticator):
 
     def get_handlers(self, app):
         return [*super().get_handlers(app), ("/me", Me)]
+
+
+# asyncio forgets what nobody holds.
+ENDING = set()
+
+
+async def end_sessions(user, handler):
+    """Those that can be ended now: what is on its way asks again, and is met here again."""
+    for name, spawner in list(user.spawners.items()):
+        if spawner.active and not spawner.pending:
+            try:
+                await handler.stop_single_user(user, name)
+            except Exception:
+                handler.log.exception("a session of %s goes on", user.name)
 
 
 # A session asks halfway through its token's life, and the shortest that providers give live five minutes.
