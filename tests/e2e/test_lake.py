@@ -141,6 +141,7 @@ def test_another_tenant_attaches_to_it_and_leaves_it_as_it_is(lake: Installation
     lake.create_tenant(manifest)
     tenant.wait_ready(lake.kubectl, guests, guests, seconds=120, say=note)
     assert "GUEST-DISK" in inside(lake)["rses"]
-    assert lake.kubectl.list("deployments,statefulsets,jobs", guests) == []
+    made = lake.kubectl.list("deployments,statefulsets,jobs", guests)
+    assert [one["metadata"]["name"] for one in made] == ["page"], "which names the lake, and nothing of Rucio's"
     lake.kubectl.delete(tenant.KIND, guests, guests, timeout=120)
     assert "GUEST-DISK" in inside(lake)["rses"], "no RSE is ever removed"

@@ -34,9 +34,6 @@ TOKENS_DIRECTORY = "/run/vre/tokens"
 TOKEN_FILE = f"{TOKENS_DIRECTORY}/rucio"
 RUCIO_DIRECTORY = "/opt/rucio/etc"
 
-# How old may be what the hub knows of a person's groups. With tokens in the sessions it is younger.
-REFRESH_SECONDS = 120
-
 # Of each person in a volume for all homes. The name never changes: it is where the files are.
 _DIRECTORY = {"subPath": "homes/{username}"}
 
@@ -222,7 +219,6 @@ def _login(env: Environment) -> Traits:
         "username_claim": identity.username_claim,
         "enable_pkce": True,
         "enable_auth_state": True,
-        "auth_refresh_age": REFRESH_SECONDS,
         "manage_groups": True,
         "auth_state_groups_key": f"oauth_user.{identity.groups_claim}",
         "allow_all": identity.allow_all,

@@ -354,8 +354,7 @@ if CA_FILE.exists():
 
 c.JupyterHub.template_vars = {"announcement": Message()}
 c.KubeSpawner.modify_pod_hook = completed
-if TOKENS:
-    # What the service `tokens` asks the hub for is at most so old.
-    c.Authenticator.auth_refresh_age = 60
+# So old may be what the hub knows of a person's groups, and what the service `tokens` gets of it.
+c.Authenticator.auth_refresh_age = 60 if TOKENS else 120
 c.KubeSpawner.profile_list = profiles
 c.KubeSpawner.after_pod_created_hook = image_pulled
