@@ -95,7 +95,7 @@ images: venv ## the development images, as archives in the cache
 
 .PHONY: clean-test
 clean-test: venv ## end the tests' clusters, should a run have been cut off
-	@for name in e2e api faults faultsgw0 faultsgw1 faultsgw2 faultsgw3 faultsgw4 nbr r5 scale scalecount; do $(python) -m dev down --name "$$name"; done
+	@for name in e2e api catalogue faults faultsgw0 faultsgw1 faultsgw2 faultsgw3 faultsgw4 nbr r5 scale scalecount; do $(python) -m dev down --name "$$name"; done
 
 .PHONY: clean
 clean: ## remove what make made in this folder (the build cache stays: python -m dev says where)

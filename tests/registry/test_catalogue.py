@@ -17,6 +17,7 @@ from dev.oidc import provider
 from tests import readymaker
 from tests.registry.running import Registry
 from tests.site import SYSTEM, Json, Site, eventually, operating
+from vre_operator.components import ids
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 TENANT = "survey"
@@ -140,7 +141,7 @@ def test_a_catalogue_over_its_life(site: Site, registries: dict[str, Registry]) 
         site.kubectl("-n", TENANT, "create", "secret", "generic", "login", kind, literal)
         becomes(site, **first, private=image(private, "private", secret))
         site.settled(TENANT, "Ready", "NotebooksReady")
-    copy = site.get("-n", PODS, "secret", "catalogue-login")
+    copy = site.get("-n", PODS, "secret", ids.pull_secret("login"))
     assert copy
     assert copy["type"] == "kubernetes.io/dockerconfigjson"
     (state,) = [
