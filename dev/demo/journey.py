@@ -91,6 +91,13 @@ def reach_lab(page: Page, album: Album) -> None:
     album.take(page, "jupyterlab")
 
 
+def into_lab(page: Page, url: str, login: Login, album: Album) -> None:
+    """All the way from the landing page to JupyterLab, with the image that stands first."""
+    log_in(page, url, login, album)
+    choose_image(page, album)
+    reach_lab(page, album)
+
+
 def run_cell(page: Page, code: str, album: Album) -> str:
     """Open a new notebook, run `code` in a cell, give what it prints."""
     page.locator('.jp-LauncherCard[data-category="Notebook"]').first.click()

@@ -145,9 +145,7 @@ def test_a_tenant_made_again_finds_its_data(
     ready.create_tenant(manifest)
     tenant.wait_ready(kubectl, NAMESPACE, NAMESPACE, say=note)
     with person(started) as page:
-        journey.log_in(page, URL, ALICE, album)
-        journey.choose_image(page, album)
-        journey.reach_lab(page, album)
+        journey.into_lab(page, URL, ALICE, album)
         printed = journey.run_cell(page, "import os; print(sorted(os.listdir()))", album)
     after = kubectl.get("pvc", "claim-alice", NAMESPACES[1])
     assert before is not None

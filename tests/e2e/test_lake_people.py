@@ -78,9 +78,7 @@ def run(installation: Installation, user: str, command: list[str], seconds: floa
 @contextmanager
 def session(installation: Installation, started: Browser, login: Login, album: Album) -> Iterator[None]:
     with person(started) as page:
-        journey.log_in(page, URL, login, album)
-        journey.choose_image(page, album)
-        journey.reach_lab(page, album)
+        journey.into_lab(page, URL, login, album)
         outside.until(lambda: has_token(installation, login.user), 60, "the session's token")
         yield
 
@@ -146,8 +144,11 @@ def test_who_leaves_the_group_is_suspended(lake: Installation, office: outside.O
     outside.until(lambda: "alice" not in inside(lake)["accounts"], SYNC_SECONDS, "her suspension")
     # Rucio takes the token that it knows until its end; the session asks for the next one, and is ended.
     outside.until(lambda: not is_let_in(lake, "alice"), TOKEN_SECONDS, "the end of her token")
-    gone = lambda: lake.kubectl.get("pod", "jupyter-alice", NOTEBOOKS) is None  # noqa: E731
-    outside.until(gone, TOKEN_SECONDS, "the end of her session")
+    outside.until(
+        lambda: lake.kubectl.get("pod", "jupyter-alice", NOTEBOOKS) is None,
+        TOKEN_SECONDS,
+        "the end of her session",
+    )
     office.join(ALICE.user, "researchers")
 
 

@@ -32,9 +32,7 @@ _ROUTES_SECONDS = 90
 @pytest.fixture(scope="module")
 def alice(started: Browser, working: Installation, album: Album) -> Iterator[Page]:
     with person(started) as page:
-        journey.log_in(page, URL, ALICE, album)
-        journey.choose_image(page, album)
-        journey.reach_lab(page, album)
+        journey.into_lab(page, URL, ALICE, album)
         yield page
 
 

@@ -55,9 +55,7 @@ def shares(installation: Installation) -> Iterator[Installation]:
 @pytest.fixture(scope="module")
 def alice(started: Browser, shares: Installation, album: Album) -> Iterator[Page]:
     with person(started) as page:
-        journey.log_in(page, URL, ALICE, album)
-        journey.choose_image(page, album)
-        journey.reach_lab(page, album)
+        journey.into_lab(page, URL, ALICE, album)
         yield page
 
 
@@ -88,9 +86,7 @@ def test_bob_reads_it_and_cannot_write_nor_see_the_other(
     shares: Installation, started: Browser, alice: Page, album: Album
 ) -> None:
     with person(started) as page:
-        journey.log_in(page, URL, BOB, album)
-        journey.choose_image(page, album)
-        journey.reach_lab(page, album)
+        journey.into_lab(page, URL, BOB, album)
         assert sh(shares, BOB.user, "cat /shared/team/hello") == "from alice"
         with pytest.raises(KubectlError, match="Read-only file system"):
             sh(shares, BOB.user, "echo mine >/shared/team/hello")

@@ -111,6 +111,16 @@ def immutable_field(field: str, remedy: str) -> Rule:
     )
 
 
+def stays(field: str, remedy: str) -> Rule:
+    """An optional field that can be neither added nor removed later; sits on the object that has it."""
+    return Rule(
+        f"has(self.{field}) == has(oldSelf.{field})",
+        "cannot be added or removed later",
+        remedy,
+        path=f".{field}",
+    )
+
+
 def only_grows(field: str) -> Rule:
     """The size of a volume; sits on the object that has it."""
     return Rule(

@@ -8,18 +8,13 @@ from typing import Annotated
 from pydantic import Field
 
 from vre_operator.api.base import Model, ObjectName, Quantity
-from vre_operator.api.rules import Rule, Unique, at_least
+from vre_operator.api.rules import Rule, Unique, at_least, stays
 from vre_operator.api.shares import Share, ShareClaim, ShareVolume
 
-
-def _stays(field: str) -> Rule:
-    return Rule(
-        f"has(self.{field}) == has(oldSelf.{field})",
-        "cannot be added or removed later",
-        "set it back, as people's files would stay behind. For homes elsewhere create a new VREEnvironment and"
-        " move the files",
-        path=f".{field}",
-    )
+_ELSEWHERE = (
+    "set it back, as people's files would stay behind. For homes elsewhere create a new VREEnvironment and"
+    " move the files"
+)
 
 
 class Homes(Model):
@@ -33,8 +28,8 @@ class Homes(Model):
             lambda self: self.volume is None or self.claim is None,
             path=".claim",
         ),
-        _stays("volume"),
-        _stays("claim"),
+        stays("volume", _ELSEWHERE),
+        stays("claim", _ELSEWHERE),
     )
 
     size: Annotated[Quantity, at_least("64Mi")] = "10Gi"

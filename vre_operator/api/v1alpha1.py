@@ -18,7 +18,7 @@ from vre_operator.api.identity import Identity, ProviderKind
 from vre_operator.api.notebooks import Culling, NotebookResources, Notebooks
 from vre_operator.api.page import LandingPage
 from vre_operator.api.references import SecretName
-from vre_operator.api.rules import Rule, at_least, immutable_field, only_grows
+from vre_operator.api.rules import Rule, at_least, immutable_field, only_grows, stays
 from vre_operator.api.status import VREEnvironmentStatus
 from vre_operator.api.storage import Homes, Storage
 
@@ -80,12 +80,10 @@ class Database(Model):
     """The PostgreSQL server behind the services: one of the tenant's own, or an existing one."""
 
     cel_rules = (
-        Rule(
-            "has(self.external) == has(oldSelf.external)",
-            "cannot be added or removed later",
+        stays(
+            "external",
             "set it back, as the services' data would stay behind. For another server create a new"
             " VREEnvironment and move the data",
-            path=".external",
         ),
     )
 
