@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 
+from tests.faults.rig.api import KINDS
 from tests.faults.rig.calls import Call
 from tests.faults.rig.identity import CREDENTIAL, Provider
 from tests.faults.rig.normalise import secrets_of
@@ -250,9 +251,8 @@ class Player:
     def _changes(self, tenant: Tenant, born: int) -> list[Change]:
         return [
             change
-            for change in self.stage.recorder.since(born, (*tenant.namespaces, SYSTEM))
-            if change.name.kind != "Event"
-            and (change.name.namespace != SYSTEM or change.name.name == tenant.state_secret)
+            for change in self.stage.recorder.since(born, (*tenant.namespaces, SYSTEM), set(KINDS) - {"Event"})
+            if change.name.namespace != SYSTEM or change.name.name == tenant.state_secret
         ]
 
     def _end(self, tenant: Tenant, seen: Evidence) -> None:
@@ -288,11 +288,7 @@ class Player:
 
     def _leaks(self, one: Standing) -> list[str]:
         changes = self._changes(one.tenant, one.born)
-        events = [
-            change
-            for change in self.stage.recorder.since(one.born, one.tenant.namespaces)
-            if change.name.kind == "Event"
-        ]
+        events = self.stage.recorder.since(one.born, one.tenant.namespaces, {"Event"})
         objects = [change.object for change in changes if change.name.kind == "Secret"]
         objects += [obj for name, obj in self.stage.recorder.within([SYSTEM]).items() if name.kind == "Secret"]
         secrets = secrets_of(objects)

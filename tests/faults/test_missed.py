@@ -10,6 +10,7 @@ import pytest
 from tests.faults.conftest import LONG
 from tests.faults.play import Player
 from tests.faults.report import Tally
+from tests.faults.rig.api import KINDS
 from tests.faults.rig.oracle import DATA_KINDS, Evidence, Violation, complaints, judged, untrue
 from tests.faults.rig.recorders import Name, counted
 from tests.faults.rig.stage import Hung, Stage
@@ -129,11 +130,7 @@ def _missed(tenant: Tenant, child: Name, way: str) -> None:
 
 def _seen(tenant: Tenant, mark: int, said: int) -> Evidence:
     stage = tenant.stage
-    changes = [
-        change
-        for change in stage.recorder.since(mark, tenant.namespaces)
-        if change.name.kind not in ("Event", "Pod")
-    ]
+    changes = stage.recorder.since(mark, tenant.namespaces, set(KINDS) - {"Event", "Pod"})
     gone = {change.name for change in changes if change.type == "DELETED"}
     return Evidence(
         state=tenant.state(),

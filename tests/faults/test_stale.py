@@ -198,8 +198,8 @@ def _when_dying(stage: Stage, tenant: Tenant, since: int) -> int:
 def _destroyed(stage: Stage, tenant: Tenant, since: int) -> list[Violation]:
     """What was deleted of the present life, and any data."""
     found = []
-    for change in stage.recorder.since(since, tenant.namespaces):
-        if change.type == "DELETED" and change.name.kind != "Event":
+    for change in stage.recorder.since(since, tenant.namespaces, set(KINDS) - {"Event"}):
+        if change.type == "DELETED":
             owner = (change.object["metadata"].get("labels") or {}).get(names.TENANT_UID_LABEL, "")
             rule = "3" if change.name.kind in DATA_KINDS or change.name in tenant.kept(0) else "2"
             whose = "the present life" if owner == tenant.uids[-1] else "another life"

@@ -6,7 +6,7 @@ import asyncio
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -73,15 +73,19 @@ class Recorder:
         if self._failure:
             raise RuntimeError("a recorder ended") from self._failure
 
-    def since(self, mark: int, namespaces: Iterable[str] = ()) -> list[Change]:
-        """The changes after `mark`, of these namespaces (the namespaces themselves included) or of all.
+    def since(self, mark: int, namespaces: Iterable[str] = (), kinds: Collection[str] = KINDS) -> list[Change]:
+        """The changes of `kinds` after `mark`, in these namespaces (themselves included) or in all.
 
-        Raises RuntimeError when one may lack: the machine stood still for longer than the API server remembers.
+        Raises RuntimeError when one of them may lack: the machine stood still for longer than the API server
+        remembers.
         """
         self.check()
-        changes, wanted = self.history[mark:], set(namespaces)
-        if any(change.type == "GAP" for change in changes):
-            raise RuntimeError("the API server forgot changes before the recorder saw them")
+        changes, wanted = (
+            [change for change in self.history[mark:] if change.name.kind in kinds],
+            set(namespaces),
+        )
+        if gaps := {change.name.kind for change in changes if change.type == "GAP"}:
+            raise RuntimeError(f"the API server forgot changes of {sorted(gaps)} before the recorder saw them")
         return [
             change for change in changes if not wanted or (change.name.namespace or change.name.name) in wanted
         ]

@@ -149,7 +149,7 @@ class Tenant:
     def kept(self, since: int) -> set[Name]:
         """What must stay as long as nobody has agreed to lose it."""
         found = set()
-        for change in self.stage.recorder.since(since, self.namespaces):
+        for change in self.stage.recorder.since(since, self.namespaces, {self.key.kind}):
             if change.name == self.key:
                 for entry in (change.object.get("status") or {}).get("inventory") or ():
                     _, policy, identity = entry.split(" ", 2)

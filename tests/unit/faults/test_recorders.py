@@ -103,6 +103,7 @@ def test_who_asks_about_that_time_is_told_that_changes_may_lack() -> None:
         assert recorder.since(mark) == []
         background.loop.call_soon_threadsafe(server.forget.set)
         eventually(lambda: recorder.history)
-        with pytest.raises(RuntimeError, match="forgot"):
+        with pytest.raises(RuntimeError, match=r"forgot changes of \['Namespace'\]"):
             recorder.since(mark)
+        assert recorder.since(mark, kinds={"Secret"}) == []
         assert recorder.since(recorder.mark()) == []
