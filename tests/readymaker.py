@@ -1,4 +1,4 @@
-"""On a bare cluster: marks Deployments, StatefulSets and Jobs as done the moment they appear.
+"""On a bare cluster: marks Deployments, StatefulSets, DaemonSets and Jobs as done the moment they appear.
 
 It stands for controllers, scheduler and kubelet where a test asks about the operator and not about pods. What
 it costs the API server is one write of status for each change of a workload's spec. A process of its own:
@@ -21,7 +21,7 @@ from vre_operator.engine.readiness import readiness
 from vre_operator.kube.client import Kube
 from vre_operator.kube.errors import Gone
 
-KINDS = ("apps/v1/Deployment", "apps/v1/StatefulSet", "batch/v1/Job")
+KINDS = ("apps/v1/Deployment", "apps/v1/StatefulSet", "apps/v1/DaemonSet", "batch/v1/Job")
 _EPOCH = "2020-01-01T00:00:00Z"
 _DONE = ("SuccessCriteriaMet", "Complete")
 
@@ -46,6 +46,10 @@ def status(kind: str, obj: dict[str, Any]) -> dict[str, Any]:
             for name in _DONE
         ]
         return {"conditions": done, "startTime": _EPOCH, "completionTime": _EPOCH, "succeeded": 1}
+    if kind == "apps/v1/DaemonSet":
+        counts = ("currentNumberScheduled", "desiredNumberScheduled", "updatedNumberScheduled", "numberReady")
+        there = dict.fromkeys((*counts, "numberAvailable"), 1)
+        return there | {"observedGeneration": obj["metadata"]["generation"], "numberMisscheduled": 0}
     wanted = obj["spec"].get("replicas", 1)
     made = {"observedGeneration": obj["metadata"]["generation"], "replicas": wanted}
     made |= dict.fromkeys(("updatedReplicas", "readyReplicas", "availableReplicas"), wanted)

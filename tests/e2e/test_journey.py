@@ -29,7 +29,7 @@ def ready(installation: Installation) -> Installation:
     image = installation.values()["site"]["images"]["notebook"]
     manifest["spec"]["catalogue"] = {
         "entries": [
-            {"name": "base", "image": image, "displayName": "Plain Python"},
+            {"name": "base", "image": image, "displayName": "Plain Python", "prePull": True},
             {"name": "astro", "image": image, "displayName": "Astronomy", "description": "For the stars."},
         ]
     }
@@ -65,6 +65,13 @@ def test_alice_got_the_image_that_she_chose(ready: Installation, alice: Page) ->
     assert pod is not None
     assert pod["spec"]["containers"][0]["image"] == ready.values()["site"]["images"]["notebook"]
     assert not pod["spec"]["automountServiceAccountToken"]
+
+
+def test_what_is_to_be_on_each_node_is_kept_there(ready: Installation) -> None:
+    (puller,) = ready.kubectl.list("daemonsets", NAMESPACE)
+    assert puller["status"]["numberAvailable"] == puller["status"]["desiredNumberScheduled"] == 1
+    (pod,) = ready.kubectl.list("pods", NAMESPACE, f"app.kubernetes.io/name={puller['metadata']['name']}")
+    assert pod["spec"]["containers"][0]["image"] == ready.values()["site"]["images"]["notebook"]
 
 
 def test_rucio_answers_in_her_notebook(ready: Installation, alice: Page) -> None:

@@ -91,6 +91,12 @@ BAD_WISHES: tuple[Bad, ...] = (
     ),
     catalogue("icon with a quote", entry(icon='https://a.org/"x'), "entries[0].icon", "https://HOST/PATH"),
     catalogue("start without a slash", entry(defaultUrl="lab"), "entries[0].defaultUrl", "a slash"),
+    catalogue(
+        "all on every node",
+        {"entries": [{"name": f"e{n}", "image": "example.org/a:1", "prePull": True} for n in range(21)]},
+        "entries",
+        "more than 20 images",
+    ),
     catalogue("GPU of no domain", entry(gpus={"resource": "gpu"}), "entries[0].gpus.resource", "DOMAIN/NAME"),
     catalogue(
         "active until", entry(lifecycle={"until": "2030-01-01"}), "entries[0].lifecycle.stage", "Deprecated"

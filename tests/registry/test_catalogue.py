@@ -52,9 +52,16 @@ def site(
         assert [line for line in site.operator.log if "traceback" in line] == []
 
 
-def offered(site: Site) -> dict[str, str]:
+def offered(site: Site, what: str = "image") -> dict[str, str]:
     vre = site.get("-n", TENANT, "vre", "vre") or {}
-    return {one["name"]: one["image"] for one in vre.get("status", {}).get("catalogue") or ()}
+    told = vre.get("status", {}).get("catalogue") or ()
+    return {one["name"]: one[what] for one in told if what in one}
+
+
+def on_nodes(site: Site) -> list[str]:
+    """The images that are kept there."""
+    found = site.get("-n", TENANT, "daemonsets") or {"items": []}
+    return [one["spec"]["template"]["spec"]["containers"][0]["image"] for one in found["items"]]
 
 
 def pinned(site: Site) -> dict[str, str]:
@@ -86,20 +93,26 @@ def hub(site: Site) -> Json:
 def spec(registry: Registry, private: Registry, **more: Any) -> dict[str, Any]:
     entries = [
         {"name": "base", "image": registry.image("lab/base:1")},
-        {"name": "deep", "image": registry.image("lab/deep:1"), "lifecycle": {"stage": "Deprecated"}},
+        {
+            "name": "deep",
+            "image": registry.image("lab/deep:1"),
+            "lifecycle": {"stage": "Deprecated"},
+            "prePull": True,
+        },
         {"name": "private", "image": private.image("lab/private:1")},
     ]
     return {"dataLake": {"enabled": False}, "catalogue": {"entries": entries} | more}
 
 
-def fails(site: Site, job: str) -> None:
+def ends(site: Site, job: str, *, well: bool) -> None:
     """As the Job's controller says it."""
     moment = "2026-01-01T00:00:00Z"
-    told = [
-        {"type": kind, "status": "True", "reason": "BackoffLimitExceeded", "lastTransitionTime": moment}
-        for kind in ("FailureTarget", "Failed")
-    ]
-    status = {"status": {"conditions": told, "failed": 2, "startTime": moment}}
+    kinds, reason = ("SuccessCriteriaMet", "Complete"), "CompletionsReached"
+    if not well:
+        kinds, reason = ("FailureTarget", "Failed"), "BackoffLimitExceeded"
+    told = [{"type": kind, "status": "True", "reason": reason, "lastTransitionTime": moment} for kind in kinds]
+    counts = {"succeeded": 1, "completionTime": moment} if well else {"failed": 2}
+    status = {"status": {"conditions": told, "startTime": moment} | counts}
     patch = ["patch", "job", job, "--subresource=status", "--type=merge", "-p", json.dumps(status)]
     site.kubectl("-n", PODS, *patch)
 
@@ -127,6 +140,7 @@ def test_a_catalogue_over_its_life(site: Site, registries: dict[str, Registry]) 
         site.make(TENANT, **spec(registry, private))
         becomes(site, **first, private=private.image("lab/private:1"))
         eventually(lambda: site.condition(TENANT), lambda it: it[1] == "Ready")
+        eventually(lambda: offered(site, "nodes"), lambda it: it == {"deep": "1/1"})
         status, reason, message = site.condition(TENANT, "NotebooksReady")
         assert (status, reason) == ("True", "ImageForbidden")
         assert private.image("lab/private:1") in message
@@ -158,7 +172,12 @@ def test_a_catalogue_over_its_life(site: Site, registries: dict[str, Registry]) 
     bad, better = image(registry, "base", base["bad"]), image(registry, "deep", deep["2"])
     tried: dict[str, str] = eventually(lambda: jobs(site), lambda it: {bad, better} <= it.keys())
     assert offered(site) | first == offered(site), "neither was tried yet"
-    fails(site, tried[bad])
+    ends(site, tried[bad], well=False)
+    # What is good has to be on the nodes, too, where that is wished.
+    assert on_nodes(site) == [first["deep"]]
+    ends(site, tried[better], well=True)
+    eventually(lambda: on_nodes(site), lambda it: it == [better])
+    assert offered(site)["deep"] == first["deep"]
     with readymaker.running(site.cluster.kubeconfig):
         becomes(site, base=first["base"], deep=better, private=image(private, "private", secret))
         message = site.settled(TENANT, "ImageUnfit", "NotebooksReady")

@@ -111,12 +111,28 @@ class Entry(Model):
     ] = "/lab"
     """What opens when a session has started: /lab, /tree, or what a program in the image serves, as in
     /rstudio or /vscode."""
+    pre_pull: bool = False
+    """Have the image on each node where sessions run before somebody wants it, and offer a new one when it is
+    there. A pod on each node keeps it. Not for entries of the site."""
     lifecycle: Lifecycle = Lifecycle()
     """Whether it is to be chosen still."""
 
 
+_ON_NODES = 20
+
+
 class Catalogue(Model):
     """The software environments to choose from."""
+
+    cel_rules = (
+        Rule(
+            f"!has(self.entries) || self.entries.filter(e, has(e.prePull) && e.prePull).size() <= {_ON_NODES}",
+            f"ask for more than {_ON_NODES} images on every node",
+            "set prePull for those that many people start",
+            lambda self: sum(entry.pre_pull for entry in self.entries) <= _ON_NODES,
+            path=".entries",
+        ),
+    )
 
     entries: Annotated[tuple[Entry, ...], Field(max_length=200), Unique("name")] = ()
     """The tenant's own; the first that a person may choose is preselected."""

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from vre_operator.api.base import Model, ObjectName
 from vre_operator.api.catalogue import Entry
-from vre_operator.api.rules import Unique
+from vre_operator.api.rules import Rule, Unique
 
 
 class Images(Model):
@@ -61,7 +61,17 @@ class Site(Model):
 
     images: Images = Images()
     """Images of the services."""
-    catalogue: Annotated[tuple[Entry, ...], Field(max_length=200), Unique("name")] = ()
+    catalogue: Annotated[
+        tuple[Entry, ...],
+        Field(max_length=200),
+        Unique("name"),
+        Rule(
+            None,
+            "has an entry with prePull",
+            "remove it: each tenant would keep a pod of its own on each node. Tenants ask for it in theirs",
+            lambda entries: not any(entry.pre_pull for entry in entries),
+        ),
+    ] = ()
     """Software environments that every tenant offers who inherits them; entries as in spec.catalogue."""
     resolve_tags: bool = True
     """Ask the registries what the tags of catalogues stand for, and offer images by digest. Without it nodes

@@ -61,6 +61,8 @@ class Offer(Model):
     """The image, by digest where that is known."""
     since: AwareDatetime
     """Since when."""
+    nodes: str | None = None
+    """On how many of the nodes where sessions run its newest image is, as in 2/3; with prePull only."""
 
 
 class Registration(Model):

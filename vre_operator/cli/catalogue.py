@@ -40,13 +40,13 @@ def lines(vre: Mapping[str, Any], sessions: Sequence[str]) -> Iterator[str]:
     offers = vre.get("status", {}).get("catalogue") or []
     own = {entry["name"]: entry for entry in (vre["spec"].get("catalogue") or {}).get("entries") or ()}
     counted = Counter(sessions)
-    rows = [("NAME", "STAGE", "SESSIONS", "SINCE", "IMAGE")]
-    rows += [
-        (offer["name"], _stage(own, offer["name"]), str(counted[offer["name"]]), offer["since"], offer["image"])
-        for offer in offers
-    ]
+    rows = [("NAME", "STAGE", "SESSIONS", "NODES", "SINCE", "IMAGE")]
+    for offer in offers:
+        name = offer["name"]
+        more = (str(counted[name]), offer.get("nodes") or "-", offer["since"], offer["image"])
+        rows.append((name, _stage(own, name), *more))
     gone = sorted(counted.keys() - {offer["name"] for offer in offers})
-    rows += [(name, "Gone", str(counted[name]), "-", "-") for name in gone]
+    rows += [(name, "Gone", str(counted[name]), "-", "-", "-") for name in gone]
     if len(rows) == 1:
         yield "Nothing is known yet of what is offered: site.resolveTags is false, or the hub is being made."
     else:

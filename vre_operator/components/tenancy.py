@@ -28,7 +28,7 @@ def render(env: Environment) -> Iterable[Resource]:
     yield _namespace(ids.notebooks_namespace(env), "restricted", "restricted", Policy.DELETE)
     yield _namespace(ids.workflows_namespace(env), "restricted", "restricted", Policy.DELETE)
 
-    yield from _bounds(env, env.namespace, SERVICES_QUOTA, SERVICES_LIMITS)
+    yield from _bounds(env, env.namespace, _services_quota(env), SERVICES_LIMITS)
     yield from _bounds(env, env.notebooks, *_notebook_bounds(env))
     yield from _bounds(env, env.tenant.workflows_namespace, WORKFLOWS_QUOTA, WORKFLOWS_LIMITS)
 
@@ -70,6 +70,8 @@ SERVICES_QUOTA: Mapping[str, str] = {
     "configmaps": "500",
     "count/jobs.batch": "200",
 }
+# With a pod on each node for each image that is to be there.
+PODS_ON_NODES = "10k"
 WORKFLOWS_QUOTA: Mapping[str, str] = {
     "pods": "200",
     "persistentvolumeclaims": "100",
@@ -84,6 +86,11 @@ WORKFLOWS_QUOTA: Mapping[str, str] = {
 Limits = tuple[Mapping[str, str], Mapping[str, str]]  # (requests, limits)
 SERVICES_LIMITS: Limits = ({"cpu": "50m", "memory": "128Mi"}, {"cpu": "1", "memory": "1Gi"})
 WORKFLOWS_LIMITS: Limits = ({"cpu": "100m", "memory": "256Mi"}, {"cpu": "1", "memory": "2Gi"})
+
+
+def _services_quota(env: Environment) -> Mapping[str, str]:
+    on_nodes = any(entry.pre_pull for entry in env.spec.catalogue.entries)
+    return {**SERVICES_QUOTA, "pods": PODS_ON_NODES} if on_nodes else SERVICES_QUOTA
 
 
 def _notebook_bounds(env: Environment) -> tuple[Mapping[str, str], Limits]:

@@ -46,6 +46,7 @@ class Outcome:
     terminal: asking again will not help until somebody changes something.
     expires: when it ends by itself, in seconds since the epoch. report: for the status.
     change: what was done ("created", "updated: spec.replicas 2 -> 1"), empty when nothing.
+    progress: as in engine.target.Readiness.
     """
 
     resource: Resource
@@ -58,6 +59,7 @@ class Outcome:
     blocked_by: ResourceId | None = None
     expires: float | None = None
     report: Any = None
+    progress: str = ""
 
     @property
     def ready(self) -> bool:
@@ -222,6 +224,7 @@ class Walk:
             recheck_after=seen.recheck_after,
             expires=seen.expires,
             report=seen.report,
+            progress=seen.readiness.progress,
         )
 
     def _publish(self, desired: Desired, seen: Observation) -> None:
@@ -262,7 +265,12 @@ class Walk:
         found = self._outcomes[of]
         place = f" in {of.namespace}" if of.namespace else ""
         words = f"{of.short}{place}: {found.message or found.reason}"
-        return {"result": found.result.value, "reason": found.reason, "message": words}
+        return {
+            "result": found.result.value,
+            "reason": found.reason,
+            "message": words,
+            "progress": found.progress,
+        }
 
     def _content_digest(self, of: ResourceId) -> str:
         if of not in self._seen:

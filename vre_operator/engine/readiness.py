@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from vre_operator.api.conditions import Reason
@@ -62,7 +63,8 @@ def explain(kind: str, name: str, judged: Readiness, pods: Iterable[Object]) -> 
         return _failed(Reason.JOB_FAILED, f"Container {ended[0]} exits with {ended[1]}: {judged.message}")
     if judged.state is State.FAILED:
         return judged
-    return diagnose(pods, f"{_SHORT[kind]}/{name}") or judged
+    found = diagnose(pods, f"{_SHORT[kind]}/{name}")
+    return replace(found, progress=judged.progress) if found else judged
 
 
 def _deployment(kind: str, obj: Object) -> Readiness:
@@ -102,9 +104,12 @@ def _daemon_set(kind: str, obj: Object) -> Readiness:
     status = _status(obj)
     wanted = status.get("desiredNumberScheduled", 0)
     there = min(status.get("updatedNumberScheduled", 0), status.get("numberAvailable", 0))
-    if _observed(obj) and there >= wanted:
-        return READY
-    return _progressing(f"{_name(kind, obj)}: {there} of {wanted} pods are available")
+    if not _observed(obj):
+        return _progressing(f"{_name(kind, obj)}: the change is not picked up yet")
+    if there >= wanted:
+        return Readiness(State.READY, progress=f"{wanted}/{wanted}")
+    waits = _progressing(f"{_name(kind, obj)}: {there} of {wanted} pods are available")
+    return replace(waits, progress=f"{there}/{wanted}")
 
 
 def _job(kind: str, obj: Object) -> Readiness:

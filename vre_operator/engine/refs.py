@@ -67,8 +67,8 @@ class ContentDigest:
 
 @dataclass(frozen=True, slots=True)
 class OutcomeOf:
-    """{result, reason, message} of a resource in this walk: an order, and no need. What stands goes on while
-    `of` is not ready, or can't be made."""
+    """{result, reason, message, progress} of a resource in this walk: an order, and no need. What stands goes
+    on while `of` is not ready, or can't be made."""
 
     of: ResourceId
     needed = False

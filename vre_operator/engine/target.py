@@ -25,9 +25,12 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
+    """progress: how much of it is there, as in 2/3, where that can be counted."""
+
     state: State
     reason: str = ""
     message: str = ""
+    progress: str = ""
 
     @property
     def ready(self) -> bool:

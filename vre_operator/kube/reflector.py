@@ -23,7 +23,7 @@ import orjson
 from vre_operator.api import names
 from vre_operator.engine.errors import NotFound, TargetError
 from vre_operator.engine.readiness import readiness
-from vre_operator.engine.target import READY, Readiness, State
+from vre_operator.engine.target import READY, Readiness
 from vre_operator.kube.client import SILENCE, Kube
 from vre_operator.kube.errors import Gone
 from vre_operator.kube.transport import Object
@@ -272,7 +272,7 @@ def _shared_owner(owner: Owner) -> Owner:
 
 
 def _shared(found: Readiness) -> Readiness:
-    return READY if found.state is State.READY else found
+    return READY if found == READY else found
 
 
 def _content(obj: Object) -> bytes:

@@ -106,6 +106,7 @@ def catalogue() -> Json:
                 "resources": {"memoryGuarantee": "1Gi", "memoryLimit": "9" * 15 + ".999Pi"},
                 "gpus": {"resource": "example.org/" + "g" * 63, "count": 16},
                 "defaultUrl": "/" + "u" * 149,
+                "prePull": number < 20,
                 "lifecycle": {"stage": "Deprecated", "successor": "s" * 63, "until": "2099-12-31"},
             }
             for number, (name, description) in enumerate(words)

@@ -177,12 +177,15 @@ def test_the_catalogue_tells_what_is_offered_and_who_uses_it() -> None:
     told = {"type": "NotebooksReady", "status": "True", "reason": "ImageNotFound", "message": "no such tag"}
     vre = {
         "spec": {"catalogue": {"entries": [{"name": "base"}, deprecated]}},
-        "status": {"catalogue": [_offer("base"), _offer("old"), _offer("theirs")], "conditions": [told]},
+        "status": {
+            "catalogue": [_offer("base") | {"nodes": "2/3"}, _offer("old"), _offer("theirs")],
+            "conditions": [told],
+        },
     }
     head, base, old, theirs, gone, *rest = catalogue.lines(vre, ["base", "base", "left"])
-    assert head.split() == ["NAME", "STAGE", "SESSIONS", "SINCE", "IMAGE"]
-    assert base.split() == ["base", "Active", "2", "2026-11-26T09:12:40Z", "example.org/base@sha256:1"]
-    assert old.split()[1:3] == ["Deprecated", "0"]
+    assert head.split() == ["NAME", "STAGE", "SESSIONS", "NODES", "SINCE", "IMAGE"]
+    assert base.split() == ["base", "Active", "2", "2/3", "2026-11-26T09:12:40Z", "example.org/base@sha256:1"]
+    assert old.split()[1:4] == ["Deprecated", "0", "-"]
     assert theirs.split()[1] == "(site)"
     assert gone.split()[:3] == ["left", "Gone", "1"]
     assert "no such tag" in "".join(rest)

@@ -31,7 +31,7 @@ FULL: dict[str, Any] = QUICKSTART | {
     },
     "catalogue": {
         "entries": [
-            {"name": "base", "image": "example.org/base:1"},
+            {"name": "base", "image": "example.org/base:1", "prePull": True},
             {
                 "name": "deep",
                 "image": "example.org/deep:2",

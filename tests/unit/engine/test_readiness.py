@@ -99,6 +99,11 @@ TABLE: dict[str, tuple[str, dict[str, Any], State]] = {
         obj({}, counts(desiredNumberScheduled=2, updatedNumberScheduled=2, numberAvailable=1)),
         State.PROGRESSING,
     ),
+    "daemons not seen": (
+        "apps/v1/DaemonSet",
+        obj({}, {"desiredNumberScheduled": 2, "updatedNumberScheduled": 2, "numberAvailable": 2}),
+        State.PROGRESSING,
+    ),
     "a job is done": (JOB, obj({}, {"conditions": [condition("Complete")]}), State.READY),
     "a job runs": (JOB, obj({}, {"active": 1}), State.PROGRESSING),
     "a job failed": (JOB, obj({}, {"conditions": [condition("Failed", message="x")]}), State.FAILED),
@@ -125,6 +130,16 @@ def test_state(kind: str, live: dict[str, Any], state: State) -> None:
     found = readiness(kind, live)
     assert found.state is state
     assert found.ready or "web" in found.message
+
+
+def test_daemons_tell_how_many_there_are() -> None:
+    kind, whole, _ = TABLE["daemons"]
+    part = TABLE["daemons missing"][1]
+    assert readiness(kind, whole).progress == "2/2"
+    assert readiness(kind, part).progress == "1/2"
+    pulling = pod(waiting("ImagePullBackOff", "no such image"))
+    told = explain(kind, "web", readiness(kind, part), [pulling])
+    assert (told.reason, told.progress) == (Reason.IMAGE_PULL_FAILED, "1/2")
 
 
 # --- pods ---------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from vre_operator.engine.resources import REGISTRY, Policy, Resource, ResourceId
 from vre_operator.engine.target import Desired, Observation, Presence, State
 from vre_operator.targets.registry import RegistryTarget
 from vre_operator.targets.registry.credentials import Login
+from vre_operator.targets.registry.offers import PATIENCE
 from vre_operator.targets.registry.reference import Reference
 from vre_operator.targets.store import MemoryStateStore, StateKey
 
@@ -71,11 +72,14 @@ class Life:
         assert {one["name"]: one["image"] for one in seen.report} == pinned
         return pinned
 
-    async def judged(self, tenant: Tenant = TENANT, /, **entries: tuple[Any, ...]) -> Observation:
+    async def judged(
+        self, tenant: Tenant = TENANT, nodes: dict[str, str] | None = None, /, **entries: tuple[Any, ...]
+    ) -> Observation:
         """After a pass; each entry as (image, reference, how its check does)."""
         names = ("image", "reference", "check")
         found = {name: dict(zip(names, entry, strict=True)) for name, entry in entries.items()}
-        wanted = {name: entry | {"origin": f"spec.{name}"} for name, entry in found.items()}
+        more = {"nodes": nodes}
+        wanted = {name: entry | more | {"origin": f"spec.{name}"} for name, entry in found.items()}
         body = {"entries": wanted, "asleep": self.asleep}
         desired = Desired(Resource(OFFERS, "notebooks", body), body)
         seen = await self.target.observe(tenant, desired)
@@ -229,6 +233,35 @@ async def test_a_check_that_is_put_to_rest_has_tried_nothing() -> None:
     life.asleep = False
     assert await life.offer(base=(BASE, new, False)) == {"base": old}
     assert await life.offer(base=(BASE, new, True)) == {"base": new}
+
+
+def on_nodes(progress: str, reason: str = "Progressing") -> dict[str, str]:
+    ready = progress[0] == progress[-1]
+    result = "Ready" if ready else "Failed" if reason != "Progressing" else "Progressing"
+    told = {"reason": "" if ready else reason, "message": "DaemonSet image-puller: pods"}
+    return {"result": result, "progress": progress} | told
+
+
+async def test_a_new_image_waits_for_the_nodes_but_not_for_ever() -> None:
+    life = Life()
+    old, new = pinned(BASE, ONE), pinned(BASE, TWO)
+
+    async def offered(reference: str, nodes: dict[str, str] | None) -> tuple[str, str, str]:
+        seen = await life.judged(TENANT, nodes, base=(BASE, reference, GOOD))
+        assert seen.readiness.ready
+        (told,) = seen.report
+        return told["image"], told.get("nodes", ""), seen.readiness.reason
+
+    assert await offered(old, on_nodes("0/3")) == (old, "0/3", ""), "there is nothing else"
+    assert await offered(old, on_nodes("3/3")) == (old, "3/3", "")
+    assert await offered(new, on_nodes("2/3")) == (old, "2/3", "")
+    life.now += PATIENCE - 1
+    assert await offered(new, on_nodes("2/3", "ImagePullFailed")) == (old, "2/3", "ImagePullFailed")
+    life.now += 1
+    assert await offered(new, on_nodes("2/3", "ImagePullFailed")) == (new, "2/3", "ImagePullFailed")
+    assert await offered(old, on_nodes("2/3")) == (new, "2/3", "")
+    assert await offered(old, on_nodes("3/3")) == (old, "3/3", "")
+    assert await offered(new, None) == (new, "", ""), "nobody asks for it any more"
 
 
 async def test_the_worst_is_told_first() -> None:

@@ -19,6 +19,7 @@ from vre_operator.engine.resources import Resource, ResourceId
 
 COMPONENT = "notebooks"
 CHECK = "image-check"
+PULLER = "image-puller"
 _PULL_SECRET = ".dockerconfigjson"  # noqa: S105 a key
 _IMAGES = registry("Images", "catalogue")
 
@@ -33,6 +34,8 @@ def render(env: Environment) -> Iterable[Resource]:
     yield from _pull_secrets(env)
     for image, origin in first.items():
         yield _check(env, image, origin)
+    for image in _kept_on_nodes(env):
+        yield _puller(env, image, first[image])
     if env.site.resolve_tags:
         yield _images(env, [image for image in first if _by_tag(image)])
         yield _offers(env)
@@ -68,11 +71,13 @@ def _images(env: Environment, images: list[str]) -> Resource:
 
 
 def _offers(env: Environment) -> Resource:
+    kept = _kept_on_nodes(env)
     entries = {
         entry.name: {
             "image": entry.image,
             "reference": _reference(env, entry.image),
             "check": OutcomeOf(_check_id(env, entry.image)),
+            "nodes": OutcomeOf(_puller_id(env, entry.image)) if entry.image in kept else None,
             "origin": origin,
         }
         for entry, origin in ids.entries(env)
@@ -102,6 +107,59 @@ def _pull_secrets(env: Environment) -> Iterator[Resource]:
         )
 
 
+def _kept_on_nodes(env: Environment) -> list[str]:
+    """Images. Nobody waits for sessions of a tenant that is suspended."""
+    entries = () if env.spec.suspend else env.spec.catalogue.entries
+    return sorted({entry.image for entry in entries if entry.pre_pull})
+
+
+def _puller_id(env: Environment, image: str) -> ResourceId:
+    # Not among the sessions, whose quota is for people.
+    return kube("apps/v1/DaemonSet", env.namespace, f"{PULLER}-{digest(image)[:8]}")
+
+
+def _puller(env: Environment, image: str, origin: str) -> Resource:
+    """A pod on each node that does nothing: an image in use stays where it is."""
+    identity = _puller_id(env, image)
+    container = workloads.container(
+        env,
+        "notebook",
+        _reference(env, image),
+        cpu=("1m", "50m"),
+        memory=("8Mi", "32Mi"),
+        command=["sleep", "infinity"],
+    )
+    template: Body = workloads.pod(
+        env,
+        COMPONENT,
+        identity.name,
+        [container],
+        user=User(uid=settings.NOTEBOOK_UID, gid=settings.NOTEBOOK_GID),
+        # Nothing in it hears a signal.
+        grace_seconds=0,
+    )
+    secrets = [*env.site.image_pull_secrets, *(one.name for one in env.spec.catalogue.pull_secrets)]
+    if secrets:
+        template["spec"]["imagePullSecrets"] = [{"name": name} for name in secrets]
+    template["spec"] |= settings.placement(env)
+    return Resource(
+        id=identity,
+        component=COMPONENT,
+        body={
+            "spec": {
+                "selector": {"matchLabels": workloads.selector(env, identity.name)},
+                "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": "100%"}},
+                "template": template,
+            }
+        },
+        # An image that is no good is not brought to every node.
+        needs=frozenset({_check_id(env, image), ids.default_deny(env, env.namespace)}),
+        origin=origin,
+        # The offers tell.
+        counts=not env.site.resolve_tags,
+    )
+
+
 def _check_id(env: Environment, image: str) -> ResourceId:
     return kube("batch/v1/Job", env.notebooks, f"{CHECK}-{digest(image)[:8]}")
 
@@ -119,7 +177,7 @@ def _check(env: Environment, image: str, origin: str) -> Resource:
     )
     user = User(uid=settings.NOTEBOOK_UID, gid=settings.NOTEBOOK_GID)
     template: Body = workloads.pod(env, COMPONENT, CHECK, [container], user=user)
-    template["spec"]["restartPolicy"] = "Never"
+    template["spec"] |= {"restartPolicy": "Never"} | settings.placement(env)
     if secrets := ids.pull_secrets(env):
         template["spec"]["imagePullSecrets"] = [{"name": name} for name in secrets]
     return Resource(

@@ -288,15 +288,21 @@ def _spawner(env: Environment) -> Traits:
 
 def _scheduling(env: Environment) -> Traits:
     """Only what the site says: KubeSpawner's own defaults stand for the rest."""
-    wish = env.site.sessions
+    where = placement(env)
     traits = {
-        "node_selector": wish.node_selector,
-        "tolerations": [
-            {key: value for key, value in one.model_dump().items() if value} for one in wish.tolerations
-        ],
-        "priority_class_name": wish.priority_class,
+        "node_selector": where.get("nodeSelector"),
+        "tolerations": where.get("tolerations"),
+        "priority_class_name": env.site.sessions.priority_class,
     }
     return {name: value for name, value in traits.items() if value}
+
+
+def placement(env: Environment) -> dict[str, Any]:
+    """The nodes of sessions, as a pod's spec has it."""
+    wish = env.site.sessions
+    tolerations = [{key: value for key, value in one.model_dump().items() if value} for one in wish.tolerations]
+    where = {"nodeSelector": wish.node_selector, "tolerations": tolerations}
+    return {name: value for name, value in where.items() if value}
 
 
 def _session_security() -> Traits:

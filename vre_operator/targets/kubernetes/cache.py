@@ -28,6 +28,7 @@ FOLLOWED = (
     "v1/LimitRange",
     "apps/v1/Deployment",
     "apps/v1/StatefulSet",
+    "apps/v1/DaemonSet",
     "batch/v1/Job",
     "batch/v1/CronJob",
     "networking.k8s.io/v1/NetworkPolicy",

@@ -80,6 +80,7 @@ class RegistryTarget:
     def forget(self, tenant: tuple[str, str]) -> None:
         """The tenant is no more."""
         self._images.forget(tenant)
+        self._offers.forget(tenant)
         self._memory.forget(tenant)
 
     def _connect(self, host: str, ca_bundle: str, allowed_cidrs: tuple[str, ...]) -> Registry:
