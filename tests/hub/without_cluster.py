@@ -15,5 +15,6 @@ for service in c.JupyterHub.services:
     if service["name"] == "tokens":
         service["command"][-1] = os.environ["VRE_HUB_ROOT"] + "/config/tokens.py"
         service["environment"] = {"VRE_TOKENS_PORT": os.environ["TOKENS_PORT"]}
-# Ask at once instead of after minutes.
-c.Authenticator.auth_refresh_age = 1
+if "VRE_HUB_AS_IT_IS" not in os.environ:
+    # Ask at once instead of after minutes.
+    c.Authenticator.auth_refresh_age = 1

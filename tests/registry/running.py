@@ -6,12 +6,14 @@ import base64
 import hashlib
 import json
 import os
+import re
 import signal
 import ssl
 import subprocess
 import time
 import urllib.error
 import urllib.request
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -38,6 +40,7 @@ USER, PASSWORD = "robot$puller", "open sesame"
 _HASH = "$2b$04$abcdefghijklmnopqrstuu/LVz6MZlItEy42I2juLihZ66HnQx/cy"
 _SERVICE, _ISSUER = "registry-of-tests", "token-maker-of-tests"
 _START_SECONDS = 60
+_HEAD = re.compile(r'"HEAD /v2/(.+)/manifests/')
 _MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 _CONFIG = "application/vnd.oci.image.config.v1+json"
 
@@ -96,6 +99,14 @@ class Registry:
         """How many requests of others than these tests' own pushes came, by the access log."""
         lines = (self.folder / "registry.log").read_text().splitlines()
         return sum(f'"{method} {path}' in line and "Python-urllib" not in line for line in lines)
+
+    def heads(self) -> Counter[str]:
+        """How often each repository was asked for by others than these tests."""
+        found: Counter[str] = Counter()
+        for line in (self.folder / "registry.log").read_text().splitlines():
+            if "Python-urllib" not in line and (asked := _HEAD.search(line)):
+                found[asked[1]] += 1
+        return found
 
     @contextmanager
     def stopped(self) -> Iterator[None]:

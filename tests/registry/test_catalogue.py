@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,6 +23,7 @@ from vre_operator.components import ids
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 TENANT = "survey"
 PODS = f"{TENANT}-notebooks"
+PERIOD = 10
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +45,7 @@ def site(
 ) -> Iterator[Site]:
     authorities = "".join(one.ca for one in registries.values())
     folder = tmp_path_factory.mktemp("operator")
-    settings = {"resolveTags": True, "resolveSeconds": 10}
+    settings = {"resolveTags": True, "resolveSeconds": PERIOD}
     with (
         provider.running(tmp_path_factory.mktemp("provider")) as issuer,
         operating(cluster, issuer, folder, ca=authorities, site_settings=settings) as site,
@@ -67,7 +69,7 @@ def on_nodes(site: Site) -> list[str]:
 def pinned(site: Site) -> dict[str, str]:
     """What the hub reads."""
     found = site.get("-n", TENANT, "configmap", "hub-images") or {}
-    return dict(json.loads(found["data"]["pinned.json"]))
+    return dict(json.loads(found.get("data", {}).get("pinned.json", "{}")))
 
 
 def becomes(site: Site, **wanted: str) -> None:
@@ -225,3 +227,37 @@ def test_a_catalogue_over_its_life(site: Site, registries: dict[str, Registry]) 
     site.kubectl("-n", TENANT, "delete", "vre", "vre", "--timeout=60s")
     left = [item["metadata"]["name"] for item in (site.get("-n", SYSTEM, "secrets") or {})["items"]]
     assert not [name for name in left if name.startswith("catalogue-")]
+
+
+MANY = 200
+
+
+def test_a_long_list_costs_one_request_for_each_tag(site: Site, registries: dict[str, Registry]) -> None:
+    """The longest list that a tenant may have: what a period costs, and that a moved tag is soon tried."""
+    registry = registries[""]
+    names = [f"e{number:03d}" for number in range(MANY)]
+    for name in names:
+        registry.push(f"many/{name}", "1", "1")
+    entries = [{"name": name, "image": registry.image(f"many/{name}:1")} for name in names]
+    with readymaker.running(site.cluster.kubeconfig):
+        site.make(TENANT, dataLake={"enabled": False}, catalogue={"entries": entries})
+        eventually(lambda: pinned(site), lambda it: sum("@sha256:" in one for one in it.values()) == MANY)
+        site.settled(TENANT)
+        generation = hub(site)["metadata"]["generation"]
+
+        before, began, gets = registry.heads(), time.monotonic(), registry.asked("GET")
+        eventually(registry.heads, lambda it: (it - before).total() >= 3 * MANY)
+        periods = (time.monotonic() - began) / PERIOD
+        often = registry.heads() - before
+        assert set(often) == {f"many/{name}" for name in names}
+        assert max(often.values()) <= periods + 1
+        assert registry.asked("GET") == gets
+
+        before = registry.heads()
+        moved = registry.image(f"many/e123@{registry.push('many/e123', '1', '2')}")
+        eventually(lambda: jobs(site), lambda it: moved in it)
+        assert (registry.heads() - before)["many/e123"] <= 2, "the first reading after it, one was under way"
+        eventually(lambda: pinned(site), lambda it: it["e123"] == moved)
+        site.settled(TENANT)
+        assert hub(site)["metadata"]["generation"] == generation
+    site.kubectl("-n", TENANT, "delete", "vre", "vre", "--timeout=60s")
