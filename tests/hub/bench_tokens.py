@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -29,8 +28,7 @@ def remaining(file: Path) -> float:
 
 
 def main(minutes: float) -> None:
-    os.environ["VRE_HUB_AS_IT_IS"] = "1"
-    with tempfile.TemporaryDirectory() as folder, with_spec(SPEC) as hub:
+    with tempfile.TemporaryDirectory() as folder, with_spec(SPEC, VRE_HUB_AS_IT_IS="1") as hub:
         token, file = session(hub, "alice", lifetime=LIFETIME), Path(folder) / "rucio"
         command = [sys.executable, str(PROGRAM), f"http://127.0.0.1:{hub.tokens}/", str(file)]
         with subprocess.Popen(command, env={"JUPYTERHUB_API_TOKEN": token}) as program:

@@ -7,7 +7,7 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from http.cookies import SimpleCookie
@@ -36,6 +36,7 @@ class Hub:
     provider: Provider
     log: Path
     tokens: int = 0
+    pid: int = 0
 
     def api(self, path: str, service: str = "vre-operator") -> tuple[int, str]:
         browser = Browser(self)
@@ -101,7 +102,7 @@ def hub() -> Iterator[Hub]:
 
 
 @contextmanager
-def with_spec(spec: dict[str, Any]) -> Iterator[Hub]:
+def with_spec(spec: dict[str, Any], **environment: str) -> Iterator[Hub]:
     """A tenant's hub, its proxy, its database and a provider."""
     with tempfile.TemporaryDirectory(prefix="vre-hub-") as name, providers.running(Path(name)) as provider:
         directory = Path(name)
@@ -114,10 +115,13 @@ def with_spec(spec: dict[str, Any]) -> Iterator[Hub]:
             database.sql('CREATE DATABASE hub OWNER "hub@x"')
             connection = {"host": "127.0.0.1", "port": str(database.port), "username": "hub@x"}
             lay_out(directory / "root", spec, provider=provider.address, database=connection)
-            yield from start(directory, provider)
+            yield from start(directory, provider, environment)
 
 
-def start(directory: Path, provider: Provider) -> Iterator[Hub]:
+_WITHOUT_CLUSTER = {"VRE_SESSION": str(Path(__file__).with_name("session_stand_in.py"))}
+
+
+def start(directory: Path, provider: Provider, more: Mapping[str, str]) -> Iterator[Hub]:
     front, api, port, tokens = (free_port() for _ in range(4))
     hub_address = f"http://127.0.0.1:{port}"
     arguments = [
@@ -135,10 +139,10 @@ def start(directory: Path, provider: Provider) -> Iterator[Hub]:
         "HUB_PORT": str(port),
         "PROXY_API_PORT": str(api),
         "TOKENS_PORT": str(tokens),
-        "VRE_SESSION": str(Path(__file__).with_name("session_stand_in.py")),
         "PATH": f"{software.environment('hub')}{os.pathsep}{os.environ['PATH']}",
     }
-    config = Path(__file__).with_name("without_cluster.py")
+    environment |= more if "KUBECONFIG" in more else {**_WITHOUT_CLUSTER, **more}
+    config = Path(__file__).with_name("on_this_machine.py")
     log = directory / "hub.log"
     with (
         software.process([*software.proxy(), *arguments], directory / "proxy.log", env=os.environ | token),
@@ -146,7 +150,7 @@ def start(directory: Path, provider: Provider) -> Iterator[Hub]:
             ["jupyterhub", "--config", str(config)], log, env=environment, cwd=directory
         ) as running,
     ):
-        hub = Hub(front, provider, log, tokens)
+        hub = Hub(front, provider, log, tokens, running.pid)
         end = time.monotonic() + 60
         while "JupyterHub is now running" not in log.read_text():
             assert running.poll() is None, log.read_text()

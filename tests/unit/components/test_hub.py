@@ -35,11 +35,11 @@ def traits(spec: dict[str, Any], site: dict[str, Any] | None = None) -> dict[str
 def test_it_renders_as_reviewed(name: str, snapshot: SnapshotAssertion) -> None:
     # The program is reviewed as a file.
     text = to_yaml([*hub.render(scenario(name)), *notebooks.render(scenario(name))])
-    program = "\n".join("      " + line if line else "" for line in hub.component.CONFIG_FILE.splitlines())
-    assert program in text
-    assert text.replace(program, "      (files/jupyterhub_config.py)") == snapshot(
-        extension_class=YamlSnapshots
-    )
+    for file, program in hub.component.PROGRAM.items():
+        lines = "\n".join("      " + line if line else "" for line in program.splitlines())
+        assert lines in text
+        text = text.replace(lines, f"      (files/{file})")
+    assert text == snapshot(extension_class=YamlSnapshots)
 
 
 def test_nothing_when_the_tenant_wants_no_notebooks() -> None:

@@ -19,7 +19,10 @@ from vre_operator.engine.resources import Generator, Policy, Resource, ResourceI
 
 COMPONENT = "hub"
 
-CONFIG_FILE = data_file("vre_operator.components.hub", "jupyterhub_config.py")
+PROGRAM = {
+    name: data_file("vre_operator.components.hub", name)
+    for name in ("jupyterhub_config.py", "vre_given.py", "vre_choices.py", "vre_pods.py")
+}
 ROOT = settings.ROOT
 
 # The users of the official images.
@@ -197,7 +200,7 @@ def _proxy(env: Environment, secrets: ResourceId, needs: set[ResourceId]) -> Res
 
 def _hub(env: Environment, secrets: ResourceId, needs: set[ResourceId]) -> Iterator[Resource]:
     login = _login(env)
-    files = {"jupyterhub_config.py": CONFIG_FILE, "settings.json": settings.settings(env)}
+    files = PROGRAM | {"settings.json": settings.settings(env)}
     if ids.tokens_wanted(env):
         files["tokens.py"] = data_file("vre_operator.components.hub", "tokens.py")
     config = _config(env, "hub-config", files)

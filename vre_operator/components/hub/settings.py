@@ -57,7 +57,7 @@ def settings(env: Environment) -> str:
 
 
 def _tokens(env: Environment) -> Traits:
-    """What jupyterhub_config.py makes the container of that keeps a session's token fresh."""
+    """What vre_pods.py makes the container of that keeps a session's token fresh."""
     service = f"http://{env.service_host(ids.HUB)}:{ids.TOKENS_PORT}/"
     (cpu_request, cpu_limit), (memory_request, memory_limit) = ids.TOKENS_CPU, ids.TOKENS_MEMORY
     site = [f"{CA_DIRECTORY}/ca.crt"] if env.site.ca_bundle else []

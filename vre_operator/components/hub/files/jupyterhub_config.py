@@ -12,31 +12,22 @@ import base64
 import html
 import json
 import os
+import sys
 import tempfile
 import time
 from pathlib import Path
 
 from jupyterhub.handlers import BaseHandler
 from oauthenticator.generic import GenericOAuthenticator
-from tornado.web import HTTPError
+
+sys.path.insert(0, str(Path(__file__).parent))
+from vre_choices import image_pulled, profiles
+from vre_given import SETTINGS, TOKENS, listed, secret
+from vre_pods import completed
 
 c = get_config()  # noqa: F821  JupyterHub provides it
 
-ROOT = Path(os.environ.get("VRE_HUB_ROOT", "/etc/vre/hub"))
 CA_FILE = Path(os.environ.get("VRE_CA_FILE", "/etc/vre/ca/ca.crt"))
-SETTINGS = json.loads((ROOT / "config/settings.json").read_text())
-TOKENS = SETTINGS.get("tokens")
-
-
-def secret(name):
-    return (ROOT / name).read_text()
-
-
-def rejected(message):
-    """What a person reads on the spawn page; below 500, so that it counts as their matter, not as a crash."""
-    error = HTTPError(400, message)
-    error.jupyterhub_message = message
-    return error
 
 
 # --- who may come in ----------------------------------------------------------------------------------------
@@ -152,186 +143,6 @@ class Message:
 
     def __html__(self):
         return html.escape(listed("message"))
-
-
-def listed(name):
-    return json.loads((ROOT / f"images/{name}.json").read_text())
-
-
-# --- what people may start ----------------------------------------------------------------------------------
-
-
-def profiles(spawner):
-    """The entries of the catalogue that this person may choose."""
-    entries, pinned = listed("images"), listed("pinned")
-    groups = {group.name for group in spawner.user.groups}
-    admitted = [entry for entry in entries if not entry["groups"] or groups.intersection(entry["groups"])]
-    chosen = spawner.user_options.get("profile")
-    if chosen and chosen not in {entry["name"] for entry in admitted}:
-        # Saved with the last start, and since then taken off the list: no other image may take its place.
-        if spawner.pending == "spawn":
-            raise rejected(f"The environment {chosen} is not offered any more. Please choose another one.")
-        del spawner.user_options["profile"]
-        chosen = None
-    # What is hidden can be started again by those who have it.
-    offered = [entry for entry in admitted if entry["name"] == chosen or not hidden(entry)]
-    if not offered:
-        raise rejected(
-            "None of the environments here is open to your groups. Please ask whoever looks after them."
-        )
-    names = {entry["name"]: entry["displayName"] for entry in entries}
-    return [
-        {
-            "slug": entry["name"],
-            "display_name": title(entry),
-            "description": text(entry, names),
-            "default": position == 0,
-            "kubespawner_override": {
-                **entry["spawner"],
-                "image": pinned.get(entry["name"], entry["spawner"]["image"]),
-            },
-        }
-        for position, entry in enumerate(offered)
-    ]
-
-
-def hidden(entry):
-    return entry["stage"] == "Hidden" or over(entry)
-
-
-def over(entry):
-    return bool(entry["until"]) and entry["until"] < time.strftime("%Y-%m-%d", time.gmtime())
-
-
-def title(entry):
-    """KubeSpawner puts it into the page as it is."""
-    name = html.escape(entry["displayName"])
-    if not entry["icon"]:
-        return name
-    icon = html.escape(entry["icon"])
-    return f'<img src="{icon}" alt="" width="32" height="32" referrerpolicy="no-referrer"> {name}'
-
-
-def text(entry, names):
-    parts = [html.escape(entry["description"])] if entry["description"] else []
-    if entry["stage"] != "Active":
-        parts.append(f"<strong>{html.escape(warning(entry, names))}</strong>")
-    if entry["documentation"]:
-        page = html.escape(entry["documentation"])
-        parts.append(f'<a href="{page}" target="_blank" rel="noopener noreferrer">Documentation</a>')
-    return " ".join(parts)
-
-
-def warning(entry, names):
-    instead = names.get(entry["successor"], entry["successor"])
-    advice = f"; take {instead} instead." if instead else "."
-    if hidden(entry):
-        return f"It is not offered any more{advice}"
-    return (f"It is offered until {entry['until']}" if entry["until"] else "It will go") + advice
-
-
-UNPULLABLE = {"ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName"}
-
-
-async def image_pulled(spawner, _pod):
-    """End a start whose image cannot be pulled: KubeSpawner would wait until its timeout."""
-    key = f"{spawner.namespace}/{spawner.pod_name}"
-    for _ in range(spawner.start_timeout):
-        pod = spawner.pod_reflector.pods.get(key) or {}
-        if spawner.is_pod_running(pod):
-            return
-        for container in pod.get("status", {}).get("containerStatuses") or ():
-            waiting = (container.get("state") or {}).get("waiting") or {}
-            if waiting.get("reason") in UNPULLABLE:
-                raise rejected(
-                    f"The image {container['image']} cannot be pulled. "
-                    "Choose another environment, and tell whoever looks after this one."
-                )
-        await asyncio.sleep(1)
-
-
-async def completed(spawner, pod):
-    """The pod with what depends on who it is for."""
-    if TOKENS:
-        with_token(spawner, pod)
-    if spawner.storage_pvc_ensure:
-        await grow_home(spawner)
-    await with_shares(spawner, pod)
-    return pod
-
-
-async def grow_home(spawner):
-    """Ask for as much as a new home has; a volume that cannot grow, or has more, stays as it is."""
-    from kubernetes_asyncio.client.rest import ApiException
-
-    where = spawner.pvc_name, spawner.namespace
-    try:
-        home = await spawner.api.read_namespaced_persistent_volume_claim(*where)
-        if home.spec.resources.requests["storage"] != spawner.storage_capacity:
-            wish = {"spec": {"resources": {"requests": {"storage": spawner.storage_capacity}}}}
-            await spawner.api.patch_namespaced_persistent_volume_claim(*where, wish)
-    except ApiException as error:
-        spawner.log.info("the home %s stays as large as it is: %s", spawner.pvc_name, error.reason)
-
-
-async def with_shares(spawner, pod):
-    """The volumes that this person has, as far as they exist."""
-    from kubernetes_asyncio.client import V1PersistentVolumeClaimVolumeSource, V1Volume, V1VolumeMount
-
-    groups = {group.name for group in spawner.user.groups}
-    for share in listed("shares"):
-        if share["groups"] and groups.isdisjoint(share["groups"]):
-            continue
-        if not await exists(spawner, share["claim"]):
-            spawner.log.warning("the share %s is left out: there is no %s", share["name"], share["claim"])
-            continue
-        name = f"share-{share['name']}"
-        claim = V1PersistentVolumeClaimVolumeSource(claim_name=share["claim"])
-        only_read = share["readOnly"] or (share["writers"] and groups.isdisjoint(share["writers"]))
-        mount = V1VolumeMount(
-            name=name,
-            mount_path=share["path"],
-            read_only=bool(only_read),
-            mount_propagation=share["propagation"],
-        )
-        pod.spec.volumes.append(V1Volume(name=name, persistent_volume_claim=claim))
-        pod.spec.containers[0].volume_mounts.append(mount)
-
-
-async def exists(spawner, claim):
-    from kubernetes_asyncio.client.rest import ApiException
-
-    try:
-        await spawner.api.read_namespaced_persistent_volume_claim(claim, spawner.namespace)
-    except ApiException as error:
-        if error.status == 404:
-            return False
-        raise
-    return True
-
-
-def with_token(spawner, pod):
-    """Beside the notebook a container of its own image that keeps the person's token fresh in a file."""
-    from kubernetes_asyncio.client import V1Container, V1EnvVar, V1VolumeMount
-
-    notebook = pod.spec.containers[0]
-    known = {"JUPYTERHUB_API_TOKEN"}
-    notebook.env.append(V1EnvVar("RUCIO_ACCOUNT", spawner.user.name))
-    pod.spec.containers.append(
-        V1Container(
-            name="token",
-            image=notebook.image,
-            image_pull_policy=notebook.image_pull_policy,
-            command=TOKENS["command"],
-            env=[variable for variable in notebook.env if variable.name in known],
-            resources=TOKENS["resources"],
-            security_context=notebook.security_context,
-            volume_mounts=[
-                *(mount for mount in notebook.volume_mounts if mount.name in TOKENS["mounts"]),
-                V1VolumeMount(name=TOKENS["volume"], mount_path=TOKENS["directory"]),
-            ],
-        )
-    )
 
 
 # --- the settings -------------------------------------------------------------------------------------------

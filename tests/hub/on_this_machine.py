@@ -1,14 +1,15 @@
 # mypy: ignore-errors
-"""The tenant's configuration as it is, but sessions that need no cluster, and ports of this test."""
+"""The tenant's configuration as it is, on ports of this test, and with VRE_SESSION without a cluster."""
 
 import os
 
 c = get_config()  # noqa: F821
 load_subconfig(os.environ["VRE_HUB_ROOT"] + "/config/jupyterhub_config.py")  # noqa: F821
 
-c.JupyterHub.spawner_class = "simple"
-c.SimpleLocalProcessSpawner.cmd = ["python3", os.environ["VRE_SESSION"]]
-c.SimpleLocalProcessSpawner.home_dir_template = os.environ["TMPDIR"] + "/{username}"
+if "VRE_SESSION" in os.environ:
+    c.JupyterHub.spawner_class = "simple"
+    c.SimpleLocalProcessSpawner.cmd = ["python3", os.environ["VRE_SESSION"]]
+    c.SimpleLocalProcessSpawner.home_dir_template = os.environ["TMPDIR"] + "/{username}"
 c.JupyterHub.hub_bind_url = c.JupyterHub.hub_connect_url = f"http://127.0.0.1:{os.environ['HUB_PORT']}"
 c.ConfigurableHTTPProxy.api_url = f"http://127.0.0.1:{os.environ['PROXY_API_PORT']}"
 for service in c.JupyterHub.services:

@@ -1,0 +1,88 @@
+# mypy: ignore-errors
+"""The pod of a session with what depends on who it is for: the home, shares, a token."""
+
+from kubernetes_asyncio.client import (
+    V1Container,
+    V1EnvVar,
+    V1PersistentVolumeClaimVolumeSource,
+    V1Volume,
+    V1VolumeMount,
+)
+from kubernetes_asyncio.client.rest import ApiException
+from vre_given import TOKENS, listed
+
+
+async def completed(spawner, pod):
+    """The pod with what depends on who it is for."""
+    if TOKENS:
+        with_token(spawner, pod)
+    if spawner.storage_pvc_ensure:
+        await grow_home(spawner)
+    await with_shares(spawner, pod)
+    return pod
+
+
+async def grow_home(spawner):
+    """Ask for as much as a new home has; a volume that cannot grow, or has more, stays as it is."""
+    where = spawner.pvc_name, spawner.namespace
+    try:
+        home = await spawner.api.read_namespaced_persistent_volume_claim(*where)
+        if home.spec.resources.requests["storage"] != spawner.storage_capacity:
+            wish = {"spec": {"resources": {"requests": {"storage": spawner.storage_capacity}}}}
+            await spawner.api.patch_namespaced_persistent_volume_claim(*where, wish)
+    except ApiException as error:
+        spawner.log.info("the home %s stays as large as it is: %s", spawner.pvc_name, error.reason)
+
+
+async def with_shares(spawner, pod):
+    """The volumes that this person has, as far as they exist."""
+    groups = {group.name for group in spawner.user.groups}
+    for share in listed("shares"):
+        if share["groups"] and groups.isdisjoint(share["groups"]):
+            continue
+        if not await exists(spawner, share["claim"]):
+            spawner.log.warning("the share %s is left out: there is no %s", share["name"], share["claim"])
+            continue
+        name = f"share-{share['name']}"
+        claim = V1PersistentVolumeClaimVolumeSource(claim_name=share["claim"])
+        only_read = share["readOnly"] or (share["writers"] and groups.isdisjoint(share["writers"]))
+        mount = V1VolumeMount(
+            name=name,
+            mount_path=share["path"],
+            read_only=bool(only_read),
+            mount_propagation=share["propagation"],
+        )
+        pod.spec.volumes.append(V1Volume(name=name, persistent_volume_claim=claim))
+        pod.spec.containers[0].volume_mounts.append(mount)
+
+
+async def exists(spawner, claim):
+    try:
+        await spawner.api.read_namespaced_persistent_volume_claim(claim, spawner.namespace)
+    except ApiException as error:
+        if error.status == 404:
+            return False
+        raise
+    return True
+
+
+def with_token(spawner, pod):
+    """Beside the notebook a container of its own image that keeps the person's token fresh in a file."""
+    notebook = pod.spec.containers[0]
+    known = {"JUPYTERHUB_API_TOKEN"}
+    notebook.env.append(V1EnvVar("RUCIO_ACCOUNT", spawner.user.name))
+    pod.spec.containers.append(
+        V1Container(
+            name="token",
+            image=notebook.image,
+            image_pull_policy=notebook.image_pull_policy,
+            command=TOKENS["command"],
+            env=[variable for variable in notebook.env if variable.name in known],
+            resources=TOKENS["resources"],
+            security_context=notebook.security_context,
+            volume_mounts=[
+                *(mount for mount in notebook.volume_mounts if mount.name in TOKENS["mounts"]),
+                V1VolumeMount(name=TOKENS["volume"], mount_path=TOKENS["directory"]),
+            ],
+        )
+    )
