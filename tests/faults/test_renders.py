@@ -42,6 +42,7 @@ JSON_DOCUMENTS = {
     ("hub-config", "settings.json"),
     ("hub-images", "images.json"),
     ("hub-images", "shares.json"),
+    ("hub-images", "s3.json"),
     ("hub-images", "message.json"),
     ("page", "page.json"),
 }

@@ -42,8 +42,8 @@ FULL: Json = {
 """Beside what tests.site gives every tenant."""
 
 KINDS = (
-    "configmaps,secrets,services,deployments,statefulsets,jobs,persistentvolumeclaims,ingresses,networkpolicies,"
-    "roles,rolebindings,serviceaccounts,resourcequotas,limitranges"
+    "configmaps,secrets,services,deployments,statefulsets,daemonsets,jobs,persistentvolumeclaims,ingresses,"
+    "networkpolicies,roles,rolebindings,serviceaccounts,resourcequotas,limitranges"
 )
 # Changed, and only a deletion, a message or a catalogue of the site shows it.
 _UNSEEN = {"deletionPolicy", "catalogue.inherit"}

@@ -15,6 +15,7 @@ from tests import software
 from tests.hub.files import lay_out
 from tests.unit.components.scenarios import FULL, FULL_SITE
 from vre_operator.components import ids
+from vre_operator.engine.refs import digest
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
@@ -117,6 +118,7 @@ def test_pod_fits_the_restricted_level(told: dict[str, Any]) -> None:
         "configMap",
         "persistentVolumeClaim",
         "emptyDir",
+        "secret",
     }
 
 
@@ -163,6 +165,20 @@ def test_homes_in_one_volume_are_a_directory_each(tmp_path: Path) -> None:
         person = start["claim"]["metadata"]["name"].removeprefix("claim-")
         assert place == {"name": "home", "mountPath": "/home/jovyan", "subPath": f"homes/{person}"}
         assert start["patches"] == [], "a volume of all grows by the operator's hand"
+
+
+def test_only_who_may_use_a_store_has_its_credentials(told: dict[str, Any], told_deep: dict[str, Any]) -> None:
+    for start, names in ((told["default"], ["survey"]), (told_deep["default"], ["survey", "depths"])):
+        spec = start["pod"]["spec"]
+        held = [volume["secret"] for volume in spec["volumes"] if "secret" in volume]
+        assert [one["secretName"] for one in held] == [f"s3-{digest(name)[:8]}" for name in names]
+        assert all(one["optional"] and one["defaultMode"] == 0o440 for one in held)
+        places = [one for one in spec["containers"][0]["volumeMounts"] if one["name"].startswith("s3-")]
+        assert [one["mountPath"] for one in places] == [f"/etc/vre/s3-credentials/{name}" for name in names]
+        assert all(one["readOnly"] for one in places)
+        env = {one["name"]: one.get("value") for one in spec["containers"][0]["env"]}
+        assert env["AWS_PROFILE"] == "survey"
+        assert env["AWS_CONFIG_FILE"] == "/etc/vre/s3/config"
 
 
 def test_homes_and_hub_outlive_users_and_bad_images(told: dict[str, Any]) -> None:

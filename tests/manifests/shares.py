@@ -22,7 +22,16 @@ def _place(path: str) -> Bad:
     return share(f"share at {path}", {"mountPath": path}, "mountPath", "as in /shared/survey")
 
 
+def store(name: str, fields: Mapping[str, Any], path: str, says: str, server: str = "") -> Bad:
+    one = {"name": "a", "endpoint": "https://s3.example.org", "credentialsSecret": {"name": "s3"}, **fields}
+    return bad(name, {"storage": {"s3": [one]}}, f"storage.s3[0].{path}", says, server)
+
+
 BAD_SHARES: tuple[Bad, ...] = (
+    store("S3 without TLS", {"endpoint": "http://s3.example.org"}, "endpoint", "https://HOST"),
+    store("S3 with a line", {"endpoint": "https://s3.example.org\nx = y"}, "endpoint", "https://HOST"),
+    store("S3 with a region of two words", {"region": "a b"}, "region", "us-east-1"),
+    store("S3 of no label", {"name": "A]"}, "name", "lower-case"),
     *map(
         _place,
         (

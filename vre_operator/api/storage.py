@@ -9,6 +9,7 @@ from pydantic import Field
 
 from vre_operator.api.base import Model, ObjectName, Quantity
 from vre_operator.api.rules import Rule, Unique, at_least, stays
+from vre_operator.api.s3 import S3
 from vre_operator.api.shares import Share, ShareClaim, ShareVolume
 
 _ELSEWHERE = (
@@ -73,3 +74,5 @@ class Storage(Model):
     """People's home directories: one volume each, kept when a person goes."""
     shares: Annotated[tuple[Share, ...], Field(max_length=20), Unique("name")] = ()
     """Volumes that sessions have beside the home."""
+    s3: Annotated[tuple[S3, ...], Field(max_length=10), Unique("name")] = ()
+    """Object storage that sessions reach with credentials; the first that a person may use is the default."""

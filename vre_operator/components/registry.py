@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from vre_operator.api.conditions import Condition
 from vre_operator.components import database, exposure, hub, identity, page, rucio, tenancy
 from vre_operator.components.context import Environment
-from vre_operator.components.hub import notebooks, shares
+from vre_operator.components.hub import notebooks, s3, shares
 from vre_operator.engine.resources import Resource
 
 _RENDERERS: tuple[Callable[[Environment], Iterable[Resource]], ...] = (
@@ -17,6 +17,7 @@ _RENDERERS: tuple[Callable[[Environment], Iterable[Resource]], ...] = (
     hub.render,
     notebooks.render,
     shares.render,
+    s3.render,
     rucio.render,
     page.render,
     exposure.render,

@@ -64,7 +64,7 @@ def spec(tenant: str, issuer: str) -> Json:
             "groupsClaim": "g" * 64,
             "scopes": ["openid", *distinct(29, 100)],
         },
-        "storage": {"homes": VOLUME | {"volume": VOLUME}, "shares": shares()},
+        "storage": {"homes": VOLUME | {"volume": VOLUME}, "shares": shares(), "s3": s3()},
         "catalogue": catalogue(),
         "notebooks": {
             "culling": {"maxAgeSeconds": 31_536_000},
@@ -128,6 +128,20 @@ def shares() -> list[Json]:
         claim | {"claim": {"name": "c" * 253}, "writers": groups},
         cvmfs | {"cvmfs": {"storageClass": "c" * 253}},
         *(one | {"volume": VOLUME, "writers": groups} for one in volumes),
+    ]
+
+
+def s3() -> list[Json]:
+    host = ".example.org"
+    return [
+        {
+            "name": name,
+            "endpoint": "https://" + "e" * (200 - len("https://") - len(host)) + host,
+            "region": "r" * 63,
+            "credentialsSecret": {"name": "c" * 253},
+            "allowedGroups": ["g"],
+        }
+        for name in distinct(10, 40)
     ]
 
 

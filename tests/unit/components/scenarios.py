@@ -28,6 +28,21 @@ FULL: dict[str, Any] = QUICKSTART | {
             {"name": "software", "cvmfs": {}},
             {"name": "deep", "volume": {"accessMode": "ReadWriteOnce"}, "allowedGroups": ["/deep"]},
         ],
+        "s3": [
+            {
+                "name": "survey",
+                "endpoint": "https://s3.example.org",
+                "credentialsSecret": {"name": "survey-s3"},
+            },
+            {
+                "name": "depths",
+                "endpoint": "https://deep.example.org:9000",
+                "region": "depths",
+                "pathStyle": False,
+                "credentialsSecret": {"name": "depths-s3"},
+                "allowedGroups": ["/deep"],
+            },
+        ],
     },
     "catalogue": {
         "entries": [

@@ -91,6 +91,15 @@ specs = st.fixed_dictionaries(
                 st.builds(lambda claim: {"claim": {"name": f"of-{claim}"}}, labels),
             ),
             shares=shares,
+            s3=st.just(
+                [
+                    {
+                        "name": "store",
+                        "endpoint": "https://s3.example.org",
+                        "credentialsSecret": {"name": "store"},
+                    }
+                ]
+            ),
         ),
         "catalogue": present(pullSecrets=st.lists(named, max_size=2, unique_by=lambda one: one["name"])),
         "notebooks": present(

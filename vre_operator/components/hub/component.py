@@ -11,7 +11,7 @@ from typing import Any
 
 from vre_operator.components import ids, workloads
 from vre_operator.components.context import Environment, kube
-from vre_operator.components.hub import access, settings, shares, walls
+from vre_operator.components.hub import access, s3, settings, shares, walls
 from vre_operator.components.package import data_file
 from vre_operator.components.workloads import Body, User, mount, scratch
 from vre_operator.engine.refs import Encode, Ref, Text
@@ -211,6 +211,7 @@ def _hub(env: Environment, secrets: ResourceId, needs: set[ResourceId]) -> Itera
         "images.json": settings.catalogue(env),
         "pinned.json": pinned,
         "shares.json": shares.as_json(env),
+        "s3.json": s3.as_json(env),
         "message.json": settings.message(env),
     }
     images = _config(env, "hub-images", lists)

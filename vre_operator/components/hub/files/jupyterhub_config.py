@@ -1,9 +1,9 @@
 # mypy: ignore-errors
 """The hub's configuration: the same file for every tenant. What differs arrives as data.
 
-settings.json: {"traits": {class: {trait: value}}}; images.json, pinned.json and shares.json: the notebooks'
-images and volumes, read at every spawn; message.json: the message of the day, read at every page; login/ and
-secrets/: one file for each value that must not be seen.
+settings.json: {"traits": {class: {trait: value}}}; images.json, pinned.json, shares.json and s3.json: the
+notebooks' images and storage, read at every spawn; message.json: the message of the day, read at every page;
+login/ and secrets/: one file for each value that must not be seen.
 Nothing here is made from a VREEnvironment. Runs under JupyterHub 5 and 6.
 """
 

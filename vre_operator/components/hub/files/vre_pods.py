@@ -1,10 +1,12 @@
 # mypy: ignore-errors
-"""The pod of a session with what depends on who it is for: the home, shares, a token."""
+"""The pod of a session with what depends on who it is for: the home, shares, credentials."""
 
 from kubernetes_asyncio.client import (
+    V1ConfigMapVolumeSource,
     V1Container,
     V1EnvVar,
     V1PersistentVolumeClaimVolumeSource,
+    V1SecretVolumeSource,
     V1Volume,
     V1VolumeMount,
 )
@@ -19,6 +21,7 @@ async def completed(spawner, pod):
     if spawner.storage_pvc_ensure:
         await grow_home(spawner)
     await with_shares(spawner, pod)
+    with_s3(spawner, pod)
     return pod
 
 
@@ -54,6 +57,27 @@ async def with_shares(spawner, pod):
         )
         pod.spec.volumes.append(V1Volume(name=name, persistent_volume_claim=claim))
         pod.spec.containers[0].volume_mounts.append(mount)
+
+
+def with_s3(spawner, pod):
+    """The credentials that this person may use, as profiles of AWS's tools."""
+    groups = {group.name for group in spawner.user.groups}
+    allowed = [one for one in listed("s3") if not one["groups"] or groups.intersection(one["groups"])]
+    if not allowed:
+        return
+    notebook = pod.spec.containers[0]
+    pod.spec.volumes.append(V1Volume(name="s3", config_map=V1ConfigMapVolumeSource(name="s3", optional=True)))
+    notebook.volume_mounts.append(V1VolumeMount(name="s3", mount_path="/etc/vre/s3", read_only=True))
+    for one in allowed:
+        # Without them the session starts, and AWS's tools say what they lack.
+        secret = V1SecretVolumeSource(secret_name=one["secret"], default_mode=0o440, optional=True)
+        path = f"/etc/vre/s3-credentials/{one['name']}"
+        pod.spec.volumes.append(V1Volume(name=one["secret"], secret=secret))
+        notebook.volume_mounts.append(V1VolumeMount(name=one["secret"], mount_path=path, read_only=True))
+    notebook.env += [
+        V1EnvVar("AWS_CONFIG_FILE", "/etc/vre/s3/config"),
+        V1EnvVar("AWS_PROFILE", allowed[0]["name"]),
+    ]
 
 
 async def exists(spawner, claim):
