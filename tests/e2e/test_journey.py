@@ -6,6 +6,7 @@ import configparser
 import io
 import secrets
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 from playwright.sync_api import Browser, Page
@@ -16,6 +17,7 @@ from dev.demo.installation import ALICE, BOB, QUICKSTART, Installation, quicksta
 from dev.demo.journey import Album
 from dev.progress import note
 from tests.e2e import outside
+from vre_operator.cli import homes
 
 NAMESPACE = "quickstart"
 URL = "https://quickstart.vre.localhost"
@@ -65,6 +67,13 @@ def test_alice_got_the_image_that_she_chose(ready: Installation, alice: Page) ->
     assert pod is not None
     assert pod["spec"]["containers"][0]["image"] == ready.values()["site"]["images"]["notebook"]
     assert not pod["spec"]["automountServiceAccountToken"]
+
+
+def test_her_home_tells_whose_it_is_and_when_it_was_used(ready: Installation, alice: Page) -> None:
+    claims = ready.kubectl.list("pvc", NAMESPACES[1], f"{homes.HOME_LABEL}={homes.HOME}")
+    _, line = homes.lines(quickstart(), claims, (), None, datetime.now(UTC).date())
+    person, _, start, *_ = line.split()
+    assert (person, start[:2]) == ("alice", "20")
 
 
 def test_what_is_to_be_on_each_node_is_kept_there(ready: Installation) -> None:

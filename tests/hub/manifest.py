@@ -10,6 +10,7 @@ from collections import namedtuple
 
 from jupyterhub.app import JupyterHub
 from kubernetes_asyncio.client import (
+    V1ObjectMeta,
     V1PersistentVolumeClaim,
     V1PersistentVolumeClaimSpec,
     V1VolumeResourceRequirements,
@@ -32,17 +33,19 @@ class Claims:
     """The API as the hub asks it for volumes. A home is what an earlier spec made it."""
 
     def __init__(self, api_client, refuses=0):
-        self.api_client, self.refuses, self.patches = api_client, refuses, []
+        self.api_client, self.refuses, self.patches, self.notes = api_client, refuses, [], {}
 
     async def read_namespaced_persistent_volume_claim(self, name, namespace):
         if name == "archive" or namespace != "ocean-notebooks":
             raise ApiException(status=404)
         requests = V1VolumeResourceRequirements(requests={"storage": "10Gi"})
-        return V1PersistentVolumeClaim(spec=V1PersistentVolumeClaimSpec(resources=requests))
+        spec = V1PersistentVolumeClaimSpec(resources=requests)
+        return V1PersistentVolumeClaim(metadata=V1ObjectMeta(annotations=self.notes), spec=spec)
 
     async def patch_namespaced_persistent_volume_claim(self, name, namespace, body):
-        if self.refuses:
+        if self.refuses and "spec" in body:
             raise ApiException(status=self.refuses, reason="Forbidden")
+        self.notes |= body.get("metadata", {}).get("annotations", {})
         self.patches.append([namespace, name, body])
 
 

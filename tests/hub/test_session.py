@@ -6,6 +6,7 @@ import json
 import os
 import re
 import subprocess
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ import pytest
 from tests import software
 from tests.hub.files import lay_out
 from tests.unit.components.scenarios import FULL, FULL_SITE
+from vre_operator.api import names
+from vre_operator.cli.homes import HOME, HOME_LABEL, PERSON_ANNOTATION
 from vre_operator.components import ids
 from vre_operator.engine.refs import digest
 
@@ -151,8 +154,19 @@ def test_sessions_run_where_the_site_says(told: dict[str, Any]) -> None:
 def test_a_home_grows_at_the_next_start_where_its_class_can_do_that(told: dict[str, Any]) -> None:
     wish = {"spec": {"resources": {"requests": {"storage": "20Gi"}}}}
     start = told["default"]
-    assert start["patches"] == [["ocean-notebooks", start["claim"]["metadata"]["name"], wish]]
+    claim = start["claim"]["metadata"]
+    assert start["patches"][1:] == [["ocean-notebooks", claim["name"], wish]]
+    (noted,) = told["class cannot grow"]["patches"]
+    assert noted == start["patches"][0]
     assert told["class cannot grow"]["pod"] == start["pod"], "and nobody is kept from working"
+
+
+def test_a_home_tells_whose_it_is_and_when_it_was_used(told: dict[str, Any]) -> None:
+    claim, (note, *_) = told["default"]["claim"], told["default"]["patches"]
+    assert claim["metadata"]["labels"][HOME_LABEL] == HOME
+    assert claim["metadata"]["annotations"][PERSON_ANNOTATION]
+    today = note[2]["metadata"]["annotations"][names.LAST_START_ANNOTATION]
+    assert abs((date.fromisoformat(today) - datetime.now(UTC).date()).days) <= 1
 
 
 def test_homes_in_one_volume_are_a_directory_each(tmp_path: Path) -> None:
@@ -168,13 +182,13 @@ def test_homes_in_one_volume_are_a_directory_each(tmp_path: Path) -> None:
 
 
 def test_only_who_may_use_a_store_has_its_credentials(told: dict[str, Any], told_deep: dict[str, Any]) -> None:
-    for start, names in ((told["default"], ["survey"]), (told_deep["default"], ["survey", "depths"])):
+    for start, wanted in ((told["default"], ["survey"]), (told_deep["default"], ["survey", "depths"])):
         spec = start["pod"]["spec"]
         held = [volume["secret"] for volume in spec["volumes"] if "secret" in volume]
-        assert [one["secretName"] for one in held] == [f"s3-{digest(name)[:8]}" for name in names]
+        assert [one["secretName"] for one in held] == [f"s3-{digest(name)[:8]}" for name in wanted]
         assert all(one["optional"] and one["defaultMode"] == 0o440 for one in held)
         places = [one for one in spec["containers"][0]["volumeMounts"] if one["name"].startswith("s3-")]
-        assert [one["mountPath"] for one in places] == [f"/etc/vre/s3-credentials/{name}" for name in names]
+        assert [one["mountPath"] for one in places] == [f"/etc/vre/s3-credentials/{name}" for name in wanted]
         assert all(one["readOnly"] for one in places)
         env = {one["name"]: one.get("value") for one in spec["containers"][0]["env"]}
         assert env["AWS_PROFILE"] == "survey"

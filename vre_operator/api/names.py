@@ -22,6 +22,7 @@ TENANT_UID_LABEL = f"{GROUP}/tenant-uid"
 TENANT_LABEL = f"{GROUP}/tenant"
 # On the pods of sessions: the entry of the catalogue that was chosen.
 ENTRY_LABEL = f"{GROUP}/entry"
+LAST_START_ANNOTATION = f"{GROUP}/last-start"
 
 # A person's word, written on the VREEnvironment.
 ALLOW_PRUNE_ANNOTATION = f"{GROUP}/allow-prune"

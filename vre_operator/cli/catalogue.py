@@ -7,31 +7,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from vre_operator.api import names
+from vre_operator.cli.cluster import cluster, environment
 from vre_operator.cli.table import table
 
 _SESSIONS = f"component=singleuser-server,{names.ENTRY_LABEL}"
 
 
-class CatalogueError(Exception):
-    """Why there is nothing to show; its text is for people."""
-
-
 async def read(context: str | None, namespace: str, name: str | None) -> list[str]:
-    """Lines for people. Raises CatalogueError. name: the only VREEnvironment of the namespace when None."""
-    from kubernetes.config.config_exception import ConfigException
-
-    from vre_operator.engine.errors import TargetError
-    from vre_operator.kube.client import Kube
-
-    try:
-        async with Kube.from_kubeconfig(context=context) as kube:
-            found = await kube.list(f"{names.API_VERSION}/{names.KIND}", namespace)
-            vre = _one(found, namespace, name)
-            pods = await kube.list("v1/Pod", f"{namespace}-notebooks", selector=_SESSIONS)
-    except TargetError as error:
-        raise CatalogueError(error.text) from None
-    except ConfigException as error:
-        raise CatalogueError(f"{error} Set KUBECONFIG, or give --context.") from None
+    """Lines for people. Raises ClusterError. name: the only VREEnvironment of the namespace when None."""
+    async with cluster(context) as kube:
+        vre = await environment(kube, namespace, name)
+        pods = await kube.list("v1/Pod", f"{namespace}-notebooks", selector=_SESSIONS)
     return list(lines(vre, [pod["metadata"]["labels"][names.ENTRY_LABEL] for pod in pods]))
 
 
@@ -64,11 +50,3 @@ def _stage(own: Mapping[str, Mapping[str, Any]], name: str) -> str:
     if name not in own:
         return "(site)"
     return str((own[name].get("lifecycle") or {}).get("stage") or "Active")
-
-
-def _one(items: Sequence[Mapping[str, Any]], namespace: str, name: str | None) -> Mapping[str, Any]:
-    found = [item for item in items if name is None or item["metadata"]["name"] == name]
-    if not found:
-        which = f"VREEnvironment {name}" if name else "VREEnvironment"
-        raise CatalogueError(f"There is no {which} in namespace {namespace}")
-    return found[0]

@@ -13,6 +13,7 @@ def main() -> None:
     vre validate vre.yaml              what would be refused, and what to do about it
     vre render vre.yaml -o summary     everything that would be made, in order
     vre catalogue -n survey            what people are offered in a cluster
+    vre homes -n survey --unused 365   homes of people who left
     """
 
 
@@ -91,11 +92,36 @@ def catalogue(name: str | None, namespace: str, context: str | None) -> None:
     """
     import asyncio
 
-    from vre_operator.cli.catalogue import CatalogueError, read
+    from vre_operator.cli.catalogue import read
+    from vre_operator.cli.cluster import ClusterError
 
     try:
         click.echo("\n".join(asyncio.run(read(context, namespace, name))))
-    except CatalogueError as error:
+    except ClusterError as error:
+        click.echo(str(error), err=True)
+        raise SystemExit(1) from None
+
+
+@main.command(short_help="Show people's homes, and which are unused.")
+@click.argument("name", required=False, metavar="[NAME]")
+@click.option("-n", "--namespace", default="default", show_default=True, help="The tenant's namespace.")
+@click.option("--context", help="Context of the kubeconfig; the current one when absent.")
+@click.option(
+    "--unused", type=click.IntRange(1), metavar="DAYS", help="Only those that nobody used for so long."
+)
+def homes(name: str | None, namespace: str, context: str | None, unused: int | None) -> None:
+    """Show the home of each person of a tenant, its size, and the day of the last start.
+
+    Asks the cluster of the kubeconfig. Deletes nothing; with --unused it says how to.
+    """
+    import asyncio
+
+    from vre_operator.cli.cluster import ClusterError
+    from vre_operator.cli.homes import read
+
+    try:
+        click.echo("\n".join(asyncio.run(read(context, namespace, name, unused))))
+    except ClusterError as error:
         click.echo(str(error), err=True)
         raise SystemExit(1) from None
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 from click.testing import CliRunner, Result
 
 from tests.manifests import GOOD, merge
+from vre_operator.api import names
 from vre_operator.api.crd import custom_resource_definition
-from vre_operator.cli import catalogue
+from vre_operator.cli import catalogue, homes
 from vre_operator.cli.main import main
 
 EXAMPLES = sorted((Path(__file__).parents[3] / "examples").glob("*.yaml"))
@@ -189,6 +192,36 @@ def test_the_catalogue_tells_what_is_offered_and_who_uses_it() -> None:
     assert theirs.split()[1] == "(site)"
     assert gone.split()[:3] == ["left", "Gone", "1"]
     assert "no such tag" in "".join(rest)
+
+
+TODAY = date(2027, 3, 31)
+
+
+def _home(person: str, started: str | None) -> dict[str, Any]:
+    notes = {homes.PERSON_ANNOTATION: person} | ({names.LAST_START_ANNOTATION: started} if started else {})
+    asked = {"resources": {"requests": {"storage": "10Gi"}}}
+    return {"metadata": {"name": f"claim-{person}", "annotations": notes}, "spec": asked}
+
+
+def test_homes_tell_who_left() -> None:
+    vre = {"metadata": {"namespace": "survey"}, "spec": {}}
+    grown = _home("carol", "2027-03-30") | {"status": {"capacity": {"storage": "20Gi"}}}
+    claims = [_home("alice", "2026-01-02"), _home("bob", "2025-12-24"), grown, _home("old", None)]
+    head, *rows = homes.lines(vre, claims, {"claim-alice"}, None, TODAY)
+    assert head.split() == ["PERSON", "SIZE", "LAST", "START", "SESSION", "CLAIM"]
+    assert [row.split() for row in rows] == [
+        ["old", "10Gi", "-", "-", "claim-old"],
+        ["bob", "10Gi", "2025-12-24", "-", "claim-bob"],
+        ["alice", "10Gi", "2026-01-02", "running", "claim-alice"],
+        ["carol", "20Gi", "2027-03-30", "-", "claim-carol"],
+    ]
+    _, bob, *_, advice = homes.lines(vre, claims, {"claim-alice"}, 365, TODAY)
+    assert bob.startswith("bob ")
+    assert advice.endswith("kubectl -n survey-notebooks delete pvc claim-bob"), "no running, no unknown one"
+    assert list(homes.lines(vre, claims, (), 1000, TODAY)) == ["No home was left alone for 1000 days."]
+    common = {"spec": {"storage": {"homes": {"claim": {"name": "nfs"}}}}}
+    (told,) = homes.lines(common, [], (), None, TODAY)
+    assert "the claim nfs" in told
 
 
 def test_a_catalogue_of_which_nothing_is_known_says_so() -> None:

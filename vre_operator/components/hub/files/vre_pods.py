@@ -1,6 +1,8 @@
 # mypy: ignore-errors
 """The pod of a session with what depends on who it is for: the home, shares, credentials."""
 
+import time
+
 from kubernetes_asyncio.client import (
     V1ConfigMapVolumeSource,
     V1Container,
@@ -13,28 +15,36 @@ from kubernetes_asyncio.client import (
 from kubernetes_asyncio.client.rest import ApiException
 from vre_given import TOKENS, listed
 
+# `vre homes` shows it.
+LAST_START = "vre.science/last-start"
+
 
 async def completed(spawner, pod):
     """The pod with what depends on who it is for."""
     if TOKENS:
         with_token(spawner, pod)
     if spawner.storage_pvc_ensure:
-        await grow_home(spawner)
+        await keep_home(spawner)
     await with_shares(spawner, pod)
     with_s3(spawner, pod)
     return pod
 
 
-async def grow_home(spawner):
-    """Ask for as much as a new home has; a volume that cannot grow, or has more, stays as it is."""
+async def keep_home(spawner):
+    """Write on it when it was last used, and ask for as much as a new home has. A volume that cannot grow, or
+    has more, stays as it is."""
     where = spawner.pvc_name, spawner.namespace
+    today = time.strftime("%Y-%m-%d", time.gmtime())
     try:
         home = await spawner.api.read_namespaced_persistent_volume_claim(*where)
+        if (home.metadata.annotations or {}).get(LAST_START) != today:
+            note = {"metadata": {"annotations": {LAST_START: today}}}
+            await spawner.api.patch_namespaced_persistent_volume_claim(*where, note)
         if home.spec.resources.requests["storage"] != spawner.storage_capacity:
             wish = {"spec": {"resources": {"requests": {"storage": spawner.storage_capacity}}}}
             await spawner.api.patch_namespaced_persistent_volume_claim(*where, wish)
     except ApiException as error:
-        spawner.log.info("the home %s stays as large as it is: %s", spawner.pvc_name, error.reason)
+        spawner.log.info("the home %s stays as it is: %s", spawner.pvc_name, error.reason)
 
 
 async def with_shares(spawner, pod):
