@@ -35,6 +35,7 @@ def ready(installation: Installation) -> Installation:
             {"name": "astro", "image": image, "displayName": "Astronomy", "description": "For the stars."},
         ]
     }
+    manifest["spec"]["notebooks"] = {"probe": {"enabled": True}}
     installation.kubectl.delete(tenant.KIND, NAMESPACE, NAMESPACE)  # a reused cluster may have one
     installation.create_tenant(manifest)
     tenant.wait_ready(installation.kubectl, NAMESPACE, NAMESPACE, say=note)
@@ -81,6 +82,19 @@ def test_what_is_to_be_on_each_node_is_kept_there(ready: Installation) -> None:
     assert puller["status"]["numberAvailable"] == puller["status"]["desiredNumberScheduled"] == 1
     (pod,) = ready.kubectl.list("pods", NAMESPACE, f"app.kubernetes.io/name={puller['metadata']['name']}")
     assert pod["spec"]["containers"][0]["image"] == ready.values()["site"]["images"]["notebook"]
+
+
+def test_each_environment_is_started_on_a_schedule(ready: Installation) -> None:
+    job, cron = "probe-now", "cronjob/spawn-probe"
+    ready.kubectl("create", "job", f"--from={cron}", job, namespace=NAMESPACE)
+    wait = ("wait", f"job/{job}", "--for=condition=Complete", "--timeout=300s")
+    ready.kubectl(*wait, namespace=NAMESPACE, timeout=320)
+    told = ready.kubectl("logs", f"job/{job}", namespace=NAMESPACE).splitlines()
+    note(f"a probe: {told}")
+    assert [line.partition(":")[0] for line in told] == ["base", "astro"]
+    assert all(line.endswith(" s") for line in told)
+    found = tenant.conditions(tenant.get(ready.kubectl, NAMESPACE, NAMESPACE))
+    assert found["NotebooksWork"]["status"] == "True"
 
 
 def test_rucio_answers_in_her_notebook(ready: Installation, alice: Page) -> None:

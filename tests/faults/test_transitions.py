@@ -42,7 +42,7 @@ FULL: Json = {
 """Beside what tests.site gives every tenant."""
 
 KINDS = (
-    "configmaps,secrets,services,deployments,statefulsets,daemonsets,jobs,persistentvolumeclaims,ingresses,"
+    "configmaps,secrets,services,deployments,statefulsets,daemonsets,jobs,cronjobs,persistentvolumeclaims,ingresses,"
     "networkpolicies,roles,rolebindings,serviceaccounts,resourcequotas,limitranges"
 )
 # Changed, and only a deletion, a message or a catalogue of the site shows it.

@@ -17,6 +17,7 @@ SECRETS = {
     "idle-culler-token": "d4" * 24,
     "vre-operator-token": "e5" * 24,
     "tokens-token": "f6" * 24,
+    "spawn-probe-token": "a7" * 24,
 }
 PASSWORD = "p%25@s:s/w'o\"r?d#[$x]"
 

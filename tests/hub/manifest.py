@@ -53,6 +53,8 @@ def spawner(config, **options):
     made = KubeSpawner(_mock=True, config=config)
     made.log.addHandler(Collect(logging.WARNING))
     made.user_options = options
+    if "PERSON" in os.environ:
+        made.user.name = os.environ["PERSON"]
     made.user.groups = [Group(name) for name in GROUPS]
     return made
 

@@ -18,6 +18,7 @@ from tests.unit.components.scenarios import FULL, FULL_SITE
 from vre_operator.api import names
 from vre_operator.cli.homes import HOME, HOME_LABEL, PERSON_ANNOTATION
 from vre_operator.components import ids
+from vre_operator.components.hub.settings import PROBE_USER
 from vre_operator.engine.refs import digest
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
@@ -70,7 +71,9 @@ def told_deep(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return sessions(tmp_path_factory.mktemp("hub"), "/deep")
 
 
-def sessions(root: Path, groups: str, fields: dict[str, Any] | None = None) -> dict[str, Any]:
+def sessions(
+    root: Path, groups: str, fields: dict[str, Any] | None = None, **environment: str
+) -> dict[str, Any]:
     """What manifest.py prints for a person of these groups."""
     spec = FULL | {"catalogue": {"entries": ENTRIES, "pullSecrets": [{"name": "mine"}]}} | (fields or {})
     # Without a CA there is no file outside the pod's own directories.
@@ -83,7 +86,7 @@ def sessions(root: Path, groups: str, fields: dict[str, Any] | None = None) -> d
         [python, script, str(config), *CHOICES],
         env=os.environ
         | {"VRE_HUB_ROOT": str(root), "KUBECONFIG": str(root / "kubeconfig")}
-        | {"GROUPS_OF_PERSON": groups},
+        | {"GROUPS_OF_PERSON": groups, **environment},
         capture_output=True,
         text=True,
         check=False,
@@ -217,6 +220,12 @@ def test_choice_of_images(told: dict[str, Any]) -> None:
     }
     assert "not offered any more" in told["starts"]["gone"]["refused"]
     assert "not offered any more" in told["starts"]["birds"]["refused"], "not to divers"
+
+
+def test_the_probe_starts_what_only_others_may(tmp_path: Path) -> None:
+    starts = sessions(tmp_path, "", PERSON=PROBE_USER)["starts"]
+    assert starts["birds"]["pod"]["spec"]["containers"][0]["image"] == "example.org/birds:4"
+    assert "refused" in starts["gone"]
 
 
 def test_an_entry_has_its_own_size_gpus_and_page(told: dict[str, Any]) -> None:

@@ -16,6 +16,7 @@ class Condition(StrEnum):
     IDENTITY = "IdentityReady"
     HUB = "HubReady"
     NOTEBOOKS = "NotebooksReady"
+    NOTEBOOKS_WORK = "NotebooksWork"
     DATA_LAKE = "DataLakeReady"
     TRANSFERS = "TransfersReady"
     LAKE_WORKS = "DataLakeWorks"

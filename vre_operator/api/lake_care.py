@@ -8,11 +8,9 @@ from pydantic import Field
 
 from vre_operator.api.base import Model
 from vre_operator.api.rules import Unique, matches
+from vre_operator.api.schedule import Schedule
 
 RSE_NAME = r"^[A-Z0-9]+([_-][A-Z0-9]+)*$"
-_FIELD = r"(\*|[0-9]{1,2}(-[0-9]{1,2})?)(/[0-9]{1,2})?"
-_LIST = rf"{_FIELD}(,{_FIELD}){{0,9}}"
-SCHEDULE = rf"^{_LIST}( {_LIST}){{4}}$"
 
 RseName = Annotated[
     str,
@@ -21,15 +19,6 @@ RseName = Annotated[
         RSE_NAME,
         "is no RSE name",
         "use upper-case letters and digits with single - or _ between, as in CERN-DISK",
-    ),
-]
-Schedule = Annotated[
-    str,
-    Field(max_length=100),
-    matches(
-        SCHEDULE,
-        "is no schedule",
-        "give minute, hour, day, month and weekday as cron has them, in numbers, as in 30 */6 * * *",
     ),
 ]
 

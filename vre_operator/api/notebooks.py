@@ -6,8 +6,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from vre_operator.api.base import Model, Quantity
-from vre_operator.api.rules import Rule, at_least, quantity
+from vre_operator.api.base import Label, Model, Quantity
+from vre_operator.api.rules import Rule, Unique, at_least, quantity
+from vre_operator.api.schedule import Schedule
 
 
 class NotebookResources(Model):
@@ -52,6 +53,20 @@ class Culling(Model):
     """Seconds after which a notebook is stopped even when it is in use; 0 means never."""
 
 
+class SpawnProbe(Model):
+    """A session of each environment is started, asked whether it answers, and ended, as a person would do it.
+
+    The condition NotebooksWork tells how the last one ended.
+    """
+
+    enabled: bool = False
+    """Probe on a schedule, with a home of the probe's own."""
+    schedule: Schedule | None = None
+    """When, as cron has it, in UTC; once a night when absent."""
+    entries: Annotated[tuple[Label, ...], Field(max_length=200), Unique()] = ()
+    """Environments of the catalogue to start; all that people are offered when empty."""
+
+
 class Notebooks(Model):
     """The JupyterHub: people log in, choose an environment and work in a notebook of their own."""
 
@@ -66,3 +81,5 @@ class Notebooks(Model):
     named_sessions: Annotated[int, Field(ge=0, le=10)] = 0
     """Sessions that a person can have beside the first, each with a name. They share the home, which for that
     must be in storage.homes.volume or claim."""
+    probe: SpawnProbe = SpawnProbe()
+    """Whether people get sessions."""

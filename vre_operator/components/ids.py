@@ -11,6 +11,7 @@ from vre_operator.engine.resources import ResourceId
 
 # Workloads: the names of controllers, of the label app.kubernetes.io/name of their pods, and of Services.
 HUB = "hub"
+SPAWN_PROBE = "spawn-probe"
 PROXY = "proxy"
 PAGE = "page"
 RUCIO = "rucio"
@@ -39,6 +40,21 @@ def page_wanted(env: Environment) -> bool:
 def page_service(env: Environment) -> ResourceId:
     """Service, port 80: the landing page, at / and below /page/."""
     return kube("v1/Service", env.namespace, PAGE)
+
+
+def spawn_probe_wanted(env: Environment) -> bool:
+    """Whether sessions are tried on a schedule."""
+    return env.spec.notebooks.enabled and env.spec.notebooks.probe.enabled
+
+
+def hub_ready(env: Environment) -> ResourceId:
+    """The Deployment of the hub."""
+    return kube("apps/v1/Deployment", env.namespace, HUB)
+
+
+def hub_secrets(env: Environment) -> ResourceId:
+    """What the hub and its helpers know each other by. Outputs: HELPER-token, and the hub's own."""
+    return kube("v1/Secret", env.namespace, "hub-secrets")
 
 
 def own_lake(env: Environment) -> bool:

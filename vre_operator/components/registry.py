@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from vre_operator.api.conditions import Condition
 from vre_operator.components import database, exposure, hub, identity, page, rucio, tenancy
 from vre_operator.components.context import Environment
-from vre_operator.components.hub import notebooks, s3, shares
+from vre_operator.components.hub import notebooks, probe, s3, shares
 from vre_operator.engine.resources import Resource
 
 _RENDERERS: tuple[Callable[[Environment], Iterable[Resource]], ...] = (
@@ -18,6 +18,7 @@ _RENDERERS: tuple[Callable[[Environment], Iterable[Resource]], ...] = (
     notebooks.render,
     shares.render,
     s3.render,
+    probe.render,
     rucio.render,
     page.render,
     exposure.render,
@@ -30,6 +31,7 @@ CONDITIONS: Mapping[str, Condition] = {
     "identity": Condition.IDENTITY,
     "hub": Condition.HUB,
     "notebooks": Condition.NOTEBOOKS,
+    "spawnProbe": Condition.NOTEBOOKS_WORK,
     "dataLake": Condition.DATA_LAKE,
     "transfers": Condition.TRANSFERS,
     "lakeProbe": Condition.LAKE_WORKS,

@@ -13,7 +13,7 @@ from typing import Any
 from vre_operator.api import names
 from vre_operator.components import ids
 from vre_operator.components.context import Environment, kube
-from vre_operator.engine.refs import ContentDigest, Ref
+from vre_operator.engine.refs import ContentDigest, Ref, digest
 from vre_operator.engine.resources import Policy, Resource, ResourceId
 
 Body = dict[str, Any]
@@ -345,6 +345,11 @@ def cron_job(
         needs=frozenset(needs) | {ids.default_deny(env, env.namespace)},
         origin=origin,
     )
+
+
+def minute(env: Environment) -> int:
+    """Of the hour; not the same for all tenants of a site."""
+    return int(digest(env.namespace)[:8], 16) % 60
 
 
 def service(

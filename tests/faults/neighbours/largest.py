@@ -68,6 +68,7 @@ def spec(tenant: str, issuer: str) -> Json:
         "catalogue": catalogue(),
         "notebooks": {
             "culling": {"maxAgeSeconds": 31_536_000},
+            "probe": {"enabled": True, "entries": distinct(200, 63), "schedule": SCHEDULE},
             "resources": {"memoryGuarantee": "128Mi", "memoryLimit": "9" * 15 + ".999Pi"},
         },
         "page": {
@@ -88,6 +89,8 @@ def spec(tenant: str, issuer: str) -> Json:
 
 VOLUME = {"size": "1" * 15 + ".999Gi", "storageClass": "c" * 253}
 PAGE = "https://example.org/"
+SCHEDULE = ",".join(f"{minute:02d}-59/59" for minute in range(10)) + " * * * *"
+"""As long as a list of ten can be."""
 
 
 def catalogue() -> Json:

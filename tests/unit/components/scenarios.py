@@ -72,6 +72,7 @@ FULL: dict[str, Any] = QUICKSTART | {
             "memoryLimit": "6Gi",
         },
         "maxSessions": 20,
+        "probe": {"enabled": True, "entries": ["base"]},
     },
     "dataLake": {
         "enabled": True,

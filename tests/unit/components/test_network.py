@@ -44,7 +44,7 @@ RULES, DELETION = map(service, ids.rucio_daemons(QUICKSTART))
 STORAGE, TRANSFERS, CONVEYOR = (
     service(name, FULL) for name in (ids.storage("OCEAN-LAKE"), ids.TRANSFERS, "rucio-transfers")
 )
-PROBE, HISTORY = (service(name, FULL) for name in (ids.RUCIO_PROBE, ids.RUCIO_HISTORY))
+PROBE, HISTORY, SPAWNS = (service(name, FULL) for name in (ids.RUCIO_PROBE, ids.RUCIO_HISTORY, ids.SPAWN_PROBE))
 ATTACHED = scenario("attached")
 INGRESS_VIP = Address("10.9.8.7")
 OPERATOR = Pod("vre-system", {workloads.NAME_LABEL: "vre-operator"}, "10.244.0.14")
@@ -240,6 +240,8 @@ LAKE_NEEDED: list[tuple[str, End, End, int]] = [
     ("a probe writes to storage", PROBE, INGRESS_VIP, 443),
     ("a probe gets tokens", PROBE, ISSUER, 443),
     ("history is deleted", HISTORY, DATABASE, 5432),
+    ("the probe of sessions asks the hub for one", SPAWNS, HUB, 8081),
+    ("it asks the session by the proxy", SPAWNS, PROXY, 8000),
 ]
 LAKE_REFUSED: list[tuple[str, End, End, int]] = [
     ("a notebook and storage, past the front door", SESSION, STORAGE, ids.STORAGE_PORT),
@@ -254,6 +256,9 @@ LAKE_REFUSED: list[tuple[str, End, End, int]] = [
     ("storage and the database", STORAGE, DATABASE, 5432),
     ("a probe and a node's credentials", PROBE, METADATA, 443),
     ("what deletes history and the world", HISTORY, PUBLIC, 443),
+    ("the probe of sessions and sessions past the proxy", SPAWNS, SESSION, 8888),
+    ("the probe of sessions and the proxy's orders", SPAWNS, PROXY, 8001),
+    ("the probe of sessions and the world", SPAWNS, PUBLIC, 443),
 ]
 
 

@@ -53,7 +53,7 @@ def _secrets(env: Environment) -> Resource:
     hub takes tokens of 64 digits from version 6.1.1 on only, so services get 48.
     """
     return Resource(
-        id=kube("v1/Secret", env.namespace, "hub-secrets"),
+        id=ids.hub_secrets(env),
         component=COMPONENT,
         body={"type": "Opaque"},
         generate={
@@ -63,6 +63,7 @@ def _secrets(env: Environment) -> Resource:
             f"{settings.CULLER}-token": Generator.HEX48,
             f"{settings.OPERATOR}-token": Generator.HEX48,
             f"{settings.TOKENS}-token": Generator.HEX48,
+            f"{ids.SPAWN_PROBE}-token": Generator.HEX48,
         },
         policy=Policy.RETAIN,
     )

@@ -30,6 +30,7 @@ RUCIO_CLIENT = "rucio-client"
 CULLER = "idle-culler"
 OPERATOR = "vre-operator"
 TOKENS = "tokens"
+PROBE_USER = "vre-spawn-probe"
 TOKENS_DIRECTORY = "/run/vre/tokens"
 TOKEN_FILE = f"{TOKENS_DIRECTORY}/rucio"
 RUCIO_DIRECTORY = "/opt/rucio/etc"
@@ -53,7 +54,9 @@ def settings(env: Environment) -> str:
         "GenericOAuthenticator": _login(env),
         "KubeSpawner": _spawner(env),
     }
-    return _json({"traits": traits} | ({"tokens": _tokens(env)} if ids.tokens_wanted(env) else {}))
+    tokens = {"tokens": _tokens(env)} if ids.tokens_wanted(env) else {}
+    probe = {"probe": PROBE_USER} if ids.spawn_probe_wanted(env) else {}
+    return _json({"traits": traits} | tokens | probe)
 
 
 def _tokens(env: Environment) -> Traits:
@@ -170,6 +173,12 @@ def _hub(env: Environment) -> Traits:
                 "scopes": ["list:users", "read:users:activity", "read:servers", "delete:servers"],
             }
         )
+    if ids.spawn_probe_wanted(env):
+        services.append({"name": ids.SPAWN_PROBE})
+        # Of one person alone, who can't log in.
+        rights = ("admin:users", "read:users", "servers", "access:servers")
+        scopes = [f"{right}!user={PROBE_USER}" for right in rights]
+        roles.append({"name": ids.SPAWN_PROBE, "services": [ids.SPAWN_PROBE], "scopes": scopes})
     if ids.tokens_wanted(env):
         services.append({"name": TOKENS, "command": ["python3", f"{CONFIG_DIRECTORY}/tokens.py"]})
         # The state of a login is where people's tokens are; the service gives each session its own alone.
@@ -221,6 +230,7 @@ def _login(env: Environment) -> Traits:
         "enable_auth_state": True,
         "manage_groups": True,
         "auth_state_groups_key": f"oauth_user.{identity.groups_claim}",
+        "blocked_users": [PROBE_USER],
         "allow_all": identity.allow_all,
         "allowed_groups": list(identity.allowed_groups),
         "admin_groups": list(identity.admin_groups),

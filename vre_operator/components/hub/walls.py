@@ -15,13 +15,18 @@ def render(env: Environment, component: str) -> Iterator[Resource]:
     """Three policies; the hub needs them, and they never change while sessions run."""
     hub, proxy, sessions = pods(env, ids.HUB), pods(env, ids.PROXY), policies.sessions(env)
     tokens = ids.tokens_wanted(env)
+    probe = [pods(env, ids.SPAWN_PROBE)] if ids.spawn_probe_wanted(env) else []
     watched = [accept([pods(env, ids.PAGE)], 8000)] if ids.page_wanted(env) else []
+    watched += [accept(probe, 8000)] if probe else []
     yield policies.policy(
         env,
         component,
         ids.HUB,
         selects=selector(env, ids.HUB),
-        ingress=[accept([proxy, sessions], 8081), *([accept([sessions], ids.TOKENS_PORT)] if tokens else [])],
+        ingress=[
+            accept([proxy, sessions, *probe], 8081),
+            *([accept([sessions], ids.TOKENS_PORT)] if tokens else []),
+        ],
         egress=[
             reach([proxy], 8001),
             reach([sessions], 8888),

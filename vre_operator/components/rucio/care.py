@@ -10,7 +10,6 @@ from vre_operator.components.context import Environment
 from vre_operator.components.rucio.fts import Certified
 from vre_operator.components.rucio.pods import NOBODY, QUIET, SCRIPT_DIRECTORY, Files, Provider, policy
 from vre_operator.components.workloads import mount, scratch, selector
-from vre_operator.engine.refs import digest
 from vre_operator.engine.resources import Resource, ResourceId
 
 PROBE = "lakeProbe"
@@ -76,7 +75,7 @@ def _probe(env: Environment, files: Files, needs: set[ResourceId]) -> Iterator[R
         env,
         PROBE,
         ids.RUCIO_PROBE,
-        lake.probe.schedule or f"{_minute(env)} * * * *",
+        lake.probe.schedule or f"{workloads.minute(env)} * * * *",
         template,
         needs=needs | {wall.id} | provider.needs,
         origin="spec.dataLake.probe",
@@ -116,13 +115,8 @@ def _history(
         env,
         component,
         ids.RUCIO_HISTORY,
-        env.spec.data_lake.history.schedule or f"{_minute(env)} 3 * * *",
+        env.spec.data_lake.history.schedule or f"{workloads.minute(env)} 3 * * *",
         template,
         needs=needs | {wall.id},
         origin="spec.dataLake.history",
     )
-
-
-def _minute(env: Environment) -> int:
-    """Not the same for all tenants of a site."""
-    return int(digest(env.namespace)[:8], 16) % 60
