@@ -7,6 +7,8 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 from xdist.workermanage import WorkerController
 
+from tests.faults import resume
+
 # Each of their tests brings what it needs, or has it once in every process.
 _ALONE = tuple(f"faults/test_{name}" for name in ("crashes", "provider", "stale", "renders", "model"))
 
@@ -38,6 +40,10 @@ class ByCluster(LoadScopeScheduling):  # type: ignore[misc]
             # xdist knows the number of tests, and these are few.
             self.workqueue.move_to_end(_LONGEST, last=False)
         super()._assign_work_unit(node)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    resume.register(config)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByCluster:
