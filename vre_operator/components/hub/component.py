@@ -6,13 +6,13 @@ chart, whose images these are.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from vre_operator.components import ids, workloads
 from vre_operator.components.context import Environment, kube
 from vre_operator.components.hub import access, s3, settings, shares, walls
-from vre_operator.components.package import data_file
+from vre_operator.components.package import config_map, data_file
 from vre_operator.components.workloads import Body, User, mount, scratch
 from vre_operator.engine.refs import Encode, Ref, Text
 from vre_operator.engine.resources import Generator, Policy, Resource, ResourceId
@@ -104,15 +104,8 @@ def _login(env: Environment) -> Resource:
     )
 
 
-def _config(env: Environment, name: str, data: dict[str, Any], namespace: str = "") -> Resource:
-    namespace = namespace or env.namespace
-    return Resource(
-        id=kube("v1/ConfigMap", namespace, name),
-        component=COMPONENT,
-        body={"data": data},
-        needs=frozenset({kube("v1/Namespace", "", namespace)}),
-        origin="spec.notebooks",
-    )
+def _config(env: Environment, name: str, data: Mapping[str, Any], namespace: str = "") -> Resource:
+    return config_map(env, COMPONENT, name, data, namespace=namespace, origin="spec.notebooks")
 
 
 def _rucio_client(env: Environment) -> Resource:

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 from vre_operator.api.catalogue import Stage
 from vre_operator.components import ids, policies, workloads
-from vre_operator.components.context import Environment, kube
+from vre_operator.components.context import Environment
 from vre_operator.components.hub.settings import PROBE_USER
-from vre_operator.components.package import data_file
+from vre_operator.components.package import config_map, data_file
 from vre_operator.components.policies import pods, reach
 from vre_operator.components.workloads import User, mount, selector
 from vre_operator.engine.resources import Resource
@@ -22,12 +22,8 @@ _USER = User(uid=1000, gid=1000)
 def render(env: Environment) -> Iterable[Resource]:
     if not ids.spawn_probe_wanted(env):
         return
-    program = Resource(
-        id=kube("v1/ConfigMap", env.namespace, ids.SPAWN_PROBE),
-        component=COMPONENT,
-        body={"data": {_FILE: data_file("vre_operator.components.hub", _FILE)}},
-        needs=frozenset({ids.tenant_namespace(env)}),
-    )
+    files = {_FILE: data_file("vre_operator.components.hub", _FILE)}
+    program = config_map(env, COMPONENT, ids.SPAWN_PROBE, files, origin="spec.notebooks.probe")
     wall = policies.policy(
         env,
         COMPONENT,

@@ -8,12 +8,12 @@ Source: AWS SDKs and Tools Reference Guide, "Settings reference".
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 
 from vre_operator.api.s3 import S3
 from vre_operator.components import ids, workloads
 from vre_operator.components.context import Environment, kube
+from vre_operator.components.package import config_map, json_file
 from vre_operator.engine.refs import Encode, Ref, Text, digest
 from vre_operator.engine.resources import Resource, ResourceId
 
@@ -28,14 +28,8 @@ def render(env: Environment) -> Iterable[Resource]:
     wish = env.spec.storage.s3
     if not wish or not env.spec.notebooks.enabled:
         return
-    there = frozenset({ids.notebooks_namespace(env)})
-    yield Resource(
-        id=kube("v1/ConfigMap", env.notebooks, CONFIG),
-        component=COMPONENT,
-        body={"data": {"config": "\n".join(map(_profile, wish))}},
-        needs=there,
-        origin="spec.storage.s3",
-    )
+    profiles = {"config": "\n".join(map(_profile, wish))}
+    yield config_map(env, COMPONENT, CONFIG, profiles, namespace=env.notebooks, origin="spec.storage.s3")
     for index, one in enumerate(wish):
         origin = f"spec.storage.s3[{index}].credentialsSecret"
         theirs = kube("v1/Secret", env.namespace, one.credentials_secret.name)
@@ -44,7 +38,7 @@ def render(env: Environment) -> Iterable[Resource]:
             id=_credentials(env, one),
             component=COMPONENT,
             body={"type": "Opaque", "stringData": {_FILE: _process_output(theirs)}},
-            needs=there,
+            needs=frozenset({ids.notebooks_namespace(env)}),
             origin=origin,
         )
 
@@ -55,7 +49,7 @@ def as_json(env: Environment) -> str:
         {"name": one.name, "secret": _credentials(env, one).name, "groups": list(one.allowed_groups)}
         for one in env.spec.storage.s3
     ]
-    return json.dumps(found, indent=2, ensure_ascii=False) + "\n"
+    return json_file(found)
 
 
 def _credentials(env: Environment, one: S3) -> ResourceId:

@@ -6,7 +6,6 @@ and oauthenticator 17.4.
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from vre_operator.api import names
@@ -15,6 +14,7 @@ from vre_operator.api.rules import quantity
 from vre_operator.api.v1alpha1 import Entry, NotebookResources
 from vre_operator.components import ids
 from vre_operator.components.context import Environment
+from vre_operator.components.package import json_file
 from vre_operator.components.quantity import number
 from vre_operator.components.workloads import CA_DIRECTORY
 
@@ -56,7 +56,7 @@ def settings(env: Environment) -> str:
     }
     tokens = {"tokens": _tokens(env)} if ids.tokens_wanted(env) else {}
     probe = {"probe": PROBE_USER} if ids.spawn_probe_wanted(env) else {}
-    return _json({"traits": traits} | tokens | probe)
+    return json_file({"traits": traits} | tokens | probe)
 
 
 def _tokens(env: Environment) -> Traits:
@@ -79,12 +79,12 @@ def _tokens(env: Environment) -> Traits:
 def catalogue(env: Environment) -> str:
     """images.json: read at every spawn, so a change of it restarts nothing. pinned.json beside it has the
     images by digest, where they are known."""
-    return _json([_offer(env, entry) for entry, _ in ids.entries(env)])
+    return json_file([_offer(env, entry) for entry, _ in ids.entries(env)])
 
 
 def message(env: Environment) -> str:
     """message.json: read at every page of the hub."""
-    return _json(env.spec.page.message)
+    return json_file(env.spec.page.message)
 
 
 def _offer(env: Environment, entry: Entry) -> Traits:
@@ -141,7 +141,7 @@ def extension(env: Environment, address: str) -> str:
     if env.site.ca_bundle:
         instance["rucio_ca_cert"] = f"{CA_DIRECTORY}/ca.crt"
     wish = {"instances": [instance], "default_instance": env.namespace, "default_auth_type": "oidc"}
-    return _json({"RucioConfig": wish})
+    return json_file({"RucioConfig": wish})
 
 
 def _hub(env: Environment) -> Traits:
@@ -334,7 +334,3 @@ def _session_security() -> Traits:
             "seccompProfile": {"type": "RuntimeDefault"},
         },
     }
-
-
-def _json(data: Any) -> str:
-    return json.dumps(data, indent=2, ensure_ascii=False) + "\n"

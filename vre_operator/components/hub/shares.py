@@ -6,13 +6,13 @@ share that is gone must not keep everybody from working. Sources: contracts/jupy
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from typing import Any
 
 from vre_operator.api.shares import Share, ShareVolume
 from vre_operator.components import ids, workloads
 from vre_operator.components.context import Environment, kube
+from vre_operator.components.package import json_file
 from vre_operator.engine.resources import Policy, Resource, ResourceId
 
 COMPONENT = "notebooks"
@@ -39,25 +39,20 @@ def render(env: Environment) -> Iterable[Resource]:
 
 def as_json(env: Environment) -> str:
     """shares.json: what a session may have, and who."""
-    return (
-        json.dumps(
-            [
-                {
-                    "name": share.name,
-                    "path": share.path,
-                    "claim": _claim(env, share).name,
-                    "readOnly": share.read_only or share.cvmfs is not None,
-                    "groups": list(share.allowed_groups),
-                    "writers": list(share.writers),
-                    # What the driver mounts later has to appear in a session that runs.
-                    "propagation": "HostToContainer" if share.cvmfs else None,
-                }
-                for share in env.spec.storage.shares
-            ],
-            indent=2,
-            ensure_ascii=False,
-        )
-        + "\n"
+    return json_file(
+        [
+            {
+                "name": share.name,
+                "path": share.path,
+                "claim": _claim(env, share).name,
+                "readOnly": share.read_only or share.cvmfs is not None,
+                "groups": list(share.allowed_groups),
+                "writers": list(share.writers),
+                # What the driver mounts later has to appear in a session that runs.
+                "propagation": "HostToContainer" if share.cvmfs else None,
+            }
+            for share in env.spec.storage.shares
+        ]
     )
 
 

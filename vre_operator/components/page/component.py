@@ -6,13 +6,12 @@ the services how they are only while somebody looks.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from typing import Any
 
 from vre_operator.components import ids, policies, workloads
-from vre_operator.components.context import Environment, kube
-from vre_operator.components.package import data_file
+from vre_operator.components.context import Environment
+from vre_operator.components.package import config_map, data_file, json_file
 from vre_operator.components.policies import accept, pods, reach
 from vre_operator.components.workloads import Body, User, mount
 from vre_operator.engine.resources import Resource
@@ -28,8 +27,10 @@ def render(env: Environment) -> Iterable[Resource]:
     if not ids.page_wanted(env):
         return
     package = "vre_operator.components.page"
-    files = _config(env, "page-files", {name: data_file(package, name) for name in FILES})
-    told = _config(env, "page", {"page.json": document(env)})
+    files = config_map(
+        env, COMPONENT, "page-files", {name: data_file(package, name) for name in FILES}, origin="spec.page"
+    )
+    told = config_map(env, COMPONENT, "page", {"page.json": document(env)}, origin="spec.page")
     wall = _wall(env)
     yield from (files, told, wall)
     yield workloads.service(env, COMPONENT, ids.PAGE, {"http": (80, ids.PAGE_PORT)})
@@ -59,7 +60,7 @@ def document(env: Environment) -> str:
         "links": [{"title": link.title, "url": link.url} for link in page.links],
         "services": _services(env),
     }
-    return json.dumps(told, indent=2, ensure_ascii=False) + "\n"
+    return json_file(told)
 
 
 def _services(env: Environment) -> list[dict[str, Any]]:
@@ -75,16 +76,6 @@ def _services(env: Environment) -> list[dict[str, Any]]:
     elif lake.attach:
         services.append({"name": "Data lake (Rucio)", "address": lake.attach.url})
     return services
-
-
-def _config(env: Environment, name: str, data: dict[str, str]) -> Resource:
-    return Resource(
-        id=kube("v1/ConfigMap", env.namespace, name),
-        component=COMPONENT,
-        body={"data": data},
-        needs=frozenset({ids.tenant_namespace(env)}),
-        origin="spec.page",
-    )
 
 
 def _wall(env: Environment) -> Resource:
