@@ -151,6 +151,7 @@ def test_deleting_the_tenant_leaves_the_data_and_nothing_else(ready: Installatio
     assert outside.contents(kubectl, *NAMESPACES) == {
         # data, and the secrets that unlock it
         f"{NAMESPACE}-notebooks/PersistentVolumeClaim/claim-alice",
+        f"{NAMESPACE}-notebooks/PersistentVolumeClaim/claim-vre-spawn-probe",
         f"{NAMESPACE}/PersistentVolumeClaim/database",
         f"{NAMESPACE}/Secret/database-superuser",
         f"{NAMESPACE}/Secret/database-hub",
