@@ -34,6 +34,7 @@ _CHILDREN = {
     "LimitRange": "vre",
     "Deployment": "hub",
     "StatefulSet": "database",
+    "DaemonSet": "",
     "Job": "",
     "NetworkPolicy": "default-deny",
     "Ingress": "vre",
@@ -46,7 +47,7 @@ _CHILDREN = {
 @pytest.fixture(scope="module")
 def tenant(player: Player) -> Iterator[Tenant]:
     made = Tenant.new(player.stage, player.provider)
-    made.make()
+    made.make(catalogue={"entries": [{"name": "base", "image": "example.org/base:1", "prePull": True}]})
     player.stage.until(lambda: made.condition()[1] == "Ready", "not Ready")
     player.stage.at_rest(0.6, made.owns)
     yield made

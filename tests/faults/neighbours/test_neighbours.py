@@ -41,10 +41,14 @@ LONG = os.environ.get("VRE_LONG") == "1"
 Json = dict[str, Any]
 
 
+# On each node, so that there is an object of each kind.
+CATALOGUE = {"entries": [{"name": "base", "image": "example.org/base:1", "prePull": True}]}
+
+
 @pytest.fixture(scope="module")
 def tenant(site: Site) -> str:
     for name in (TENANT, RIVAL):
-        site.make(name, dataLake=LAKE)
+        site.make(name, dataLake=LAKE, catalogue=CATALOGUE)
     for name in (TENANT, RIVAL):
         site.settled(name)
     return TENANT

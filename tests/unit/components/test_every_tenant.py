@@ -33,6 +33,7 @@ KINDS = {
     "v1/ServiceAccount",
     "apps/v1/Deployment",
     "apps/v1/StatefulSet",
+    "apps/v1/DaemonSet",
     "batch/v1/CronJob",
     "batch/v1/Job",
     "networking.k8s.io/v1/Ingress",
@@ -101,9 +102,13 @@ specs = st.fixed_dictionaries(
                 ]
             ),
         ),
-        "catalogue": present(pullSecrets=st.lists(named, max_size=2, unique_by=lambda one: one["name"])),
+        "catalogue": present(
+            pullSecrets=st.lists(named, max_size=2, unique_by=lambda one: one["name"]),
+            entries=st.just([{"name": "base", "image": "example.org/base:1", "prePull": True}]),
+        ),
         "notebooks": present(
             enabled=st.booleans(),
+            probe=present(enabled=st.booleans()),
             maxSessions=st.integers(1, 10_000),
             resources=st.sampled_from(
                 [{}, {"cpuGuarantee": 0}, {"cpuGuarantee": 0.05, "cpuLimit": 0.3}, {"memoryLimit": "1.5Gi"}]
@@ -256,7 +261,9 @@ def test_nothing_runs_while_suspended_and_all_else_stays(env: Environment) -> No
     asleep = env.spec.model_copy(update={"suspend": True})
     before = registry.render(Environment(env.tenant, awake, env.site))
     after = registry.render(Environment(env.tenant, asleep, env.site))
-    assert [resource.id for resource in before] == [resource.id for resource in after]
+    # A DaemonSet has no replicas to be set to none.
+    staying = [resource.id for resource in before if resource.id.kind != "apps/v1/DaemonSet"]
+    assert staying == [resource.id for resource in after]
     for resource in after:
         spec = resource.body.get("spec", {})
         if resource.id.kind in ("apps/v1/Deployment", "apps/v1/StatefulSet"):
