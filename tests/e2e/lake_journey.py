@@ -20,7 +20,8 @@ from rucio.db.sqla.constants import DatabaseOperationType
 from rucio.db.sqla.session import db_session
 from rucio.rse import rsemanager
 
-LIMIT = 240
+# Rucio asks again after five minutes about a transfer of which it was told nothing.
+LIMIT = 480
 
 
 def token(rse):

@@ -56,7 +56,7 @@ def test_a_rule_brings_a_second_replica_and_its_end_takes_it_away(lake: Installa
         "lake",
         str(100 << 20),
         namespace=NAMESPACE,
-        timeout=800,
+        timeout=1000,
     )
     steps = json.loads(told.splitlines()[-1])
     note(f"a file of 100 MB: {steps}")
