@@ -12,7 +12,7 @@ from tests.rucio.lake import AtWork
 from tests.rucio.wish import account, lake, make_home, modest_lake, state, storage, subscription, unready
 from vre_operator.engine.resources import Policy
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 
 async def test_a_lake_is_made_and_then_left_alone(keeper: Keeper) -> None:

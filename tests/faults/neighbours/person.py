@@ -182,10 +182,16 @@ _OF_ONE_LIFE = ("uid", "resourceVersion", "generation", "creationTimestamp", "ma
 _ASSIGNED = ("clusterIP", "clusterIPs")
 
 
+# Of a DaemonSet, by the API server: how many templates it has had.
+_TEMPLATES = "deprecated.daemonset.template.generation"
+
+
 def essence(obj: Mapping[str, Any]) -> Json:
     """What is the same after an object was made anew: without status, and with no trace of its uid."""
     kept = {key: value for key, value in obj.items() if key not in ("status", "metadata", "spec")}
     kept["metadata"] = {key: value for key, value in obj["metadata"].items() if key not in _OF_ONE_LIFE}
+    if notes := kept["metadata"].get("annotations"):
+        kept["metadata"]["annotations"] = {key: it for key, it in notes.items() if key != _TEMPLATES}
     if spec := obj.get("spec"):
         kept["spec"] = {
             key: value for key, value in spec.items() if key not in _ASSIGNED or obj["kind"] != "Service"

@@ -106,6 +106,7 @@ async def spoil_every_field(person: Person, what: ResourceId, told: Counter[str]
         told["repaired" if repaired else "guarded"] += 1
 
 
+@pytest.mark.timeout(600)
 async def test_every_field_that_is_ours_is_put_back(site: Site, tenant: str, person: Person) -> None:
     told: Counter[str] = Counter()
     problems: list[str] = []
