@@ -43,6 +43,7 @@ _EDITS: Mapping[str, tuple[str, Any]] = {
     "v1/LimitRange": ("/spec/limits", []),
     "apps/v1/Deployment": ("/spec/replicas", 3),
     "apps/v1/StatefulSet": ("/spec/replicas", 3),
+    "apps/v1/DaemonSet": ("/spec/template/spec/terminationGracePeriodSeconds", 7),
     "batch/v1/Job": ("/spec/backoffLimit", 7),
     "batch/v1/CronJob": ("/spec/schedule", "1 1 1 1 1"),
     "networking.k8s.io/v1/NetworkPolicy": ("/spec/podSelector", {"matchLabels": {"spoiled": "yes"}}),

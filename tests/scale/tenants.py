@@ -72,8 +72,9 @@ def wish(namespace: str, identity: Mapping[str, Any], **spec: Any) -> Json:
         "spec": {
             "hostname": f"{namespace}.example.org",
             "identity": dict(identity),
-            # With a CronJob: there are objects of every kind.
+            # With a CronJob and a DaemonSet: there are objects of every kind.
             "dataLake": {"enabled": True, "history": {"keepDays": 365}},
+            "catalogue": {"entries": [{"name": "base", "image": "example.org/base:1", "prePull": True}]},
             **spec,
         },
     }

@@ -26,7 +26,8 @@ T = TypeVar("T")
 Json = dict[str, Any]
 VRE = f"{names.API_VERSION}/{names.KIND}"
 LAKE: Json = {"enabled": True, "history": {"keepDays": 365}}
-"""With a CronJob: of a tenant there are objects of every kind that is followed."""
+CATALOGUE: Json = {"entries": [{"name": "base", "image": "example.org/base:1", "prePull": True}]}
+"""With both a tenant has objects of every kind that is followed."""
 NAMESPACE = "v1/Namespace"
 DATA = ("v1/PersistentVolumeClaim", "v1/Secret")
 

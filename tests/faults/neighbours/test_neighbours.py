@@ -16,6 +16,7 @@ import pytest
 
 from tests.faults.neighbours import spoil
 from tests.faults.neighbours.person import (
+    CATALOGUE,
     DATA,
     LAKE,
     NAMESPACE,
@@ -39,10 +40,6 @@ TENANT = fresh("ada")
 RIVAL = fresh("bob")
 LONG = os.environ.get("VRE_LONG") == "1"
 Json = dict[str, Any]
-
-
-# On each node, so that there is an object of each kind.
-CATALOGUE = {"entries": [{"name": "base", "image": "example.org/base:1", "prePull": True}]}
 
 
 @pytest.fixture(scope="module")

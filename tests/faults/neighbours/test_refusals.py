@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.faults.neighbours.person import LAKE, VRE, Person, entries, fresh, until
+from tests.faults.neighbours.person import CATALOGUE, LAKE, VRE, Person, entries, fresh, until
 from tests.faults.neighbours.refusals import WORDS, Target, allow, forbid, lift, refuse
 from tests.site import ROOT, SYSTEM, Site
 from vre_operator.engine.errors import Invalid
@@ -30,7 +30,7 @@ CRD = ROOT / "crds/vreenvironments.vre.science.yaml"
 @pytest.fixture(scope="module")
 def objects(site: Site) -> list[ResourceId]:
     """Of a tenant that nobody disturbs."""
-    site.make(BYSTANDER, dataLake=LAKE)
+    site.make(BYSTANDER, dataLake=LAKE, catalogue=CATALOGUE)
     site.settled(BYSTANDER)
     vre = site.get("-n", BYSTANDER, "vre", "vre")
     assert vre is not None
@@ -65,7 +65,7 @@ async def test_what_a_policy_refuses_is_named_with_its_cause_and_made_when_it_ma
         ],
     )
     for tenant in tenants:
-        await person.make(tenant)
+        await person.make(tenant, catalogue=CATALOGUE)
     for tenant, entry in tenants.items():
         message = await person.settled(tenant, "Rejected")
         name = _DIGEST.sub("", entry.name.replace(BYSTANDER, tenant))
