@@ -91,7 +91,7 @@ async def test_what_a_quota_forbids_is_named_and_made_when_the_quota_goes(
     for tenant, kind in tenants.items():
         await person.create("v1/Namespace", "", tenant)
         await forbid(site, person, tenant, kind)
-        await person.make(tenant)
+        await person.make(tenant, catalogue=CATALOGUE)
     for tenant, kind in tenants.items():
         message = await person.settled(tenant, "QuotaExceeded")
         assert f"{kind_of(kind).name} " in message
