@@ -80,10 +80,8 @@ class Recorder:
         remembers.
         """
         self.check()
-        changes, wanted = (
-            [change for change in self.history[mark:] if change.name.kind in kinds],
-            set(namespaces),
-        )
+        wanted = set(namespaces)
+        changes = [change for change in self.history[mark:] if change.name.kind in kinds]
         if gaps := {change.name.kind for change in changes if change.type == "GAP"}:
             raise RuntimeError(f"the API server forgot changes of {sorted(gaps)} before the recorder saw them")
         return [

@@ -7,7 +7,8 @@ Job has ended well; until then the old one is, and the tenant is well. The hub w
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from vre_operator.api.conditions import Reason
 from vre_operator.components import ids, workloads
@@ -129,19 +130,9 @@ def _puller(env: Environment, image: str, origin: str) -> Resource:
         memory=("8Mi", "32Mi"),
         command=["sleep", "infinity"],
     )
-    template: Body = workloads.pod(
-        env,
-        COMPONENT,
-        identity.name,
-        [container],
-        user=User(uid=settings.NOTEBOOK_UID, gid=settings.NOTEBOOK_GID),
-        # Nothing in it hears a signal.
-        grace_seconds=0,
-    )
-    secrets = [*env.site.image_pull_secrets, *(one.name for one in env.spec.catalogue.pull_secrets)]
-    if secrets:
-        template["spec"]["imagePullSecrets"] = [{"name": name} for name in secrets]
-    template["spec"] |= settings.placement(env)
+    secrets = (*env.site.image_pull_secrets, *(one.name for one in env.spec.catalogue.pull_secrets))
+    # Nothing in it hears a signal.
+    template = _pod(env, identity.name, container, secrets, terminationGracePeriodSeconds=0)
     return Resource(
         id=identity,
         component=COMPONENT,
@@ -160,6 +151,16 @@ def _puller(env: Environment, image: str, origin: str) -> Resource:
     )
 
 
+def _pod(env: Environment, name: str, container: Body, secrets: Sequence[str], **spec: Any) -> Body:
+    """As a session is: its user, its nodes. secrets: by which its own namespace pulls. spec: more of it."""
+    user = User(uid=settings.NOTEBOOK_UID, gid=settings.NOTEBOOK_GID)
+    template: Body = workloads.pod(env, COMPONENT, name, [container], user=user)
+    template["spec"] |= spec | settings.placement(env)
+    if secrets:
+        template["spec"]["imagePullSecrets"] = [{"name": secret} for secret in secrets]
+    return template
+
+
 def _check_id(env: Environment, image: str) -> ResourceId:
     return kube("batch/v1/Job", env.notebooks, f"{CHECK}-{digest(image)[:8]}")
 
@@ -175,11 +176,7 @@ def _check(env: Environment, image: str, origin: str) -> Resource:
         args=["jupyterhub-singleuser", "--version"],
         read_only=False,
     )
-    user = User(uid=settings.NOTEBOOK_UID, gid=settings.NOTEBOOK_GID)
-    template: Body = workloads.pod(env, COMPONENT, CHECK, [container], user=user)
-    template["spec"] |= {"restartPolicy": "Never"} | settings.placement(env)
-    if secrets := ids.pull_secrets(env):
-        template["spec"]["imagePullSecrets"] = [{"name": name} for name in secrets]
+    template = _pod(env, CHECK, container, ids.pull_secrets(env), restartPolicy="Never")
     return Resource(
         id=_check_id(env, image),
         component=COMPONENT,
