@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -44,13 +45,19 @@ RELEASED: Json = {
 
 @dataclass
 class Operator:
-    """The process, which can be killed and started again."""
+    """The process, which can be killed and started again.
+
+    kept: what ends by itself is started again, as a Deployment does: a leader ends when a machine without time
+    for anybody lets it miss its renewals.
+    """
 
     cluster: Cluster
     folder: Path
     environment: Mapping[str, str] = field(default_factory=dict)
+    kept: bool = False
     starts: int = 0
     process: subprocess.Popen[bytes] | None = field(default=None)
+    _ended: subprocess.Popen[bytes] | None = field(default=None)
 
     def start(self) -> None:
         self.starts += 1
@@ -66,9 +73,18 @@ class Operator:
         command = [sys.executable, "-m", "vre_operator.runtime.main"]
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(command, env=env, stderr=log)
+        if self.kept:
+            threading.Thread(target=self._start_again, args=[self.process], daemon=True).start()
+
+    def _start_again(self, process: subprocess.Popen[bytes]) -> None:
+        process.wait()
+        time.sleep(1)
+        if self.process is process and self._ended is not process:
+            self.start()
 
     def end(self, how: signal.Signals) -> int:
         assert self.process is not None
+        self._ended = self.process
         self.process.send_signal(how)
         return self.process.wait(20)
 
@@ -180,9 +196,11 @@ def operating(
     *,
     ca: str = "",
     site_settings: Json | None = None,
+    kept: bool = False,
 ) -> Iterator[Site]:
     """An operator that runs until the block ends; its files are written into `folder`. ca: PEM, whom to
-    trust besides the provider's authority. site_settings: beside those that every test has."""
+    trust besides the provider's authority. site_settings: beside those that every test has. kept: see
+    Operator."""
     settings: Json = {
         "caBundle": registry.ca + ca,
         "issuerCidrs": ["127.0.0.0/8", "::1/128"],
@@ -191,7 +209,7 @@ def operating(
     # Nothing of a test goes out to the internet.
     settings |= {"resolveTags": False} | (site_settings or {})
     (folder / "site.yaml").write_text(yaml.safe_dump(settings))
-    site = Site(cluster, Operator(cluster, folder, environment or {}), registry)
+    site = Site(cluster, Operator(cluster, folder, environment or {}, kept), registry)
     site.kubectl("apply", "--server-side", "-f", str(ROOT / "crds"))
     for wait in CRD_STANDS:
         site.kubectl(*wait)
@@ -205,5 +223,4 @@ def operating(
     try:
         yield site
     finally:
-        if site.operator.process and site.operator.process.poll() is None:
-            site.operator.end(signal.SIGKILL)
+        site.operator.end(signal.SIGKILL)

@@ -76,13 +76,13 @@ class Installation:
             self.kubectl.apply(*keycloak.manifests(image=images.refs()["keycloak"]))
             self.kubectl.rollout("deployment/keycloak", keycloak.NAMESPACE, timeout=300)
 
-    def install_operator(self) -> None:
-        """Install or upgrade the chart, as an admin would."""
+    def install_operator(self, values: Body | None = None) -> None:
+        """Install or upgrade the chart, as an admin would. values: those for this cluster when absent."""
         with step("installing the operator"):
             self.helm(
                 "upgrade", "--install", RELEASE, str(CHART), "--namespace", SYSTEM, "--create-namespace",
                 "--values", "-", "--wait", "--timeout", "180s",
-                stdin=json.dumps(self.values()),
+                stdin=json.dumps(values or self.values()),
             )  # fmt: skip
             # Helm is content with none of one ready, as the Deployment's strategy allows it.
             self.kubectl.rollout(f"deployment/{RELEASE}", SYSTEM, timeout=120)
@@ -96,7 +96,9 @@ class Installation:
         return {
             "image": {"repository": repository, "tag": tag},
             "site": {
-                "images": {name: refs[names.get(name, name)] for name in services},
+                "images": {name: refs[names.get(name, name)] for name in services}
+                # REANA's own are in registries alone.
+                | {"reana": {"messageBroker": refs["rabbitmq"], "cache": refs["redis"]}},
                 "ingressClass": "nginx",
                 "caBundle": self.cluster.ca_file.read_text(),
                 "issuerCidrs": [f"{self.cluster.node_ip}/32"],

@@ -220,6 +220,42 @@ _POSTGRES = Image(
     ),
 )
 
+# The distribution's RabbitMQ starts as root or as its own user alone; the program itself as anybody.
+_RABBITMQ = Image(
+    "rabbitmq",
+    (
+        _BASE,
+        Step(
+            "rabbitmq",
+            """
+            groupadd --gid 999 rabbitmq
+            useradd --uid 999 --gid rabbitmq --home-dir /var/lib/rabbitmq rabbitmq
+            apt-get update --quiet
+            apt-get install --quiet --yes --no-install-recommends rabbitmq-server
+            printf '#!/bin/sh\\nexec /usr/lib/rabbitmq/bin/rabbitmq-server "$@"\\n' \\
+                >/usr/local/bin/rabbitmq-server
+            chmod +x /usr/local/bin/rabbitmq-server
+            """,
+        ),
+    ),
+    Process(cmd=("rabbitmq-server",), env={"LANG": "C.UTF-8"}),
+)
+
+_REDIS = Image(
+    "redis",
+    (
+        _BASE,
+        Step(
+            "redis",
+            """
+            apt-get update --quiet
+            apt-get install --quiet --yes --no-install-recommends redis-server
+            """,
+        ),
+    ),
+    Process(cmd=("redis-server",), env={"LANG": "C.UTF-8"}),
+)
+
 _KEYCLOAK_VERSION = "26.7.3"
 _KEYCLOAK_SHA256 = "77657f30b7e90d70f727712ce1c967f430fd6a5e9f458d32d8c6df0635345f47"
 _KEYCLOAK_ENV = {
@@ -309,6 +345,8 @@ IMAGES = {
         _RUCIO_DAEMONS,
         _XROOTD,
         _POSTGRES,
+        _RABBITMQ,
+        _REDIS,
         _KEYCLOAK,
         _OPERATOR,
     )

@@ -65,6 +65,7 @@ def test_defaults_render_what_is_needed(helm: Helm) -> None:
         {
             *("ClusterRole", "ClusterRoleBinding", "ConfigMap", "CustomResourceDefinition", "Deployment"),
             *("Role", "RoleBinding", "Service", "ServiceAccount"),
+            *("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"),
         }
     )
 

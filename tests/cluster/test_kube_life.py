@@ -267,6 +267,62 @@ async def test_sessions_end_with_suspension_and_homes_stay(world: World) -> None
     assert await world.person.list("v1/Pod", notebooks.id.name) == []
 
 
+async def test_what_workflows_started_ends_with_suspension_and_nothing_else(world: World) -> None:
+    notebooks = next(w for w in everything(world) if w.id.name == world.tenant.notebooks_namespace)
+    space = replace(notebooks, id=notebooks.id._replace(name=world.tenant.workflows_namespace), body={})
+    await world.apply(space)
+
+    def runs(*, running: bool) -> Resource:
+        body = {"running": running}
+        return resource(world.tenant, "vre.science/Runs", "runs", namespace=space.id.name, body=body)
+
+    def job(name: str, labels: dict[str, str]) -> dict[str, Any]:
+        container = {"name": "c", "image": "localhost/none"}
+        pod = {"metadata": {"labels": labels}, "spec": {"restartPolicy": "Never", "containers": [container]}}
+        return {
+            "apiVersion": "batch/v1",
+            "kind": "Job",
+            "metadata": {"name": name, "namespace": space.id.name, "labels": labels},
+            "spec": {"suspend": True, "template": pod},
+        }
+
+    def ingress(name: str) -> dict[str, Any]:
+        service = {"service": {"name": name, "port": {"number": 80}}}
+        return {
+            "apiVersion": "networking.k8s.io/v1",
+            "kind": "Ingress",
+            "metadata": {"name": name, "namespace": space.id.name},
+            "spec": {"defaultBackend": service},
+        }
+
+    async def left() -> set[str]:
+        kinds = ("batch/v1/Job", "networking.k8s.io/v1/Ingress")
+        return {
+            one["metadata"]["name"] for kind in kinds for one in await world.person.list(kind, space.id.name)
+        }
+
+    started = [
+        job("reana-run-batch-1", {"reana_workflow_mode": "batch"}),
+        job("reana-run-job-1", {"reana-run-job-workflow-uuid": "1"}),
+        ingress("reana-run-session-1"),
+    ]
+    for one in (*started, job("reana-database", {"app": "other"}), ingress("reana")):
+        await world.person.create(one)
+    assert (await world.observe(runs(running=True))).presence is Presence.SYNCED
+    assert len(await left()) == 5
+    await world.until(runs(running=False), lambda seen: seen.presence is Presence.DRIFTED)
+
+    async def over() -> bool:
+        await world.apply(runs(running=False))
+        return (await world.observe(runs(running=False))).presence is Presence.SYNCED
+
+    await eventually(over)
+    assert await left() == {"reana-database", "reana"}
+    await world.person.create(job("reana-run-job-2", {"reana-run-job-workflow-uuid": "2"}))
+    await eventually(lambda: world.delete(runs(running=True)))
+    assert await left() == {"reana-database", "reana"}
+
+
 async def test_nothing_is_concluded_before_the_first_list(world: World) -> None:
     fresh = KubernetesTarget(world.kube)
     with pytest.raises(Unavailable):

@@ -15,7 +15,7 @@ from vre_operator.engine.plan import make_plan
 from vre_operator.engine.refs import resolve
 from vre_operator.engine.resources import KUBERNETES, Policy
 from vre_operator.engine.target import Desired, Presence
-from vre_operator.targets.kubernetes.manifest import SESSIONS
+from vre_operator.targets.kubernetes.manifest import VIRTUAL
 from vre_operator.targets.kubernetes.target import Finding
 
 
@@ -29,7 +29,10 @@ def desired_of(world: World, name: str) -> list[Desired]:
         if wanted.id.target == KUBERNETES and wanted.policy is not Policy.EXTERNAL:
             # The API server looks into pull Secrets.
             body = resolve(
-                wanted.body, lambda ref: "{}" if "json" in ref.output else "value", lambda of: "0" * 16
+                wanted.body,
+                lambda ref: "{}" if "json" in ref.output else "value",
+                lambda of: "0" * 16,
+                parse=lambda text: [text],
             )
             found.append(Desired(wanted, body))
     return found
@@ -50,7 +53,7 @@ async def test_a_whole_tenant_settles(cluster: Cluster, name: str) -> None:
         rewritten = {
             str(desired.id): sorted(difference.path for difference in finding.tolerated)
             for desired in plan
-            if desired.id.kind != SESSIONS
+            if desired.id.kind not in VIRTUAL
             and (entry := world.target._cache.get(desired.id))
             and isinstance(finding := entry.note, Finding)
             and finding.tolerated
@@ -77,6 +80,6 @@ async def gone(world: World, plan: list[Desired]) -> None:
         async with asyncio.timeout(60):
             while not await world.delete(wanted, data=True):  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
-    for kind in {desired.id.kind for desired in plan} - {SESSIONS}:
+    for kind in {desired.id.kind for desired in plan} - set(VIRTUAL):
         left = await world.person.list(kind, selector=f"vre.science/tenant-uid={world.tenant.uid}")
         assert [obj["metadata"]["name"] for obj in left] == []

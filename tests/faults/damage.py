@@ -102,7 +102,7 @@ DAMAGES = (
         "a wake lost while the pass runs",
         "missed news",
         "vre_operator/runtime/queue.py",
-        "            self._again.add(key)\n",
+        "            self._again[key] = repair or self._again.get(key, False)\n",
         "            pass\n",
         "tests/unit/runtime/test_queue.py",
     ),

@@ -30,7 +30,7 @@ from vre_operator.engine.plan import NameTakenError, Plan, make_plan
 from vre_operator.engine.refs import Ref, digest, encode, resolve
 from vre_operator.engine.resources import KUBERNETES, Policy, Resource, Tenant
 from vre_operator.engine.target import Desired
-from vre_operator.targets.kubernetes.manifest import SECRET, SESSIONS, check_bounds, manifest
+from vre_operator.targets.kubernetes.manifest import SECRET, VIRTUAL, check_bounds, manifest
 
 LONG = os.environ.get("VRE_LONG") == "1"
 DRAWN, CROSSED, PARTS = (100, 900, 100) if LONG else (100, 100, 1)
@@ -45,6 +45,7 @@ JSON_DOCUMENTS = {
     ("hub-images", "s3.json"),
     ("hub-images", "message.json"),
     ("page", "page.json"),
+    ("reana-config", "ui-config.yaml"),
 }
 """Where a tenant's free text may be: ConfigMap and key."""
 
@@ -71,10 +72,10 @@ def objects(plan: Plan) -> Iterator[tuple[Resource, Json]]:
         return encode(CANARY if secret else f"value-{ref.output}", ref.encode)
 
     for resource in plan.resources:
-        if resource.id.target != KUBERNETES or resource.id.kind == SESSIONS:
+        if resource.id.target != KUBERNETES or resource.id.kind in VIRTUAL:
             continue
         if resource.policy is not Policy.EXTERNAL:
-            body = resolve(resource.body, value, lambda of: digest(str(of)))
+            body = resolve(resource.body, value, lambda of: digest(str(of)), parse=lambda text: [text])
             yield resource, manifest(TENANT, Desired(resource, body))
 
 
@@ -231,6 +232,6 @@ def test_the_largest_wish_fits() -> None:
 
 
 @given(st.sampled_from(list(leaves())), st.sampled_from([None, [], {}, "text", True, 1.5, -1, [[]]]))
-@settings(max_examples=300, deadline=None, derandomize=True, database=None)
+@settings(max_examples=3000 if LONG else 150, deadline=None, derandomize=True, database=None)
 def test_a_value_of_any_type_anywhere_is_refused_or_rendered(leaf: Any, value: Any) -> None:
     rendered(put(FULL, leaf.path[:-1] if leaf.path[-1] == 0 else leaf.path, value), Counter())

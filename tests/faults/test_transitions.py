@@ -33,6 +33,7 @@ FULL: Json = {
     "storage": {
         "homes": {"size": "10Gi", "storageClass": "local-path"},
         "shares": [{"name": "team", "volume": {"size": "1Gi", "storageClass": "local-path"}}],
+        "s3": [{"name": "survey", "endpoint": "https://s3.example.org", "credentialsSecret": {"name": "keys"}}],
     },
     "page": {"title": "Transit", "links": [{"title": "Help", "url": "mailto:help@example.org"}]},
     "catalogue": {"entries": [{"name": "base", "image": "example.org/base:1", "displayName": "Base"}]},
@@ -82,6 +83,10 @@ _OTHERS: Mapping[str, Any] = {
     "catalogue.entries.0.displayName": "Other 'name' <b>",
     "storage.shares.0.mountPath": "/data/other",
     "storage.shares.0.writers": ["writers"],
+    "storage.s3.0.name": "other",
+    "storage.s3.0.endpoint": "https://other.example.org",
+    "storage.s3.0.region": "eu-central-1",
+    "storage.s3.0.allowedGroups": ["archivists"],
     "page.title": "Other 'name' <b>",
     "page.logo": "https://docs.example.org/logo.svg",
     "page.message": "{{ closed }} $(on) <b>Monday</b>",
@@ -104,11 +109,11 @@ _EXCLUDED = (
     "identity.credentialsSecret",
     "identity.provider",
 )
-# What is kept in a Rucio, or works with one, of which there is none here: tests/rucio.
+# What is kept in a Rucio or a REANA, or works with one, of which there is none here: tests/rucio, tests/reana.
 _ELSEWHERE = (
     *("dataLake.rses", "dataLake.distances", "dataLake.accounts", "dataLake.subscriptions", "dataLake.options"),
     *("dataLake.storage", "dataLake.people", "dataLake.transfers", "dataLake.clientSecret"),
-    *("dataLake.attach", "dataLake.probe", "dataLake.history"),
+    *("dataLake.attach", "dataLake.probe", "dataLake.history", "workflows"),
 )
 _WRONG: Mapping[str, Any] = {"string": 7, "boolean": "yes", "integer": "7", "number": "7", "array": "one"}
 
@@ -175,7 +180,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 
 def _ground(site: Site) -> None:
-    """The tenant's own certificate, and a class beside the site's."""
+    """The tenant's own certificate and keys, and a class beside the site's."""
     site.kubectl("create", "namespace", TENANT)
     other = {
         "apiVersion": "networking.k8s.io/v1",
@@ -184,14 +189,18 @@ def _ground(site: Site) -> None:
         "spec": {"controller": "example.org/other"},
     }
     site.kubectl("apply", "-f", "-", stdin=other)
-    certificate = {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "type": "kubernetes.io/tls",
-        "metadata": {"name": "certificate", "namespace": TENANT},
-        "stringData": {"tls.crt": "a certificate", "tls.key": "its key"},
-    }
-    site.kubectl("apply", "-f", "-", stdin=certificate)
+    for name, kind, data in (
+        ("certificate", "kubernetes.io/tls", {"tls.crt": "a certificate", "tls.key": "its key"}),
+        ("keys", "Opaque", {"AWS_ACCESS_KEY_ID": "an id", "AWS_SECRET_ACCESS_KEY": "a key"}),
+    ):
+        secret = {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "type": kind,
+            "metadata": {"name": name, "namespace": TENANT},
+            "stringData": data,
+        }
+        site.kubectl("apply", "-f", "-", stdin=secret)
 
 
 def state(site: Site) -> Json:

@@ -198,6 +198,7 @@ def _mended(spec: Json) -> Json:
     for share in spec.get("storage", {}).get("shares", ()):
         _mend_share(share)
     _mend_lake(spec, spec.get("dataLake", {}))
+    _mend_workflows(spec, spec.get("workflows", {}))
     return spec
 
 
@@ -255,6 +256,30 @@ def _mend_storages(lake: Json, hostnames: set[str | None], names: set[str]) -> N
         hostnames.add(storage["hostname"])
         if quantity(storage.get("size", "1Gi")) < quantity("1Gi"):
             del storage["size"]
+
+
+def _mend_workflows(spec: Json, workflows: Json) -> None:
+    lake = spec.get("dataLake", {})
+    others = {spec["hostname"], lake.get("hostname"), *(one["hostname"] for one in lake.get("storage", ()))}
+    if workflows.get("hostname") in others:
+        workflows.pop("hostname", None)
+    if "hostname" not in workflows:
+        workflows.pop("enabled", None)
+    if "Serial" not in workflows.get("engines", ["Serial"]):
+        workflows.get("probe", {}).pop("enabled", None)
+    jobs = workflows.get("jobs", {})
+    for memory in ("memory", "maxMemory"):
+        if quantity(jobs.get(memory, "64Mi")) < quantity("64Mi"):
+            del jobs[memory]
+    if quantity(jobs.get("memory", "4Gi")) > quantity(jobs.get("maxMemory", "8Gi")):
+        jobs.pop("memory", None)
+        jobs.pop("maxMemory", None)
+    if jobs.get("timeoutSeconds", 604_800) > jobs.get("maxTimeoutSeconds", 1_209_600):
+        jobs.pop("timeoutSeconds", None)
+        jobs.pop("maxTimeoutSeconds", None)
+    manager = spec.get("exposure", {}).get("tls", {}).get("certManager", {})
+    if workflows.get("enabled"):
+        manager.pop("kind", None)
 
 
 def wishes() -> st.SearchStrategy[Json]:

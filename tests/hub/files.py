@@ -30,8 +30,12 @@ def lay_out(
     provider: str = "https://login.example.org",
     database: dict[str, str] | None = None,
     pinned: dict[str, str] | None = None,
+    people: tuple[str, str] = ("", ""),
 ) -> Path:
-    """Returns the configuration file; start the hub with VRE_HUB_ROOT=`root`."""
+    """Returns the configuration file; start the hub with VRE_HUB_ROOT=`root`.
+
+    people: where REANA's people are asked for, and with what.
+    """
     resources = {resource.id.name: resource for resource in hub.render(environment(spec, site))}
     values = {
         "hub/client_id": "vre-hub",
@@ -47,4 +51,8 @@ def lay_out(
     for folder, name in (("config", "hub-config"), ("images", "hub-images"), ("login", "hub-login")):
         software.write(root / folder, software.content(resources[name], values))
     software.write(root / "secrets", SECRETS)
+    if people[0]:
+        file = root / "config/settings.json"
+        file.write_text(json.dumps(json.loads(file.read_text()) | {"reana": people[0]}))
+        software.write(root / "reana", {"hub": people[1]})
     return root / "config/jupyterhub_config.py"

@@ -15,7 +15,8 @@ c.ConfigurableHTTPProxy.api_url = f"http://127.0.0.1:{os.environ['PROXY_API_PORT
 for service in c.JupyterHub.services:
     if service["name"] == "tokens":
         service["command"][-1] = os.environ["VRE_HUB_ROOT"] + "/config/tokens.py"
-        service["environment"] = {"VRE_TOKENS_PORT": os.environ["TOKENS_PORT"]}
+        kept = {"VRE_HUB_ROOT": os.environ["VRE_HUB_ROOT"]}
+        service["environment"] = kept | {"VRE_TOKENS_PORT": os.environ["TOKENS_PORT"]}
 if "VRE_HUB_AS_IT_IS" not in os.environ:
     # Ask at once instead of after minutes.
     c.Authenticator.auth_refresh_age = 1

@@ -102,8 +102,8 @@ def hub() -> Iterator[Hub]:
 
 
 @contextmanager
-def with_spec(spec: dict[str, Any], **environment: str) -> Iterator[Hub]:
-    """A tenant's hub, its proxy, its database and a provider."""
+def with_spec(spec: dict[str, Any], *, people: tuple[str, str] = ("", ""), **environment: str) -> Iterator[Hub]:
+    """A tenant's hub, its proxy, its database and a provider. people: as `lay_out` takes it."""
     with tempfile.TemporaryDirectory(prefix="vre-hub-") as name, providers.running(Path(name)) as provider:
         directory = Path(name)
         directory.chmod(0o755)
@@ -114,7 +114,8 @@ def with_spec(spec: dict[str, Any], **environment: str) -> Iterator[Hub]:
             database.sql(f"CREATE ROLE \"hub@x\" LOGIN PASSWORD '{literal}'")
             database.sql('CREATE DATABASE hub OWNER "hub@x"')
             connection = {"host": "127.0.0.1", "port": str(database.port), "username": "hub@x"}
-            lay_out(directory / "root", spec, provider=provider.address, database=connection)
+            address = provider.address
+            lay_out(directory / "root", spec, provider=address, database=connection, people=people)
             yield from start(directory, provider, environment)
 
 

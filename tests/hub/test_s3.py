@@ -119,7 +119,7 @@ def test_boto3_needs_nothing_but_the_profile(service: Service, tmp_path: Path) -
             software.write(tmp_path / name, software.content(resource, values))
     config = software.content(rendered["s3"], {})["config"]
     for profile, secret in zip(("survey", "depths"), (n for n in rendered if n.startswith("s3-")), strict=True):
-        config = config.replace(f"{s3.CREDENTIALS_DIRECTORY}/{profile}", str(tmp_path / secret))
+        config = config.replace(f"/etc/vre/s3-credentials/{profile}", str(tmp_path / secret))
     (tmp_path / "config").write_text(config)
 
     def listed(*profile: str) -> str:

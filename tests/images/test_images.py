@@ -9,6 +9,9 @@ import pytest
 from dev import keycloak
 from dev.images import build, refs
 from tests.images import container
+from tests.unit.components.scenarios import scenario
+from vre_operator.components import reana
+from vre_operator.engine.refs import resolve
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
@@ -186,6 +189,82 @@ def test_postgres(run: Run, user: str) -> None:
     assert "owner|t\n50\nby script\n" in output
     assert "refused\n" in output
     assert output.count("by script") == 2
+
+
+def of_reana(workload: str, config: str, file: str) -> tuple[dict[str, str], str]:
+    """A service's environment and its file, as the operator renders them."""
+    found = {one.id.name: one for one in reana.render(scenario("full")) if one.id.name in (workload, config)}
+    (container,) = found[workload].body["spec"]["template"]["spec"]["containers"]
+    env = {one["name"]: one["value"] for one in container.get("env", ())}
+    texts = resolve(found[config].body["stringData"], lambda ref: f"the-{ref.output}", str)
+    return env, texts[file]
+
+
+def test_rabbitmq(run: Run) -> None:
+    """With the operator's configuration: a user of its own, and nobody else."""
+    env, config = of_reana("reana-message-broker", "reana-message-broker-config", "rabbitmq.conf")
+    output = run(
+        "rabbitmq",
+        """
+        [ "$*" = rabbitmq-server ]
+        "$@" >/tmp/log 2>&1 &
+        python3 - <<'PYTHON' || { cat /tmp/log; exit 1; }
+import socket, struct, time
+for attempt in range(300):
+    try:
+        socket.create_connection(("127.0.0.1", 5672)).close()
+        break
+    except OSError:
+        time.sleep(0.1)
+def enters(user, password):
+    with socket.create_connection(("127.0.0.1", 5672), timeout=10) as link:
+        link.sendall(b"AMQP" + bytes([0, 0, 9, 1]))
+        link.recv(4096)
+        response = f"\\0{user}\\0{password}".encode()
+        body = struct.pack(">HHI", 10, 11, 0) + b"\\x05PLAIN" + struct.pack(">I", len(response)) + response
+        body += b"\\x05en_US"
+        link.sendall(struct.pack(">BHI", 1, 0, len(body)) + body + b"\\xce")
+        try:
+            answer = link.recv(4096)
+        except ConnectionResetError:
+            return False
+        return answer[7:11] == struct.pack(">HH", 10, 30)  # Tune
+print(enters("the-user", "the-password"), enters("the-user", "wrong"), enters("guest", "guest"))
+PYTHON
+        """,
+        files={
+            "etc/vre/service/rabbitmq.conf": config,
+            "etc/hosts": "127.0.0.1 localhost\n",
+            **dict.fromkeys(("data/.keep", "run/vre/.keep"), ""),
+        },
+        env=env,
+        volumes=("tmp", "data", "run/vre"),
+        user="999:999",
+    )
+    assert output.splitlines()[-1] == "True False False"
+
+
+def test_redis(run: Run) -> None:
+    """With the operator's configuration: by name, and without one as generation 0.9 does."""
+    _, config = of_reana("reana-cache", "reana-cache-config", "redis.conf")
+    output = run(
+        "redis",
+        """
+        [ "$*" = redis-server ]
+        "$@" /etc/vre/service/redis.conf >/tmp/log 2>&1 &
+        for attempt in $(seq 100); do redis-cli ping >/dev/null 2>&1 && break; sleep 0.1; done
+        redis-cli set key value
+        redis-cli --no-auth-warning --user the-user --pass the-password set key value
+        redis-cli --no-auth-warning --pass the-password get key
+        redis-cli --no-auth-warning --user the-user --pass wrong get key
+        """,
+        files={"etc/vre/service/redis.conf": config},
+        user="999:999",
+    )
+    lines = [line for line in output.splitlines() if line]
+    assert "NOAUTH" in lines[0]
+    assert lines[1:3] == ["OK", "value"]
+    assert any("WRONGPASS" in line for line in lines[3:])
 
 
 def test_keycloak(run: Run) -> None:

@@ -24,7 +24,7 @@ from vre_operator.engine.executor import Walk
 from vre_operator.engine.plan import Plan, make_plan
 from vre_operator.engine.resources import KUBERNETES, OIDC, RUCIO, Policy, ResourceId, Tenant
 from vre_operator.engine.target import Desired, Observation, Presence, Voucher
-from vre_operator.targets.kubernetes.manifest import SECRET, SESSIONS, manifest
+from vre_operator.targets.kubernetes.manifest import SECRET, VIRTUAL, manifest
 
 Json = dict[str, Any]
 Key = tuple[str, str, str]
@@ -145,7 +145,7 @@ class _Recorder:
     async def apply(self, tenant: Tenant, desired: Desired) -> Observation:
         if desired.id.target == OIDC:
             return Observation(Presence.SYNCED, outputs=CLIENT)
-        if desired.id.kind == SESSIONS:
+        if desired.id.kind in VIRTUAL:
             return Observation(Presence.SYNCED)
         made = manifest(tenant, desired)
         generated = {key: _value(desired.id, key) for key in desired.resource.generate}

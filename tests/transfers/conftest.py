@@ -140,6 +140,16 @@ class Service:
         await until(over)
         return told
 
+    async def copied(self, *files: dict[str, Any], **params: Any) -> dict[str, Any]:
+        """The job of these copies when all is done.
+
+        Asked for once more where a storage fell silent, as Rucio does: XRootD 5.5 now and then hangs, and
+        answers nothing until the kubelet starts it anew."""
+        told = await self.ended(await self.submit(*files, **params))
+        if any("was silent for" in str(file["reason"]) for file in told["files"]):
+            told = await self.ended(await self.submit(*files, **params))
+        return told
+
     def secrets(self) -> list[str]:
         """The tokens that the queue still holds."""
         with sqlite3.connect(self.data / "queue.sqlite") as database:

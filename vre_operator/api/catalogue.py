@@ -23,6 +23,13 @@ PATH = r"^/[A-Za-z0-9._~/?=&%-]*$"
 DAY = r"^20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$"
 RESOURCE = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$"
 
+ImageReference = Annotated[
+    str,
+    Field(max_length=400),
+    matches(
+        IMAGE, "is no image reference", "write REGISTRY/REPOSITORY:TAG or REGISTRY/REPOSITORY@sha256:DIGEST"
+    ),
+]
 Groups = Annotated[
     tuple[Annotated[str, Field(min_length=1, max_length=200)], ...], Field(max_length=20), Unique()
 ]
@@ -83,13 +90,7 @@ class Entry(Model):
 
     name: Label
     """Short name that stays: people's last choice is remembered by it. Never reuse one for something else."""
-    image: Annotated[
-        str,
-        Field(max_length=400),
-        matches(
-            IMAGE, "is no image reference", "write REGISTRY/REPOSITORY:TAG or REGISTRY/REPOSITORY@sha256:DIGEST"
-        ),
-    ]
+    image: ImageReference
     """Container image. It must hold jupyterhub-singleuser of the hub's major version and run as uid 1000. A tag
     is followed: what it stands for is asked again and again, tried, and then offered by its digest."""
     display_name: Annotated[str, Field(max_length=100)] = ""

@@ -20,6 +20,8 @@ class Condition(StrEnum):
     DATA_LAKE = "DataLakeReady"
     TRANSFERS = "TransfersReady"
     LAKE_WORKS = "DataLakeWorks"
+    WORKFLOWS = "WorkflowsReady"
+    WORKFLOWS_WORK = "WorkflowsWork"
     PAGE = "PageReady"
     EXPOSURE = "ExposureReady"
 

@@ -11,6 +11,52 @@ from vre_operator.api.catalogue import Entry
 from vre_operator.api.rules import Rule, Unique
 
 
+class ReanaImages(Model):
+    """The images of one generation of REANA."""
+
+    server: str
+    """REST API and scheduler; also runs the Jobs."""
+    workflow_controller: str
+    """What starts and stops workflows."""
+    job_controller: str
+    """Beside each workflow's engine: it starts the jobs."""
+    serial: str
+    """Engine of serial workflows."""
+    snakemake: str
+    """Engine of Snakemake workflows."""
+    cwl: str
+    """Engine of CWL workflows."""
+    yadage: str
+    """Engine of Yadage workflows."""
+
+
+def _official(version: str, *, server: str = "", controller: str = "", yadage: str = "") -> ReanaImages:
+    """All of one version, but for those that say another."""
+    base = "docker.io/reanahub/reana"
+    return ReanaImages(
+        server=f"{base}-server:{server or version}",
+        workflow_controller=f"{base}-workflow-controller:{controller or version}",
+        job_controller=f"{base}-job-controller:{version}",
+        serial=f"{base}-workflow-engine-serial:{version}",
+        snakemake=f"{base}-workflow-engine-snakemake:{version}",
+        cwl=f"{base}-workflow-engine-cwl:{version}",
+        yadage=f"{base}-workflow-engine-yadage:{yadage or version}",
+    )
+
+
+class Reana(Model):
+    """REANA's images, by generation."""
+
+    v0_9: ReanaImages = _official("0.9.4", yadage="0.9.5")
+    """Generation 0.9."""
+    v0_95: ReanaImages = _official("0.95.0-alpha.5", server="0.95.0-alpha.6", controller="0.95.0-alpha.7")
+    """Generation 0.95."""
+    message_broker: str = "docker.io/library/rabbitmq:3.13"
+    """RabbitMQ."""
+    cache: str = "docker.io/library/redis:8.6.3"
+    """Redis."""
+
+
 class Images(Model):
     """The container images of the services. Defaults are the official ones."""
 
@@ -30,6 +76,8 @@ class Images(Model):
     """The operator's own image, which has the transfer service in it. The Helm chart fills it in."""
     postgres: str = "docker.io/library/postgres:17"
     """PostgreSQL; also runs the Jobs that make roles and databases."""
+    reana: Reana = Reana()
+    """REANA, and what it stands on."""
 
 
 class Toleration(Model):

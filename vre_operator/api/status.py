@@ -41,6 +41,8 @@ class Endpoints(Model):
     """The VRE's front page."""
     rucio: str | None = None
     """The Rucio server, when dataLake.hostname is set."""
+    reana: str | None = None
+    """REANA, when there are workflows."""
 
 
 class Expiry(Model):

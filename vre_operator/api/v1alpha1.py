@@ -21,6 +21,7 @@ from vre_operator.api.references import SecretName
 from vre_operator.api.rules import Rule, at_least, immutable_field, only_grows, stays
 from vre_operator.api.status import VREEnvironmentStatus
 from vre_operator.api.storage import Homes, Storage
+from vre_operator.api.workflows import Workflows
 
 __all__ = [
     "Catalogue",
@@ -46,6 +47,7 @@ __all__ = [
     "VREEnvironment",
     "VREEnvironmentSpec",
     "VREEnvironmentStatus",
+    "Workflows",
 ]
 
 NAME = r"^[a-z]([-a-z0-9]{0,38}[a-z0-9])?$"
@@ -179,6 +181,28 @@ class VREEnvironmentSpec(Model):
             lambda self: self.hostname not in {one.hostname for one in self.data_lake.storage},
             path=".dataLake.storage",
         ),
+        Rule(
+            "!has(self.workflows.hostname) || (self.workflows.hostname != self.hostname"
+            " && (!has(self.dataLake.hostname) || self.workflows.hostname != self.dataLake.hostname)"
+            " && !self.dataLake.storage.exists(one, one.hostname == self.workflows.hostname))",
+            "is the hostname of something else",
+            "give REANA a hostname of its own, such as reana.example.org",
+            lambda self: self.workflows.hostname is None or self.workflows.hostname not in self._others(),
+            path=".workflows.hostname",
+        ),
+        Rule(
+            "!self.workflows.enabled || !has(self.exposure.tls.certManager)"
+            " || self.exposure.tls.certManager.kind == 'ClusterIssuer'",
+            "is no ClusterIssuer",
+            "name a ClusterIssuer: the certificate of workflows.hostname is made in another namespace, where an"
+            " Issuer of this one is unknown",
+            lambda self: (
+                not self.workflows.enabled
+                or self.exposure.tls.cert_manager is None
+                or self.exposure.tls.cert_manager.kind is IssuerKind.CLUSTER_ISSUER
+            ),
+            path=".exposure.tls.certManager.kind",
+        ),
     )
 
     hostname: Hostname
@@ -194,6 +218,8 @@ class VREEnvironmentSpec(Model):
     """The JupyterHub: people log in, choose an environment and work in a notebook of their own."""
     data_lake: DataLake = DataLake()
     """The Rucio data lake."""
+    workflows: Workflows = Workflows()
+    """REANA: workflows of people, each with a workspace and a log."""
     database: Database = Database()
     """The PostgreSQL server behind the services: one of the tenant's own, or an existing one."""
     exposure: Exposure = Exposure()
@@ -205,6 +231,10 @@ class VREEnvironmentSpec(Model):
     deletion_policy: DeletionPolicy = DeletionPolicy.RETAIN
     """What becomes of data (homes, database volumes, and the Secrets that unlock them) when this object is
     deleted: Retain keeps it, and a VREEnvironment of the same name takes it over; Delete destroys it."""
+
+    def _others(self) -> set[str | None]:
+        """The hostnames of all but REANA."""
+        return {self.hostname, self.data_lake.hostname, *(one.hostname for one in self.data_lake.storage)}
 
 
 class Metadata(Model):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Coroutine, Iterable
+from typing import Any
+
 import click
 
 
@@ -90,16 +93,9 @@ def catalogue(name: str | None, namespace: str, context: str | None) -> None:
 
     Asks the cluster of the kubeconfig, unlike the other commands.
     """
-    import asyncio
-
     from vre_operator.cli.catalogue import read
-    from vre_operator.cli.cluster import ClusterError
 
-    try:
-        click.echo("\n".join(asyncio.run(read(context, namespace, name))))
-    except ClusterError as error:
-        click.echo(str(error), err=True)
-        raise SystemExit(1) from None
+    _print(read(context, namespace, name))
 
 
 @main.command(short_help="Show people's homes, and which are unused.")
@@ -114,16 +110,9 @@ def homes(name: str | None, namespace: str, context: str | None, unused: int | N
 
     Asks the cluster of the kubeconfig. Deletes nothing; with --unused it says how to.
     """
-    import asyncio
-
-    from vre_operator.cli.cluster import ClusterError
     from vre_operator.cli.homes import read
 
-    try:
-        click.echo("\n".join(asyncio.run(read(context, namespace, name, unused))))
-    except ClusterError as error:
-        click.echo(str(error), err=True)
-        raise SystemExit(1) from None
+    _print(read(context, namespace, name, unused))
 
 
 @main.command(short_help="Print the CustomResourceDefinition.")
@@ -142,3 +131,16 @@ def version() -> None:
     from vre_operator.api.names import API_VERSION
 
     click.echo(f"vre {installed('vre-operator')} ({API_VERSION})")
+
+
+def _print(lines: Coroutine[Any, Any, Iterable[str]]) -> None:
+    """What a cluster tells, or why it does not."""
+    import asyncio
+
+    from vre_operator.cli.cluster import ClusterError
+
+    try:
+        click.echo("\n".join(asyncio.run(lines)))
+    except ClusterError as error:
+        click.echo(str(error), err=True)
+        raise SystemExit(1) from None

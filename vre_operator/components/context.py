@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from vre_operator.api.site import Site
 from vre_operator.api.v1alpha1 import VREEnvironmentSpec
-from vre_operator.engine.resources import FTS, KUBERNETES, OIDC, REGISTRY, RUCIO, ResourceId, Tenant
+from vre_operator.engine.resources import FTS, KUBERNETES, OIDC, REANA, REGISTRY, RUCIO, ResourceId, Tenant
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,10 @@ class Environment:
     @property
     def notebooks(self) -> str:
         return self.tenant.notebooks_namespace
+
+    @property
+    def workflows(self) -> str:
+        return self.tenant.workflows_namespace
 
     def service_host(self, service: str, namespace: str | None = None) -> str:
         """The in-cluster DNS name of a Service."""
@@ -48,6 +52,11 @@ def fts(kind: str, name: str) -> ResourceId:
 def registry(kind: str, name: str) -> ResourceId:
     """The id of a thing of registries of images: "Images" or "Offers"."""
     return ResourceId(REGISTRY, kind, "", name)
+
+
+def reana(kind: str, name: str) -> ResourceId:
+    """The id of a thing in the tenant's REANA: "People"."""
+    return ResourceId(REANA, kind, "", name)
 
 
 def rucio(kind: str, name: str) -> ResourceId:

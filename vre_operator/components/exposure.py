@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
+from vre_operator.api.references import SecretName
 from vre_operator.api.v1alpha1 import IssuerKind
 from vre_operator.components import ids, workloads
 from vre_operator.components.context import Environment, kube
+from vre_operator.engine.refs import Ref
 from vre_operator.engine.resources import Resource, ResourceId
 
 COMPONENT = "exposure"
@@ -25,6 +28,20 @@ Paths = list[tuple[str, str, ResourceId]]
 """Path, pathType and the Service behind it."""
 
 _ALL = ("/", "Prefix")
+_TLS_KEYS = ("tls.crt", "tls.key")
+_COPY = "vre-tls"
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """A hostname. An Ingress and the Services behind it are of one namespace."""
+
+    name: str
+    hostname: str
+    paths: Paths
+    origin: str
+    namespace: str
+
 
 ISSUER_ANNOTATION = {
     IssuerKind.ISSUER: "cert-manager.io/issuer",
@@ -34,39 +51,62 @@ ISSUER_ANNOTATION = {
 
 def render(env: Environment) -> Iterable[Resource]:
     """One Ingress for each hostname. They stay while the tenant is suspended: the names remain its own."""
-    hosts: list[tuple[str, str, Paths, str]] = []
+    hosts: list[Host] = []
     if front := list(_front(env)):
-        hosts.append(("vre", env.spec.hostname, front, "spec.hostname"))
+        hosts.append(Host("vre", env.spec.hostname, front, "spec.hostname", env.namespace))
     if env.spec.data_lake.enabled and env.spec.data_lake.hostname:
         origin = "spec.dataLake.hostname"
-        hosts.append(("rucio", env.spec.data_lake.hostname, [(*_ALL, ids.rucio_service(env))], origin))
+        paths = [(*_ALL, ids.rucio_service(env))]
+        hosts.append(Host("rucio", env.spec.data_lake.hostname, paths, origin, env.namespace))
     if env.spec.data_lake.enabled:
         for index, one in enumerate(env.spec.data_lake.storage):
             origin = f"spec.dataLake.storage[{index}]"
             service = ids.storage_service(env, one.name)
-            hosts.append((ids.storage(one.name), one.hostname, [(*_ALL, service)], origin))
+            name, paths = ids.storage(one.name), [(*_ALL, service)]
+            hosts.append(Host(name, one.hostname, paths, origin, env.namespace))
+    if env.spec.workflows.enabled and env.spec.workflows.hostname:
+        service = ids.reana_service(env)
+        paths = [("/api", "Prefix", service), ("/oauth", "Prefix", service)]
+        origin = "spec.workflows.hostname"
+        hosts.append(Host(ids.REANA, env.spec.workflows.hostname, paths, origin, env.workflows))
     if not hosts:
         return
 
-    needs = set()
-    named = env.spec.exposure.ingress_class
-    ingress_class = kube("networking.k8s.io/v1/IngressClass", "", named or env.site.ingress_class)
+    ingress_class = ids.ingress_class(env)
+    named = env.spec.exposure.ingress_class is not None
     yield workloads.external(
         COMPONENT, ingress_class, "spec.exposure.ingressClass" if named else "site.ingressClass"
     )
-    needs.add(ingress_class)
+    certificates: dict[str, ResourceId] = {}
     if secret := env.spec.exposure.tls.secret:
-        certificate = kube("v1/Secret", env.namespace, secret.name)
-        yield workloads.external(COMPONENT, certificate, "spec.exposure.tls.secret", "tls.crt", "tls.key")
-        needs.add(certificate)
+        for certificate in _certificates(env, secret, {host.namespace for host in hosts}):
+            certificates[certificate.id.namespace] = certificate.id
+            yield certificate
 
-    for name, host, paths, origin in hosts:
+    for host in hosts:
+        needs = {ingress_class} | {service for _, _, service in host.paths}
+        if certificate_id := certificates.get(host.namespace):
+            needs.add(certificate_id)
         yield Resource(
-            id=kube("networking.k8s.io/v1/Ingress", env.namespace, name),
+            id=kube("networking.k8s.io/v1/Ingress", host.namespace, host.name),
             component=COMPONENT,
-            body=_ingress(env, name, host, paths, ingress_class),
-            needs=frozenset(needs | {service for _, _, service in paths}),
-            origin=origin,
+            body=_ingress(env, host, ingress_class),
+            needs=frozenset(needs),
+            origin=host.origin,
+        )
+
+
+def _certificates(env: Environment, secret: SecretName, namespaces: set[str]) -> Iterator[Resource]:
+    """The tenant's Secret, and its copy where another namespace has a hostname."""
+    given = kube("v1/Secret", env.namespace, secret.name)
+    yield workloads.external(COMPONENT, given, "spec.exposure.tls.secret", *_TLS_KEYS)
+    for namespace in sorted(namespaces - {env.namespace}):
+        yield Resource(
+            id=kube("v1/Secret", namespace, _COPY),
+            component=COMPONENT,
+            body={"type": "kubernetes.io/tls", "stringData": {key: Ref(given, key) for key in _TLS_KEYS}},
+            needs=frozenset({kube("v1/Namespace", "", namespace)}),
+            origin="spec.exposure.tls.secret",
         )
 
 
@@ -80,24 +120,22 @@ def _front(env: Environment) -> Iterator[tuple[str, str, ResourceId]]:
         yield (*_ALL, ids.proxy_service(env) if notebooks else ids.page_service(env))
 
 
-def _ingress(
-    env: Environment, name: str, host: str, paths: Paths, ingress_class: ResourceId
-) -> dict[str, object]:
+def _ingress(env: Environment, host: Host, ingress_class: ResourceId) -> dict[str, object]:
     tls = env.spec.exposure.tls
     annotations = dict(NGINX_ANNOTATIONS)
     # Without a secretName the controller's default certificate serves the host.
-    entry: dict[str, object] = {"hosts": [host]}
+    entry: dict[str, object] = {"hosts": [host.hostname]}
     if tls.secret:
-        entry["secretName"] = tls.secret.name
+        entry["secretName"] = tls.secret.name if host.namespace == env.namespace else _COPY
     elif tls.cert_manager:
-        entry["secretName"] = f"{name}-tls"
+        entry["secretName"] = f"{host.name}-tls"
         annotations[ISSUER_ANNOTATION[tls.cert_manager.kind]] = tls.cert_manager.issuer
     return {
         "metadata": {"annotations": annotations},
         "spec": {
             "ingressClassName": ingress_class.name,
             "tls": [entry],
-            "rules": [{"host": host, "http": {"paths": [_path(*one) for one in paths]}}],
+            "rules": [{"host": host.hostname, "http": {"paths": [_path(*one) for one in host.paths]}}],
         },
     }
 

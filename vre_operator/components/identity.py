@@ -42,11 +42,12 @@ def render(env: Environment) -> Iterable[Resource]:
         yield from _hub(env, reach)
     if ids.rucio_logs_people_in(env):
         yield from _rucio(env, reach)
-    if ids.people_wanted(env):
+    if ids.reana_logs_people_in(env):
+        yield from _reana(env, reach)
+    if ids.people_known(env):
         yield from _people(env, reach)
-    if env.spec.identity.credentials_secret and (
-        env.spec.notebooks.enabled or (ids.rucio_logs_people_in(env) and not _by_hand(env))
-    ):
+    others = (ids.rucio_logs_people_in(env) or ids.reana_logs_people_in(env)) and not _by_hand(env)
+    if env.spec.identity.credentials_secret and (env.spec.notebooks.enabled or others):
         yield workloads.external(
             COMPONENT,
             kube("v1/Secret", env.namespace, env.spec.identity.credentials_secret.name),
@@ -113,11 +114,40 @@ def _rucio(env: Environment, reach: Body) -> Iterable[Resource]:
     )
 
 
+def _reana(env: Environment, reach: Body) -> Iterable[Resource]:
+    """People log in to REANA's own pages with it."""
+    workflows = env.spec.workflows
+    credential = workflows.client_secret if _by_hand(env) else env.spec.identity.credentials_secret
+    if _by_hand(env) and credential:
+        secret = kube("v1/Secret", env.namespace, credential.name)
+        keys = CREDENTIAL_KEYS[ProviderKind.MANUAL]
+        yield workloads.external(COMPONENT, secret, "spec.workflows.clientSecret", *keys)
+    yield Resource(
+        id=ids.client(env, ids.REANA),
+        component=COMPONENT,
+        body=reach
+        | _registration(env, credential)
+        | {
+            "redirect_uris": [f"https://{workflows.hostname}/api/oauth/authorized/keycloak/"],
+            "post_logout_redirect_uris": [],
+            "scopes": ["openid", "profile", "email"],
+            "own_scopes": [],
+            "grant_types": ["authorization_code"],
+            "token_endpoint_auth_method": "client_secret_post",
+            "groups_claim": env.spec.identity.groups_claim,
+            "pkce": False,
+            "display_name": f"Workflows of {env.spec.hostname}",
+        },
+        origin="spec.workflows",
+    )
+
+
 def _people(env: Environment, reach: Body) -> Iterable[Resource]:
     identity, wish = env.spec.identity, env.spec.data_lake.people
-    origin, field = "spec.dataLake.people", "spec.identity.credentialsSecret"
+    origin = "spec.dataLake.people" if ids.people_wanted(env) else "spec.workflows"
+    field = "spec.identity.credentialsSecret"
     if wish.credentials_secret:
-        field = f"{origin}.credentialsSecret"
+        field = "spec.dataLake.people.credentialsSecret"
         secret = kube("v1/Secret", env.namespace, wish.credentials_secret.name)
         yield workloads.external(COMPONENT, secret, field, *_SERVICE_ACCOUNT)
     credential = wish.credentials_secret or identity.credentials_secret

@@ -19,6 +19,15 @@ RUCIO_SCHEMA = "rucio-schema"
 RUCIO_PROBE = "rucio-probe"
 RUCIO_HISTORY = "rucio-history"
 TRANSFERS = "transfers"
+REANA = "reana"
+REANA_SERVER = "reana-server"
+REANA_CONTROLLER = "reana-workflow-controller"
+REANA_BROKER = "reana-message-broker"
+REANA_CACHE = "reana-cache"
+REANA_DATABASE = "reana-database"
+REANA_CARE = "reana-care"
+REANA_CLOSING = "reana-closing"
+REANA_PROBE = "reana-probe"
 DATABASE = "database"
 DATABASE_SETUP = "database-setup"
 
@@ -27,9 +36,15 @@ STORAGE_PORT = 8000
 TOKENS_PORT = 8082
 TRANSFERS_PORT = 8446
 PAGE_PORT = 8080
+REANA_PEOPLE_PORT = 8081
 
 # How KubeSpawner marks the pods that it makes.
 SESSION_LABELS = {"component": "singleuser-server"}
+
+# How REANA marks the pods of a workflow's engine, and those of its steps (any value).
+RUN_LABELS = {"reana_workflow_mode": "batch"}
+STEP_LABEL = "reana-run-job-workflow-uuid"
+WORKSPACE_SESSION_LABELS = {"reana_workflow_mode": "session"}
 
 
 def page_wanted(env: Environment) -> bool:
@@ -191,6 +206,11 @@ def sessions(env: Environment) -> ResourceId:
     return kube("vre.science/Sessions", env.notebooks, "sessions")
 
 
+def runs(env: Environment) -> ResourceId:
+    """What workflows have started, which REANA owns: ended on suspension and deletion. With workflows only."""
+    return kube("vre.science/Runs", env.workflows, "runs")
+
+
 def proxy_service(env: Environment) -> ResourceId:
     """Service, port 80: where people's browsers enter the hub and their notebooks."""
     return kube("v1/Service", env.namespace, "proxy-public")
@@ -206,6 +226,47 @@ def rucio_service(env: Environment) -> ResourceId:
     return kube("v1/Service", env.namespace, RUCIO)
 
 
+def reana_pods(env: Environment) -> tuple[str, ...]:
+    """The workloads that speak to REANA's database; engines of workflows do, too."""
+    if not env.spec.workflows.enabled:
+        return ()
+    return (REANA_DATABASE, REANA_SERVER, REANA_CONTROLLER, REANA_CARE, REANA_CLOSING)
+
+
+def reana_service(env: Environment) -> ResourceId:
+    """Service, port 80: REANA's REST API; port 8081: its people, for hub and operator."""
+    return kube("v1/Service", env.workflows, REANA_SERVER)
+
+
+def reana_server(env: Environment) -> ResourceId:
+    """The Deployment of REANA's REST API, with its people beside it."""
+    return kube("apps/v1/Deployment", env.workflows, REANA_SERVER)
+
+
+def reana_people(env: Environment) -> str:
+    """The URL at which REANA's people are asked for."""
+    return f"http://{env.service_host(REANA_SERVER, env.workflows)}:{REANA_PEOPLE_PORT}"
+
+
+def reana_credentials(env: Environment) -> ResourceId:
+    """Who may ask for REANA's people. Outputs: hub, operator, probe."""
+    return kube("v1/Secret", env.namespace, "reana-people")
+
+
+def reana_logs_people_in(env: Environment) -> bool:
+    """Whether REANA is known to the identity provider: people log in to its own pages with it, and it asks a
+    Keycloak only."""
+    workflows, provider = env.spec.workflows, env.spec.identity.provider
+    by_keycloak = provider in (ProviderKind.KEYCLOAK_ADMIN, ProviderKind.KEYCLOAK_DCR)
+    return workflows.enabled and (by_keycloak or workflows.client_secret is not None)
+
+
+def ingress_class(env: Environment) -> ResourceId:
+    """The IngressClass of the tenant's hostnames."""
+    named = env.spec.exposure.ingress_class
+    return kube("networking.k8s.io/v1/IngressClass", "", named or env.site.ingress_class)
+
+
 def storage_class(name: str) -> ResourceId:
     """A StorageClass that the spec names."""
     return kube("storage.k8s.io/v1/StorageClass", "", name)
@@ -213,7 +274,11 @@ def storage_class(name: str) -> ResourceId:
 
 def database_roles(env: Environment) -> tuple[str, ...]:
     """The services with a role and a database of their own."""
-    wanted = ((HUB, env.spec.notebooks.enabled), (RUCIO, own_lake(env)))
+    wanted = (
+        (HUB, env.spec.notebooks.enabled),
+        (RUCIO, own_lake(env)),
+        (REANA, env.spec.workflows.enabled),
+    )
     return tuple(role for role, enabled in wanted if enabled)
 
 
@@ -242,7 +307,7 @@ def issuer(env: Environment) -> ResourceId:
 
 
 def client(env: Environment, role: str) -> ResourceId:
-    """A login client at the provider. Outputs: client_id, client_secret. Roles: hub, rucio."""
+    """A login client at the provider. Outputs: client_id, client_secret. Roles: hub, rucio, reana."""
     return oidc("Client", role)
 
 
@@ -256,11 +321,27 @@ def people_wanted(env: Environment) -> bool:
     return rucio_logs_people_in(env) and env.spec.data_lake.people.enabled
 
 
+def people_known(env: Environment) -> bool:
+    """Whether the provider is asked who may come in."""
+    by_admin = env.spec.identity.provider is ProviderKind.KEYCLOAK_ADMIN
+    return people_wanted(env) or (env.spec.workflows.enabled and by_admin)
+
+
 def tokens_wanted(env: Environment) -> bool:
     """Whether sessions hold a token of their person, for Rucio and the storages: only Keycloak can be told by
     us for whom it is to be."""
     told = env.spec.identity.provider is ProviderKind.KEYCLOAK_ADMIN
     return env.spec.notebooks.enabled and people_wanted(env) and told
+
+
+def reana_in_sessions(env: Environment) -> bool:
+    """Whether sessions hold a token of their person for REANA."""
+    return env.spec.notebooks.enabled and env.spec.workflows.enabled
+
+
+def tokens_served(env: Environment) -> bool:
+    """Whether sessions ask the hub for something that is their person's."""
+    return tokens_wanted(env) or reana_in_sessions(env)
 
 
 def notebooks_scope(env: Environment) -> str:

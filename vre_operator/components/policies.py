@@ -46,16 +46,17 @@ def policy(
     component: str,
     name: str,
     *,
-    selects: Mapping[str, str],
+    selects: Mapping[str, str | None],
     ingress: Sequence[Rule] = (),
     egress: Sequence[Rule] = (),
     namespace: str = "",
     needs: Iterable[ResourceId] = (),
 ) -> Resource:
-    """A NetworkPolicy that opens flows of the pods with labels `selects` (all of the namespace when empty)."""
+    """A NetworkPolicy that opens flows of the pods with labels `selects` (all of the namespace when empty); of
+    a label whose value is None every value counts."""
     namespace = namespace or env.namespace
     spec: dict[str, Any] = {
-        "podSelector": {"matchLabels": dict(selects)} if selects else {},
+        "podSelector": _selector(selects),
         "policyTypes": (["Ingress"] if ingress else []) + (["Egress"] if egress else []),
     }
     if ingress:
@@ -68,6 +69,12 @@ def policy(
         body={"spec": spec},
         needs=frozenset(needs) | {kube("v1/Namespace", "", namespace)},
     )
+
+
+def _selector(labels: Mapping[str, str | None]) -> Peer:
+    exact = {key: value for key, value in labels.items() if value is not None}
+    exists = [{"key": key, "operator": "Exists"} for key, value in labels.items() if value is None]
+    return ({"matchLabels": exact} if exact else {}) | ({"matchExpressions": exists} if exists else {})
 
 
 def accept(peers: Sequence[Peer], *ports: int) -> Rule:
@@ -84,17 +91,27 @@ def _tcp(port: int) -> Rule:
     return {"protocol": "TCP", "port": port}
 
 
-def pods(env: Environment, name: str) -> Peer:
-    """The pods of workload `name` in the tenant's namespace, seen from anywhere."""
+def pods(env: Environment, name: str, namespace: str = "") -> Peer:
+    """The pods of workload `name` in a namespace (the tenant's own when empty), seen from anywhere."""
     return {
-        **_namespace(env.namespace),
+        **_namespace(namespace or env.namespace),
         "podSelector": {"matchLabels": workloads.selector(env, name)},
     }
+
+
+def engines(env: Environment) -> Peer:
+    """The engines of people's workflows."""
+    return _namespace(env.workflows) | {"podSelector": _selector(ids.RUN_LABELS)}
 
 
 def sessions(env: Environment) -> Peer:
     """People's notebooks; other pods of their namespace (checks of images) speak to nobody."""
     return _namespace(env.notebooks) | {"podSelector": {"matchLabels": ids.SESSION_LABELS}}
+
+
+def workspace_sessions(env: Environment) -> Peer:
+    """The sessions on a workflow's workspace."""
+    return _namespace(env.workflows) | {"podSelector": _selector(ids.WORKSPACE_SESSION_LABELS)}
 
 
 def _anywhere() -> list[Peer]:

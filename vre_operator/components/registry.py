@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 from vre_operator.api.conditions import Condition
-from vre_operator.components import database, exposure, hub, identity, page, rucio, tenancy
+from vre_operator.components import database, exposure, hub, identity, page, reana, rucio, tenancy
 from vre_operator.components.context import Environment
 from vre_operator.components.hub import notebooks, probe, s3, shares
 from vre_operator.engine.resources import Resource
@@ -20,6 +20,7 @@ _RENDERERS: tuple[Callable[[Environment], Iterable[Resource]], ...] = (
     s3.render,
     probe.render,
     rucio.render,
+    reana.render,
     page.render,
     exposure.render,
 )
@@ -35,6 +36,8 @@ CONDITIONS: Mapping[str, Condition] = {
     "dataLake": Condition.DATA_LAKE,
     "transfers": Condition.TRANSFERS,
     "lakeProbe": Condition.LAKE_WORKS,
+    "workflows": Condition.WORKFLOWS,
+    "workflowProbe": Condition.WORKFLOWS_WORK,
     "page": Condition.PAGE,
     "exposure": Condition.EXPOSURE,
 }

@@ -26,7 +26,9 @@ def render(env: Environment) -> Iterable[Resource]:
     yield _namespace(ids.tenant_namespace(env), "baseline", advice, Policy.RELEASE)
     # Deleted with the tenant, but never with homes in it: the target keeps a namespace that holds claims.
     yield _namespace(ids.notebooks_namespace(env), "restricted", "restricted", Policy.DELETE)
-    yield _namespace(ids.workflows_namespace(env), "restricted", "restricted", Policy.DELETE)
+    # REANA's images start as root, and so does the part of it that is beside each workflow's engine.
+    workflows = "baseline" if env.spec.workflows.enabled else "restricted"
+    yield _namespace(ids.workflows_namespace(env), workflows, workflows, Policy.DELETE)
 
     yield from _bounds(env, env.namespace, _services_quota(env), SERVICES_LIMITS)
     yield from _bounds(env, env.notebooks, *_notebook_bounds(env))
@@ -204,6 +206,8 @@ def _storage_classes(env: Environment) -> Iterator[Resource]:
             named.setdefault(share.volume.storage_class, f"{where}.volume.storageClass")
         if share.cvmfs:
             named.setdefault(share.cvmfs.storage_class, f"{where}.cvmfs.storageClass")
+    if env.spec.workflows.enabled and env.spec.workflows.volume.storage_class:
+        named.setdefault(env.spec.workflows.volume.storage_class, "spec.workflows.volume.storageClass")
     lake = env.spec.data_lake
     for index, one in enumerate(lake.storage if lake.enabled else ()):
         if one.storage_class:

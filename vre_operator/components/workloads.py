@@ -211,9 +211,9 @@ def ca_mounts(env: Environment) -> list[Body]:
     return [mount("ca-bundle", CA_DIRECTORY)] if env.site.ca_bundle else []
 
 
-def ca_needs(env: Environment) -> frozenset[ResourceId]:
+def ca_needs(env: Environment, namespace: str = "") -> frozenset[ResourceId]:
     """What a pod with `ca_volumes` needs."""
-    return frozenset({ids.ca_bundle(env, env.namespace)} if env.site.ca_bundle else ())
+    return frozenset({ids.ca_bundle(env, namespace or env.namespace)} if env.site.ca_bundle else ())
 
 
 # --- controllers and Services -------------------------------------------------------------------------------
@@ -229,13 +229,15 @@ def deployment(
     rolling: bool = False,
     needs: Iterable[ResourceId] = (),
     origin: str = "",
+    namespace: str = "",
 ) -> Resource:
-    """A Deployment in the tenant's namespace; its pods come after the namespace is closed.
+    """A Deployment in a namespace (the tenant's own when empty); its pods come after that is closed.
 
     rolling: only for programs of which two may run at once.
     """
+    namespace = namespace or env.namespace
     return Resource(
-        id=kube("apps/v1/Deployment", env.namespace, name),
+        id=kube("apps/v1/Deployment", namespace, name),
         component=component,
         body={
             "spec": {
@@ -246,7 +248,7 @@ def deployment(
                 "template": template,
             }
         },
-        needs=frozenset(needs) | {ids.default_deny(env, env.namespace)},
+        needs=frozenset(needs) | {ids.default_deny(env, namespace)},
         origin=origin,
     )
 
@@ -259,10 +261,12 @@ def stateful_set(
     *,
     needs: Iterable[ResourceId] = (),
     origin: str = "",
+    namespace: str = "",
 ) -> Resource:
     """A StatefulSet of one pod: never two at once, not even when a node is lost."""
+    namespace = namespace or env.namespace
     return Resource(
-        id=kube("apps/v1/StatefulSet", env.namespace, name),
+        id=kube("apps/v1/StatefulSet", namespace, name),
         component=component,
         body={
             "spec": {
@@ -275,7 +279,7 @@ def stateful_set(
                 "template": template,
             }
         },
-        needs=frozenset(needs) | {ids.default_deny(env, env.namespace)},
+        needs=frozenset(needs) | {ids.default_deny(env, namespace)},
         origin=origin,
     )
 
@@ -305,7 +309,7 @@ def job(
                 "template": template,
             }
         },
-        needs=frozenset(needs) | {ids.default_deny(env, env.namespace)},
+        needs=frozenset(needs) | {ids.default_deny(env, identity.namespace)},
         origin=origin,
         recreate=True,
     )
@@ -320,14 +324,16 @@ def cron_job(
     *,
     needs: Iterable[ResourceId] = (),
     origin: str = "",
+    namespace: str = "",
 ) -> Resource:
     """A Job again and again, `schedule` in UTC; one that fails is tried once more, and then next time.
 
     What its last pods said is kept: a failure is told from there. None comes while the tenant is suspended.
     """
     template = {**template, "spec": {**template["spec"], "restartPolicy": "Never"}}
+    namespace = namespace or env.namespace
     return Resource(
-        id=kube("batch/v1/CronJob", env.namespace, name),
+        id=kube("batch/v1/CronJob", namespace, name),
         component=component,
         body={
             "spec": {
@@ -342,7 +348,7 @@ def cron_job(
                 "jobTemplate": {"spec": {"backoffLimit": 1, "template": template}},
             }
         },
-        needs=frozenset(needs) | {ids.default_deny(env, env.namespace)},
+        needs=frozenset(needs) | {ids.default_deny(env, namespace)},
         origin=origin,
     )
 
@@ -359,11 +365,14 @@ def service(
     ports: Mapping[str, tuple[int, int]],
     *,
     workload: str = "",
+    namespace: str = "",
 ) -> Resource:
     """A Service before the pods of `workload` (its own name when absent). ports: name -> (port, pod's port)."""
+    namespace = namespace or env.namespace
     return Resource(
-        id=kube("v1/Service", env.namespace, name),
+        id=kube("v1/Service", namespace, name),
         component=component,
+        needs=frozenset({kube("v1/Namespace", "", namespace)} if namespace != env.namespace else ()),
         body={
             "spec": {
                 "type": "ClusterIP",

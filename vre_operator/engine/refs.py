@@ -2,7 +2,8 @@
 
 `Ref(secret_id, "password")` stands for that key's value, `Text("postgresql://u:", Ref(...), "@h/d")` for a
 string around it, `ContentDigest(id)` for a short digest of another resource's final content (a pod template
-carries it so that changed configuration rolls the pods), `OutcomeOf(id)` for how another one does. A body with
+carries it so that changed configuration rolls the pods), `Parsed(Ref(...))` for what a JSON text stands for,
+`OutcomeOf(id)` for how another one does. A body with
 refs can be printed: no secret is in it.
 """
 
@@ -55,6 +56,24 @@ class Ref:
 
 
 @dataclass(frozen=True, slots=True)
+class Parsed:
+    """What the value of `ref`, a JSON text, stands for."""
+
+    ref: Ref
+
+    @property
+    def of(self) -> ResourceId:
+        return self.ref.of
+
+    @property
+    def needed(self) -> bool:
+        return self.ref.needed
+
+    def __str__(self) -> str:
+        return str(self.ref)
+
+
+@dataclass(frozen=True, slots=True)
 class ContentDigest:
     """16 hex digits over the resolved body of `of`."""
 
@@ -98,16 +117,19 @@ class Text:
         return hash(self.parts)
 
 
-def references(body: Any) -> set[Ref | ContentDigest | OutcomeOf] | None:
+Reference = Ref | Parsed | ContentDigest | OutcomeOf
+
+
+def references(body: Any) -> set[Reference] | None:
     """Every place in `body` that another resource fills in; None when it is JSON data as it stands."""
-    found: set[Ref | ContentDigest | OutcomeOf] = set()
+    found: set[Reference] = set()
     plain = True
     left = [body]
     while left:
         item = left.pop()
         if isinstance(item, dict):
             left.extend(item.values())
-        elif isinstance(item, (Ref, ContentDigest, OutcomeOf)):
+        elif isinstance(item, Reference):
             plain = False
             found.add(item)
         elif isinstance(item, Text):
@@ -134,16 +156,17 @@ def resolve(
     value: Callable[[Ref], str],
     content_digest: Callable[[ResourceId], str],
     outcome_of: Callable[[ResourceId], Any] = str,
+    parse: Callable[[str], Any] = json.loads,
 ) -> Any:
     """`body` as plain JSON data, refs replaced by what the functions answer, encoded (they may raise)."""
     if isinstance(body, (str, int)) or body is None:
         return body
     if isinstance(body, dict):
-        return {key: resolve(item, value, content_digest, outcome_of) for key, item in body.items()}
+        return {key: resolve(item, value, content_digest, outcome_of, parse) for key, item in body.items()}
     if isinstance(body, (list, tuple)):
-        return [resolve(item, value, content_digest, outcome_of) for item in body]
-    if isinstance(body, Ref):
-        return value(body)
+        return [resolve(item, value, content_digest, outcome_of, parse) for item in body]
+    if isinstance(body, (Ref, Parsed)):
+        return value(body) if isinstance(body, Ref) else parse(value(body.ref))
     if isinstance(body, (ContentDigest, OutcomeOf)):
         return (outcome_of if isinstance(body, OutcomeOf) else content_digest)(body.of)
     if isinstance(body, Text):
@@ -153,7 +176,7 @@ def resolve(
 
 def printable(body: Any) -> Any:
     """`body` as plain data with every ref shown as a placeholder: for `vre render`, plans and snapshots."""
-    return resolve(body, str, lambda of: str(ContentDigest(of)), lambda of: str(OutcomeOf(of)))
+    return resolve(body, str, lambda of: str(ContentDigest(of)), lambda of: str(OutcomeOf(of)), str)
 
 
 def encode(value: str, how: Encode) -> str:

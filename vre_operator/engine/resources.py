@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 KUBERNETES = "kubernetes"
 OIDC = "oidc"
 RUCIO = "rucio"
+REANA = "reana"
 FTS = "fts"
 REGISTRY = "registry"
 

@@ -35,6 +35,8 @@ from vre_operator.targets.fts.http import GridHttp
 from vre_operator.targets.kubernetes import KubernetesTarget
 from vre_operator.targets.oidc import OidcTarget
 from vre_operator.targets.oidc.http import IssuerHttp
+from vre_operator.targets.reana import ReanaTarget
+from vre_operator.targets.reana.http import ReanaHttp
 from vre_operator.targets.registry import RegistryTarget
 from vre_operator.targets.registry.http import RegistryHttp
 from vre_operator.targets.rucio import RucioTarget
@@ -87,13 +89,15 @@ class Operator:
             silence=settings.watch_silence,
             whole=True,
         )
-        self._kubernetes = KubernetesTarget(kube, wake=self._queue.add, silence=settings.watch_silence)
+        repair = partial(self._queue.add, repair=True)
+        self._kubernetes = KubernetesTarget(kube, wake=repair, silence=settings.watch_silence)
         memory = KubernetesStateStore(kube, settings.namespace)
         self._oidc = OidcTarget(
             memory,
             http=partial(IssuerHttp, timeout=settings.provider_timeout, may_write=self._may_write),
         )
         self._rucio = RucioTarget(http=partial(RucioHttp, may_write=self._may_write))
+        self._reana = ReanaTarget(http=partial(ReanaHttp, may_write=self._may_write))
         self._fts = FtsTarget(memory, http=partial(GridHttp, may_write=self._may_write))
         self._registry = RegistryTarget(memory, http=partial(RegistryHttp, may_write=self._may_write))
         self._lease = Lease(
@@ -124,7 +128,14 @@ class Operator:
         """Be ready for passes. key: of the seals."""
         targets: Mapping[str, Target] = {
             target.name: target
-            for target in (self._kubernetes, self._oidc, self._rucio, self._fts, self._registry)
+            for target in (
+                self._kubernetes,
+                self._oidc,
+                self._rucio,
+                self._reana,
+                self._fts,
+                self._registry,
+            )
         }
         sealer = Sealer(key, self.settings.site, build())
         self._reconciler = Reconciler(
@@ -225,6 +236,7 @@ class Operator:
         if self._reconciler:
             self._reconciler.forget(key)
         self._rucio.forget(key)
+        self._reana.forget(key)
         self._fts.forget(key)
         self._registry.forget(key)
         self._queue.forget(key)

@@ -152,6 +152,8 @@ class Report:
             endpoints["url"] = f"https://{spec.hostname}"
         if spec.data_lake.enabled and spec.data_lake.hostname:
             endpoints["rucio"] = f"https://{spec.data_lake.hostname}"
+        if spec.workflows.enabled:
+            endpoints["reana"] = f"https://{spec.workflows.hostname}"
         if spec.data_lake.enabled and spec.data_lake.attach:
             endpoints["rucio"] = spec.data_lake.attach.url
         # Left out when empty: an apply that empties a map of ours makes it null, which the schema refuses.

@@ -103,7 +103,8 @@ def wanted(obj: Object) -> set[str]:
     spec = obj.get("spec") or {}
     lake = spec.get("dataLake") or {}
     storages = [one.get("hostname") for one in lake.get("storage") or () if isinstance(one, dict)]
-    names = (spec.get("hostname"), lake.get("hostname"), *storages)
+    workflows = spec.get("workflows") or {}
+    names = (spec.get("hostname"), lake.get("hostname"), workflows.get("hostname"), *storages)
     return {name for name in names if isinstance(name, str)}
 
 
@@ -143,4 +144,6 @@ def _field(obj: Object, hostname: str) -> str:
     for index, one in enumerate(lake.get("storage") or ()):
         if one.get("hostname") == hostname:
             return f"spec.dataLake.storage[{index}].hostname"
+    if (spec.get("workflows") or {}).get("hostname") == hostname:
+        return "spec.workflows.hostname"
     return "spec.dataLake.hostname"

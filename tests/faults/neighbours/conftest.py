@@ -48,7 +48,7 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
 @pytest.fixture(scope="module")
 def site(cluster: Cluster, registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """With an operator; at the end its log must hold no traceback."""
-    with operating(cluster, registry, tmp_path_factory.mktemp("operator"), AGAIN) as site:
+    with operating(cluster, registry, tmp_path_factory.mktemp("operator"), AGAIN, kept=True) as site:
         yield site
         assert [line for line in site.operator.log if "traceback" in line] == []
 

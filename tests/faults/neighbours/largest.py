@@ -69,6 +69,7 @@ def spec(tenant: str, issuer: str) -> Json:
         "notebooks": {
             "culling": {"maxAgeSeconds": 31_536_000},
             # With all of them the object and what the API server notes about its fields is too large for etcd.
+            # So it is with all of catalogue.only, and of the vetted images.
             "probe": {"enabled": True, "entries": distinct(20, 63), "schedule": SCHEDULE},
             "resources": {"memoryGuarantee": "128Mi", "memoryLimit": "9" * 15 + ".999Pi"},
         },
@@ -80,6 +81,21 @@ def spec(tenant: str, issuer: str) -> Json:
             "links": [{"title": t, "url": PAGE + "u" * (200 - len(PAGE))} for t in distinct(20, 60, WIDE)],
         },
         "dataLake": {"enabled": True, "hostname": hostname(f"lake-{tenant}"), **lake()},
+        "workflows": {
+            "enabled": True,
+            "hostname": hostname(f"flow-{tenant}"),
+            "schemaUpgrade": "Automatic",
+            "engines": ["Serial", "Snakemake", "CWL", "Yadage"],
+            "clientSecret": {"name": "s" * 253},
+            "volume": VOLUME | {"accessMode": "ReadWriteMany"},
+            "jobs": {"memory": "64Mi", "maxMemory": "9" * 15 + ".999Pi"},
+            "quota": {"cpuHours": 100_000_000, "disk": "9" * 15 + ".999Pi"},
+            "keepDays": 36_500,
+            "probe": {"enabled": True, "schedule": SCHEDULE},
+            "vettedImages": [
+                "r" * 100 + f".example.org/p{number:03d}" + "/p" * 77 + ":t" + "a" * 127 for number in range(10)
+            ],
+        },
         "database": {"embedded": {"size": "1" * 15 + ".999Gi", "storageClass": "c" * 253}},
         "exposure": {
             "ingressClass": "c" * 253,
@@ -115,7 +131,7 @@ def catalogue() -> Json:
             }
             for number, (name, description) in enumerate(words)
         ],
-        "only": distinct(200, 63),
+        "only": distinct(20, 63),
         "pullSecrets": [{"name": name} for name in distinct(10, 200)],
     }
 

@@ -30,10 +30,12 @@ def bystander(site: Site) -> str:
     return BYSTANDER
 
 
-async def repaired(person: Person) -> None:
-    """What is deleted of the bystander's comes back."""
+async def repaired(person: Person) -> float:
+    """What is deleted of the bystander's comes back; after how many seconds."""
+    began = time.monotonic()
     await person.delete("v1/Service", BYSTANDER, "hub")
     await until(lambda: person.get("v1/Service", BYSTANDER, "hub"))
+    return time.monotonic() - began
 
 
 async def images(person: Person, tenant: str) -> Json:
@@ -120,11 +122,11 @@ async def test_a_crowd_that_comes_and_goes_at_once(site: Site, bystander: str, p
         await asyncio.gather(*(one(tenant) for tenant in crowd))
 
     await each(lambda tenant: person.make(tenant, **small))
-    await repaired(person)
+    print(f"{CROWD} tenants made: repaired in {await repaired(person):.1f} s")
     ready = await until(lambda: count(person, crowd), lambda found: found == len(crowd), 1800)
     assert ready == len(crowd)
     await each(lambda tenant: person.delete(VRE, tenant, "vre"))
-    await repaired(person)
+    print(f"{CROWD} tenants deleted: repaired in {await repaired(person):.1f} s")
     await until(lambda: left(person, crowd), lambda found: found == 0, 1800)
     for tenant in crowd:
         await person.delete(NAMESPACE, "", tenant)

@@ -95,5 +95,8 @@ def _peer(peer: Mapping[str, Any], other: End, namespace: str, blocks: bool) -> 
 
 
 def _selects(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
-    assert selector.keys() <= {"matchLabels"}, "this reader knows no expressions"
-    return bool(selector.get("matchLabels", {}).items() <= labels.items())
+    assert selector.keys() <= {"matchLabels", "matchExpressions"}
+    expressions = selector.get("matchExpressions", [])
+    assert all(one["operator"] == "Exists" for one in expressions), "this reader knows no other"
+    exact = bool(selector.get("matchLabels", {}).items() <= labels.items())
+    return exact and all(one["key"] in labels for one in expressions)

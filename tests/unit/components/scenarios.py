@@ -165,6 +165,19 @@ FULL: dict[str, Any] = QUICKSTART | {
         "probe": {"enabled": True},
         "history": {"keepDays": 365, "schedule": "30 2 * * 0"},
     },
+    "workflows": {
+        "enabled": True,
+        "hostname": "reana.ocean.example.org",
+        "clientSecret": {"name": "reana-client"},
+        "volume": {"size": "2Ti", "storageClass": "cephfs"},
+        "engines": ["Serial", "Snakemake"],
+        "jobs": {"memory": "2Gi", "maxMemory": "16Gi"},
+        "quota": {"cpuHours": 1000, "disk": "100Gi"},
+        "keepDays": 90,
+        "onlyVetted": True,
+        "vettedImages": ["example.org/root:6"],
+        "probe": {"enabled": True},
+    },
     "database": {"embedded": {"size": "50Gi", "storageClass": "safe"}},
     "page": {
         "title": "Ocean <sciences>",
@@ -178,7 +191,7 @@ FULL: dict[str, Any] = QUICKSTART | {
     },
     "exposure": {
         "ingressClass": "traefik",
-        "tls": {"certManager": {"issuer": "letsencrypt", "kind": "Issuer"}},
+        "tls": {"certManager": {"issuer": "letsencrypt"}},
     },
 }
 EXTERNAL: dict[str, Any] = QUICKSTART | {
@@ -217,7 +230,14 @@ SCENARIOS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "full": (FULL, FULL_SITE),
     "external-database": (EXTERNAL, SITE),
     "suspended": (QUICKSTART | {"suspend": True}, SITE),
-    "hub-off": (QUICKSTART | {"notebooks": {"enabled": False}}, SITE),
+    "hub-off": (
+        QUICKSTART
+        | {
+            "notebooks": {"enabled": False},
+            "exposure": {"tls": {"certManager": {"issuer": "letsencrypt", "kind": "Issuer"}}},
+        },
+        SITE,
+    ),
     "manual-client": (_identity(provider="manual", credentialsSecret={"name": "client"}), SITE),
     "manual-lake": (
         _identity(provider="manual", credentialsSecret={"name": "client"})
@@ -280,6 +300,23 @@ SCENARIOS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
             }
         },
         FULL_SITE,
+    ),
+    "older-workflows": (
+        _identity(provider="manual", credentialsSecret={"name": "client"})
+        | {
+            "dataLake": {},
+            "notebooks": {"enabled": False},
+            "workflows": {
+                "enabled": True,
+                "hostname": "reana.ocean.example.org",
+                "generation": "0.9",
+                "schemaUpgrade": "Automatic",
+                "clientSecret": {"name": "reana-client"},
+            },
+            "database": {"external": {"secret": {"name": "postgres-admin"}}},
+            "exposure": {"tls": {"secret": {"name": "certificate"}}},
+        },
+        SITE,
     ),
     "keycloak-dcr": (_identity(provider="keycloak-dcr", credentialsSecret={"name": "token"}), SITE),
     "open-registration": (_identity(provider="generic-dcr"), SITE),

@@ -15,7 +15,7 @@ from tests.unit.components.printing import to_yaml
 from tests.unit.components.scenarios import ISSUER, SCENARIOS, environment
 from vre_operator.api import names
 from vre_operator.api.v1alpha1 import ProviderKind, VREEnvironmentSpec
-from vre_operator.components import ids, registry, workloads
+from vre_operator.components import ids, quantity, registry, workloads
 from vre_operator.components.context import Environment
 from vre_operator.components.naming import database_name
 from vre_operator.engine.plan import make_plan
@@ -41,15 +41,20 @@ KINDS = {
     "rbac.authorization.k8s.io/v1/Role",
     "rbac.authorization.k8s.io/v1/RoleBinding",
     "vre.science/Sessions",
+    "vre.science/Runs",
 }
 READ_ONLY_KINDS = {"networking.k8s.io/v1/IngressClass", "storage.k8s.io/v1/StorageClass"}
 
 # Images that start as root, with what they cannot do without. Their namespace enforces `baseline` for them.
-ROOT = {ids.RUCIO: {"CHOWN", "DAC_OVERRIDE", "KILL", "NET_BIND_SERVICE", "SETGID", "SETUID"}}
+_REANA = (ids.REANA_SERVER, ids.REANA_CONTROLLER, ids.REANA_DATABASE, ids.REANA_CARE, ids.REANA_CLOSING)
+ROOT = {
+    ids.RUCIO: {"CHOWN", "DAC_OVERRIDE", "KILL", "NET_BIND_SERVICE", "SETGID", "SETUID"},
+    **{name: {"CHOWN", "DAC_OVERRIDE", "FOWNER"} for name in _REANA},
+}
 # Images of other people's, tried as they are.
 WRITABLE = {*ROOT, "image-check"}
 # Who speaks to the API server.
-TOKENS = {ids.HUB}
+TOKENS = {ids.HUB, ids.REANA_SERVER, ids.REANA_CONTROLLER, ids.REANA_CLOSING}
 
 labels = st.from_regex(r"[a-z]([-a-z0-9]{0,38}[a-z0-9])?", fullmatch=True)
 namespaces = st.from_regex(r"[a-z]([-a-z0-9]{0,48}[a-z0-9])?", fullmatch=True)
@@ -129,6 +134,22 @@ specs = st.fixed_dictionaries(
                         {"name": "C", "hostname": "c.example.org"},
                     ],
                 ]
+            ),
+        ),
+        "workflows": st.one_of(
+            st.just({}),
+            st.builds(
+                lambda more: {"enabled": True, "hostname": "reana.example.org"} | more,
+                present(
+                    generation=st.sampled_from(["0.9", "0.95"]),
+                    engines=st.just(["Serial"]),
+                    clientSecret=st.just({"name": "reana-login"}),
+                    volume=present(size=sizes, storageClass=labels),
+                    quota=present(cpuHours=st.just(10), disk=sizes),
+                    onlyVetted=st.booleans(),
+                    vettedImages=st.just(["example.org/root:6"]),
+                    probe=present(enabled=st.booleans()),
+                ),
             ),
         ),
         "database": st.one_of(
@@ -229,7 +250,7 @@ def test_every_pod_is_fit_for_its_namespace(env: Environment) -> None:
         assert spec["automountServiceAccountToken"] is (name in TOKENS)
         assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
         assert spec["securityContext"]["runAsNonRoot"] is (name not in ROOT)
-        assert name not in ROOT or resource.id.namespace == env.namespace
+        assert name not in ROOT or resource.id.namespace in (env.namespace, env.workflows)
         starting = spec.get("initContainers", [])
         for container in containers(template):
             resources, security = container["resources"], container["securityContext"]
@@ -270,14 +291,14 @@ def test_nothing_runs_while_suspended_and_all_else_stays(env: Environment) -> No
             assert spec["replicas"] == 0
         if resource.id.kind in ("batch/v1/Job", "batch/v1/CronJob"):
             assert spec["suspend"] is True
-        if resource.id.kind == "vre.science/Sessions":
+        if resource.id.kind in ("vre.science/Sessions", "vre.science/Runs"):
             assert resource.body["running"] is False
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_whatever_is_handed_to_a_target_is_json(name: str) -> None:
     for resource in registry.render(environment(*SCENARIOS[name])):
-        json.dumps(resolve(resource.body, str, str))
+        json.dumps(resolve(resource.body, str, str, parse=str))
 
 
 @for_any_environment
@@ -288,6 +309,15 @@ def test_data_and_what_unlocks_it_is_retained(env: Environment) -> None:
         claim = resource.id.kind == "v1/PersistentVolumeClaim"
         holds_data = claim and resource.body["spec"]["accessModes"] != ["ReadOnlyMany"]
         assert (resource.policy is Policy.RETAIN) == (holds_data or bool(resource.generate)), resource.id
+
+
+@for_any_environment
+def test_volumes_are_asked_for_in_the_spelling_that_the_api_server_stores(env: Environment) -> None:
+    """Else a restarted operator takes what stands for something else, and writes it again."""
+    for resource in registry.render(env):
+        if resource.id.kind == "v1/PersistentVolumeClaim" and resource.policy is not Policy.EXTERNAL:
+            asked = resource.body["spec"]["resources"]["requests"]["storage"]
+            assert asked == quantity.size(asked), resource.id
 
 
 @quick

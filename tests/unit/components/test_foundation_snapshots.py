@@ -36,6 +36,7 @@ READ = {
     "foreign-fts": ("identity",),
     "x509": (),
     "attached": ("tenancy", "database", "identity", "page"),
+    "older-workflows": ("identity", "exposure"),
     "keycloak-dcr": ("identity",),
     "open-registration": ("identity",),
 }

@@ -93,3 +93,47 @@ async def test_a_finished_key_is_new_again() -> None:
     for key in ("n", "a"):
         queue.add(key)
     assert await soon(queue) == "n"
+
+
+async def test_a_repair_goes_before_a_crowd_that_comes_and_goes() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    for number in range(100):
+        queue.add(f"leaving-{number}")
+        queue.done(await soon(queue), finished=False)
+    for number in range(100):
+        queue.add(f"leaving-{number}")
+        queue.add(f"coming-{number}")
+    queue.add("calm", repair=True)
+    assert await soon(queue) == "calm"
+
+
+async def test_a_repair_that_is_wanted_during_a_pass_is_one_after_it() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    queue.add("calm")
+    await soon(queue)
+    queue.add("calm", repair=True)
+    queue.add("calm")
+    queue.add("new")
+    queue.done("calm")
+    assert [await soon(queue), await soon(queue)] == ["calm", "new"]
+
+
+async def test_what_is_half_made_is_no_repair() -> None:
+    """The news of its own objects does not carry it past the others."""
+    queue: WorkQueue[str] = WorkQueue()
+    for key in ("a", "b"):
+        queue.add(key)
+        queue.done(await soon(queue), finished=False)
+    queue.add("a")
+    queue.add("b", repair=True)
+    queue.add("calm", repair=True)
+    assert [await soon(queue) for _ in range(3)] == ["calm", "a", "b"]
+
+
+async def test_many_repairs_leave_every_fourth_turn_to_others() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    for key in "abcdef":
+        queue.add(key, repair=True)
+    for key in ("n1", "n2"):
+        queue.add(key)
+    assert [await soon(queue) for _ in range(8)] == ["a", "b", "c", "n1", "d", "e", "f", "n2"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from vre_operator.api.v1alpha1 import EmbeddedDatabase
-from vre_operator.components import ids, policies, quantity, workloads
+from vre_operator.components import claims, ids, policies, workloads
 from vre_operator.components.context import Environment, kube
 from vre_operator.components.workloads import Body, User, mount, scratch
 from vre_operator.engine.resources import Generator, Policy, Resource, ResourceId
@@ -45,7 +45,13 @@ def render(env: Environment, component: str, wish: EmbeddedDatabase) -> Iterator
         generate={"password": Generator.HEX48},
         policy=Policy.RETAIN,
     )
-    claim = _claim(env, component, wish)
+    claim = claims.claim(
+        component,
+        kube("v1/PersistentVolumeClaim", env.namespace, "database"),
+        wish.size,
+        storage_class=wish.storage_class,
+        origin="spec.database.embedded",
+    )
     yield claim
     service = workloads.service(
         env, component, ids.DATABASE, {"postgres": (ids.DATABASE_PORT, ids.DATABASE_PORT)}
@@ -64,26 +70,13 @@ def render(env: Environment, component: str, wish: EmbeddedDatabase) -> Iterator
     )
 
 
-def _claim(env: Environment, component: str, wish: EmbeddedDatabase) -> Resource:
-    storage = {"storage": quantity.size(wish.size)}
-    spec: Body = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": storage}}
-    if wish.storage_class:
-        spec["storageClassName"] = wish.storage_class
-    return Resource(
-        id=kube("v1/PersistentVolumeClaim", env.namespace, "database"),
-        component=component,
-        body={"spec": spec},
-        needs=frozenset({ids.storage_class(wish.storage_class)} if wish.storage_class else ()),
-        policy=Policy.RETAIN,
-        origin="spec.database.embedded",
-    )
-
-
 def _walls(env: Environment, component: str) -> Resource:
     consumers = [policies.pods(env, ids.DATABASE_SETUP)]
     if env.spec.notebooks.enabled:
         consumers.append(policies.pods(env, ids.HUB))
     consumers += [policies.pods(env, user) for user in ids.rucio_pods(env)]
+    if reana := ids.reana_pods(env):
+        consumers += [*(policies.pods(env, user, env.workflows) for user in reana), policies.engines(env)]
     return policies.policy(
         env,
         component,
@@ -94,6 +87,8 @@ def _walls(env: Environment, component: str) -> Resource:
 
 
 def _template(env: Environment, component: str, volume: ResourceId) -> Body:
+    # Each engine of a workflow holds connections of its own (contracts/reana.md section 2).
+    server = ["postgres", "-c", "max_connections=300"] if env.spec.workflows.enabled else []
     # By TCP: while the image creates the data it runs a server that listens on the socket only.
     answers = {"exec": {"command": ["pg_isready", "--quiet", "--host=127.0.0.1"]}, "timeoutSeconds": 5}
     container = workloads.container(
@@ -109,6 +104,7 @@ def _template(env: Environment, component: str, volume: ResourceId) -> Body:
             "POSTGRES_INITDB_ARGS": "--data-checksums --encoding=UTF8",
         },
         ports={"postgres": ids.DATABASE_PORT},
+        args=server,
         mounts=[
             mount("data", "/data", writable=True),
             mount("superuser", SUPERUSER_DIRECTORY),

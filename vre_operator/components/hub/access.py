@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from vre_operator.components import ids
+from vre_operator.components import ids, rights
 from vre_operator.components.context import Environment, kube
 from vre_operator.engine.resources import Resource, ResourceId
 
@@ -27,7 +27,6 @@ def account(env: Environment) -> ResourceId:
 
 def render(env: Environment, component: str) -> Iterator[Resource]:
     """Account, rights, and the one given to the other."""
-    group = "rbac.authorization.k8s.io"
     needs = frozenset({ids.notebooks_namespace(env)})
     yield Resource(
         id=account(env),
@@ -35,17 +34,6 @@ def render(env: Environment, component: str) -> Iterator[Resource]:
         body={"automountServiceAccountToken": False},
         needs=frozenset({ids.tenant_namespace(env)}),
     )
-    role = kube(f"{group}/v1/Role", env.notebooks, ids.HUB)
+    role = kube(f"{rights.GROUP}/v1/Role", env.notebooks, ids.HUB)
     yield Resource(id=role, component=component, body={"rules": RULES}, needs=needs)
-    yield Resource(
-        id=kube(f"{group}/v1/RoleBinding", env.notebooks, ids.HUB),
-        component=component,
-        body={
-            "roleRef": {"apiGroup": group, "kind": "Role", "name": role.name},
-            "subjects": [
-                {"kind": "ServiceAccount", "name": account(env).name, "namespace": account(env).namespace}
-            ],
-        },
-        needs=needs | {role, account(env)},
-        recreate=True,
-    )
+    yield rights.binding(component, role, account(env), needs)

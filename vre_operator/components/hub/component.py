@@ -40,6 +40,8 @@ def render(env: Environment) -> Iterable[Resource]:
     ground = [*access.render(env, COMPONENT), *walls.render(env, COMPONENT), *_services(env)]
     if env.spec.data_lake.enabled:
         ground.append(_rucio_client(env))
+    if ids.reana_in_sessions(env):
+        ground.append(_reana_client(env))
     yield from ground
     proxy = _proxy(env, secrets.id, {resource.id for resource in ground})
     yield proxy
@@ -141,9 +143,15 @@ def _rucio_client(env: Environment) -> Resource:
     return _config(env, settings.RUCIO_CLIENT, files, env.notebooks)
 
 
+def _reana_client(env: Environment) -> Resource:
+    """What a session runs at its start to know its person's token for REANA."""
+    file = data_file("vre_operator.components.hub", "reana_session.py")
+    return _config(env, settings.REANA_CLIENT, {"jupyter_server_config.py": file}, env.notebooks)
+
+
 def _services(env: Environment) -> Iterator[Resource]:
     ports = {"http": (8081, 8081)}
-    if ids.tokens_wanted(env):
+    if ids.tokens_served(env):
         ports[settings.TOKENS] = (ids.TOKENS_PORT, ids.TOKENS_PORT)
     yield workloads.service(env, COMPONENT, ids.HUB, ports)
     front_door = ids.proxy_service(env).name
@@ -195,7 +203,7 @@ def _proxy(env: Environment, secrets: ResourceId, needs: set[ResourceId]) -> Res
 def _hub(env: Environment, secrets: ResourceId, needs: set[ResourceId]) -> Iterator[Resource]:
     login = _login(env)
     files = PROGRAM | {"settings.json": settings.settings(env)}
-    if ids.tokens_wanted(env):
+    if ids.tokens_served(env):
         files["tokens.py"] = data_file("vre_operator.components.hub", "tokens.py")
     config = _config(env, "hub-config", files)
     # The first of an entry is offered before it was found to be good. While nothing is known of the offers the
@@ -217,6 +225,8 @@ def _hub(env: Environment, secrets: ResourceId, needs: set[ResourceId]) -> Itera
         needs.add(ids.storage_class(homes))
     if common := ids.homes(env):
         needs.add(common)
+    if ids.reana_in_sessions(env):
+        needs.add(ids.reana_credentials(env))
     template = workloads.pod(
         env,
         COMPONENT,
@@ -228,6 +238,7 @@ def _hub(env: Environment, secrets: ResourceId, needs: set[ResourceId]) -> Itera
             workloads.config_volume("images", images.id),
             workloads.secret_volume("login", login.id),
             workloads.secret_volume("secrets", secrets),
+            *_reana(env),
             scratch("tmp", "64Mi"),
             *workloads.ca_volumes(env),
         ],
@@ -244,6 +255,13 @@ def _hub(env: Environment, secrets: ResourceId, needs: set[ResourceId]) -> Itera
     )
 
 
+def _reana(env: Environment) -> list[Body]:
+    """The volume with the credential by which the hub asks REANA for people's tokens."""
+    if not ids.reana_in_sessions(env):
+        return []
+    return [workloads.secret_volume(ids.REANA, ids.reana_credentials(env), "hub")]
+
+
 def _hub_container(env: Environment) -> Body:
     healthy: Body = {"httpGet": {"path": "/hub/health", "port": 8081}, "timeoutSeconds": 5}
     return workloads.container(
@@ -257,6 +275,7 @@ def _hub_container(env: Environment) -> Body:
         ports={"http": 8081},
         mounts=[
             *(mount(volume, f"{ROOT}/{volume}") for volume in ("config", "images", "login", "secrets")),
+            *(mount(volume["name"], f"{ROOT}/{volume['name']}") for volume in _reana(env)),
             mount("tmp", "/tmp", writable=True),  # noqa: S108
             *workloads.ca_mounts(env),
         ],

@@ -19,7 +19,6 @@ from vre_operator.engine.resources import Resource, ResourceId
 
 COMPONENT = "notebooks"
 CONFIG = "s3"
-CREDENTIALS_DIRECTORY = "/etc/vre/s3-credentials"
 _FILE = "credentials.json"
 _KEY, _SECRET = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"
 
@@ -45,11 +44,22 @@ def render(env: Environment) -> Iterable[Resource]:
 
 def as_json(env: Environment) -> str:
     """s3.json: who gets which credentials, and where they are."""
-    found = [
-        {"name": one.name, "secret": _credentials(env, one).name, "groups": list(one.allowed_groups)}
-        for one in env.spec.storage.s3
-    ]
-    return json_file(found)
+    return json_file(
+        [
+            {
+                "name": one.name,
+                "secret": _credentials(env, one).name,
+                "path": _directory(one),
+                "groups": list(one.allowed_groups),
+            }
+            for one in env.spec.storage.s3
+        ]
+    )
+
+
+def _directory(one: S3) -> str:
+    """Where a session has the credentials."""
+    return f"/etc/vre/s3-credentials/{one.name}"
 
 
 def _credentials(env: Environment, one: S3) -> ResourceId:
@@ -67,7 +77,7 @@ def _profile(one: S3) -> str:
         f"[profile {one.name}]",
         f"endpoint_url = {one.endpoint}",
         f"region = {one.region}",
-        f"credential_process = cat {CREDENTIALS_DIRECTORY}/{one.name}/{_FILE}",
+        f"credential_process = cat {_directory(one)}/{_FILE}",
         "request_checksum_calculation = when_required",
         "response_checksum_validation = when_required",
         "s3 =",

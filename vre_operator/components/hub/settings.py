@@ -27,6 +27,7 @@ NOTEBOOK_UID = 1000
 NOTEBOOK_GID = 100
 PROXY_API = "proxy-api"
 RUCIO_CLIENT = "rucio-client"
+REANA_CLIENT = "reana-client"
 CULLER = "idle-culler"
 OPERATOR = "vre-operator"
 TOKENS = "tokens"
@@ -34,6 +35,7 @@ PROBE_USER = "vre-spawn-probe"
 TOKENS_DIRECTORY = "/run/vre/tokens"
 TOKEN_FILE = f"{TOKENS_DIRECTORY}/rucio"
 RUCIO_DIRECTORY = "/opt/rucio/etc"
+REANA_DIRECTORY = "/etc/vre/reana"
 
 # Of each person in a volume for all homes. The name never changes: it is where the files are.
 _DIRECTORY = {"subPath": "homes/{username}"}
@@ -56,12 +58,13 @@ def settings(env: Environment) -> str:
     }
     tokens = {"tokens": _tokens(env)} if ids.tokens_wanted(env) else {}
     probe = {"probe": PROBE_USER} if ids.spawn_probe_wanted(env) else {}
-    return json_file({"traits": traits} | tokens | probe)
+    reana = {"reana": f"{ids.reana_people(env)}/people/"} if ids.reana_in_sessions(env) else {}
+    return json_file({"traits": traits} | tokens | probe | reana)
 
 
 def _tokens(env: Environment) -> Traits:
     """What vre_pods.py makes the container of that keeps a session's token fresh."""
-    service = f"http://{env.service_host(ids.HUB)}:{ids.TOKENS_PORT}/"
+    service = _served(env)
     (cpu_request, cpu_limit), (memory_request, memory_limit) = ids.TOKENS_CPU, ids.TOKENS_MEMORY
     site = [f"{CA_DIRECTORY}/ca.crt"] if env.site.ca_bundle else []
     return {
@@ -74,6 +77,11 @@ def _tokens(env: Environment) -> Traits:
             "limits": {"cpu": number(cpu_limit), "memory": memory_limit},
         },
     }
+
+
+def _served(env: Environment) -> str:
+    """Where sessions ask for what is their person's."""
+    return f"http://{env.service_host(ids.HUB)}:{ids.TOKENS_PORT}/"
 
 
 def catalogue(env: Environment) -> str:
@@ -179,7 +187,7 @@ def _hub(env: Environment) -> Traits:
         rights = ("admin:users", "read:users", "servers", "access:servers")
         scopes = [f"{right}!user={PROBE_USER}" for right in rights]
         roles.append({"name": ids.SPAWN_PROBE, "services": [ids.SPAWN_PROBE], "scopes": scopes})
-    if ids.tokens_wanted(env):
+    if ids.tokens_served(env):
         services.append({"name": TOKENS, "command": ["python3", f"{CONFIG_DIRECTORY}/tokens.py"]})
         # The state of a login is where people's tokens are; the service gives each session its own alone.
         scopes = ["admin:auth_state", "read:users:name"]
@@ -249,11 +257,19 @@ def _spawner(env: Environment) -> Traits:
         volumes.append({"name": RUCIO_CLIENT, "configMap": {"name": RUCIO_CLIENT}})
         mounts.append({"name": RUCIO_CLIENT, "mountPath": RUCIO_DIRECTORY, "readOnly": True})
         environment["RUCIO_HOME"] = "/opt/rucio"
+    # Where Jupyter finds what it runs at its start, beside its own places.
+    jupyter = [RUCIO_DIRECTORY] if ids.tokens_wanted(env) else []
+    if ids.reana_in_sessions(env):
+        volumes.append({"name": REANA_CLIENT, "configMap": {"name": REANA_CLIENT}})
+        mounts.append({"name": REANA_CLIENT, "mountPath": REANA_DIRECTORY, "readOnly": True})
+        environment["REANA_SERVER_URL"] = f"https://{env.spec.workflows.hostname}"
+        environment["VRE_TOKENS_URL"] = _served(env)
+        jupyter.append(REANA_DIRECTORY)
+    if jupyter:
+        environment["JUPYTER_CONFIG_PATH"] = ":".join(jupyter)
     if ids.tokens_wanted(env):
         volumes.append({"name": TOKENS, "emptyDir": {"medium": "Memory", "sizeLimit": "4Mi"}})
         mounts.append({"name": TOKENS, "mountPath": TOKENS_DIRECTORY, "readOnly": True})
-        # Where Jupyter finds what the JupyterLab extension has to know, beside its own places.
-        environment["JUPYTER_CONFIG_PATH"] = RUCIO_DIRECTORY
         # The extension writes a file without the token, and has Rucio's clients look for that one.
         environment["RUCIO_CONFIG"] = f"{RUCIO_DIRECTORY}/rucio.cfg"
         if env.site.ca_bundle:

@@ -7,10 +7,9 @@ share that is gone must not keep everybody from working. Sources: contracts/jupy
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 from vre_operator.api.shares import Share, ShareVolume
-from vre_operator.components import ids, workloads
+from vre_operator.components import claims, ids, workloads
 from vre_operator.components.context import Environment, kube
 from vre_operator.components.package import json_file
 from vre_operator.engine.resources import Policy, Resource, ResourceId
@@ -31,8 +30,16 @@ def render(env: Environment) -> Iterable[Resource]:
             yield workloads.external(COMPONENT, _claim(env, share), f"{origin}.claim")
         elif share.cvmfs:
             # Nothing of it is on that volume, whose size the driver ignores.
-            spec = _spec("1", "ReadOnlyMany", share.cvmfs.storage_class)
-            yield _made(env, _claim(env, share), spec, Policy.DELETE, origin)
+            yield claims.claim(
+                COMPONENT,
+                _claim(env, share),
+                "1",
+                mode="ReadOnlyMany",
+                storage_class=share.cvmfs.storage_class,
+                policy=Policy.DELETE,
+                needs={ids.notebooks_namespace(env)},
+                origin=origin,
+            )
         elif share.volume:
             yield _kept(env, _claim(env, share), share.volume, origin)
 
@@ -61,24 +68,13 @@ def _claim(env: Environment, share: Share) -> ResourceId:
     return kube("v1/PersistentVolumeClaim", env.notebooks, name)
 
 
-def _spec(size: str, mode: str, storage_class: str | None) -> dict[str, Any]:
-    spec: dict[str, Any] = {"accessModes": [mode], "resources": {"requests": {"storage": size}}}
-    return spec | ({"storageClassName": storage_class} if storage_class else {})
-
-
 def _kept(env: Environment, claim: ResourceId, wish: ShareVolume, origin: str) -> Resource:
-    spec = _spec(wish.size, wish.access_mode.value, wish.storage_class)
-    return _made(env, claim, spec, Policy.RETAIN, origin)
-
-
-def _made(env: Environment, claim: ResourceId, spec: dict[str, Any], policy: Policy, origin: str) -> Resource:
-    named = spec.get("storageClassName")
-    needs = {ids.notebooks_namespace(env)} | ({ids.storage_class(named)} if named else set())
-    return Resource(
-        id=claim,
-        component=COMPONENT,
-        body={"spec": spec},
-        needs=frozenset(needs),
-        policy=policy,
+    return claims.claim(
+        COMPONENT,
+        claim,
+        wish.size,
+        mode=wish.access_mode.value,
+        storage_class=wish.storage_class,
+        needs={ids.notebooks_namespace(env)},
         origin=origin,
     )

@@ -14,7 +14,7 @@ from vre_operator.engine.resources import Resource
 def render(env: Environment, component: str) -> Iterator[Resource]:
     """Three policies; the hub needs them, and they never change while sessions run."""
     hub, proxy, sessions = pods(env, ids.HUB), pods(env, ids.PROXY), policies.sessions(env)
-    tokens = ids.tokens_wanted(env)
+    tokens, reana = ids.tokens_served(env), ids.reana_in_sessions(env)
     probe = [pods(env, ids.SPAWN_PROBE)] if ids.spawn_probe_wanted(env) else []
     watched = [accept([pods(env, ids.PAGE)], 8000)] if ids.page_wanted(env) else []
     watched += [accept(probe, 8000)] if probe else []
@@ -32,6 +32,7 @@ def render(env: Environment, component: str) -> Iterator[Resource]:
             reach([sessions], 8888),
             policies.api_server(),
             policies.database(env),
+            *([reach([pods(env, ids.REANA_SERVER, env.workflows)], ids.REANA_PEOPLE_PORT)] if reana else []),
             *policies.issuer(env),
         ],
     )
@@ -46,8 +47,9 @@ def render(env: Environment, component: str) -> Iterator[Resource]:
     lake = [reach([pods(env, ids.RUCIO)], 80)] if ids.own_lake(env) else []
     if tokens:
         lake.append(reach([hub], ids.TOKENS_PORT))
-    if env.spec.data_lake.enabled and (env.spec.data_lake.storage or env.spec.data_lake.attach):
-        lake += policies.front_doors(env)  # where the storages answer, or a Rucio of this cluster
+    outside = env.spec.data_lake.enabled and (env.spec.data_lake.storage or env.spec.data_lake.attach)
+    if outside or reana:
+        lake += policies.front_doors(env)  # where storages and REANA answer, or a Rucio of this cluster
     yield policies.policy(
         env,
         component,

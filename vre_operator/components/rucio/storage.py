@@ -11,12 +11,12 @@ import re
 from collections.abc import Iterator
 
 from vre_operator.api.lake_storage import LakeStorage
-from vre_operator.components import ids, policies, quantity, workloads
+from vre_operator.components import claims, ids, policies, workloads
 from vre_operator.components.context import Environment, kube
 from vre_operator.components.rucio.pods import NOBODY, RUN_DIRECTORY, Files, preparation
 from vre_operator.components.workloads import Body, claim_volume, config_volume, mount, scratch, selector
 from vre_operator.engine.refs import Ref
-from vre_operator.engine.resources import Policy, Resource, ResourceId
+from vre_operator.engine.resources import Resource, ResourceId
 
 _DIRECTORY = "/etc/vre/xrootd"
 # Where programs look for authorities that cannot be told: in Debian's images and in Red Hat's.
@@ -36,7 +36,13 @@ def _storage(
     env: Environment, component: str, files: Files, wish: LakeStorage, origin: str
 ) -> Iterator[Resource]:
     name = ids.storage(wish.name)
-    claim = _claim(env, component, wish, origin)
+    claim = claims.claim(
+        component,
+        kube("v1/PersistentVolumeClaim", env.namespace, name),
+        wish.size,
+        storage_class=wish.storage_class,
+        origin=origin,
+    )
     settings = Resource(
         id=kube("v1/ConfigMap", env.namespace, name),
         component=component,
@@ -60,23 +66,6 @@ def _storage(
         name,
         _template(env, component, wish, files.scripts),
         needs={settings.id, files.scripts, wall.id, service.id} | claim.needs | workloads.ca_needs(env),
-        origin=origin,
-    )
-
-
-def _claim(env: Environment, component: str, wish: LakeStorage, origin: str) -> Resource:
-    spec: Body = {
-        "accessModes": ["ReadWriteOnce"],
-        "resources": {"requests": {"storage": quantity.size(wish.size)}},
-    }
-    if wish.storage_class:
-        spec["storageClassName"] = wish.storage_class
-    return Resource(
-        id=kube("v1/PersistentVolumeClaim", env.namespace, ids.storage(wish.name)),
-        component=component,
-        body={"spec": spec},
-        needs=frozenset({ids.storage_class(wish.storage_class)} if wish.storage_class else ()),
-        policy=Policy.RETAIN,
         origin=origin,
     )
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from vre_operator.api.data_lake import DaemonGroup
-from vre_operator.components import ids, policies, workloads
+from vre_operator.components import claims, ids, policies, workloads
 from vre_operator.components.context import Environment, kube
 from vre_operator.components.rucio.pods import NOBODY
 from vre_operator.components.workloads import Body, claim_volume, mount, scratch, selector
-from vre_operator.engine.resources import Policy, Resource, ResourceId
+from vre_operator.engine.resources import Resource, ResourceId
 
 _DATA = "/data"
 
@@ -25,11 +25,10 @@ def render(env: Environment, component: str) -> Iterator[Resource]:
     """Nothing where somebody else transfers."""
     if not ids.own_transfers(env):
         return
-    queue = Resource(
-        id=kube("v1/PersistentVolumeClaim", env.namespace, ids.TRANSFERS),
-        component=component,
-        body={"spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "2Gi"}}}},
-        policy=Policy.RETAIN,
+    queue = claims.claim(
+        component,
+        kube("v1/PersistentVolumeClaim", env.namespace, ids.TRANSFERS),
+        "2Gi",
         origin="spec.dataLake.transfers",
     )
     conveyor = policies.pods(env, ids.rucio_daemon(DaemonGroup.TRANSFERS))

@@ -24,6 +24,9 @@ NAMESPACE = "v1/Namespace"
 SECRET = "v1/Secret"  # noqa: S105
 CLAIM = "v1/PersistentVolumeClaim"
 SESSIONS = f"{names.GROUP}/Sessions"
+RUNS = f"{names.GROUP}/Runs"
+VIRTUAL = (SESSIONS, RUNS)
+"""Kinds that stand for what others make, and we only end."""
 
 
 def manifest(tenant: Tenant, desired: Desired) -> Object:
@@ -105,7 +108,7 @@ def whose(resource: ResourceId, owner: Owner | None) -> tuple[Reason, str]:
 def check_bounds(tenant: Tenant, resource: ResourceId, policy: Policy) -> None:
     """The last wall: whatever a plan says, a tenant's pass stays in its tenant's namespaces."""
     own = (tenant.namespace, tenant.notebooks_namespace, tenant.workflows_namespace)
-    if resource.kind == SESSIONS:
+    if resource.kind in VIRTUAL:
         inside = resource.namespace in own[1:]
     elif resource.kind == NAMESPACE:
         inside = resource.name in (own[:1] if policy is Policy.RELEASE else own[1:])

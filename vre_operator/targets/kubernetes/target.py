@@ -29,8 +29,10 @@ from vre_operator.targets.kubernetes.cache import FOLLOWED, Cache, TenantKey
 from vre_operator.targets.kubernetes.external import External
 from vre_operator.targets.kubernetes.manifest import (
     MARK,
+    RUNS,
     SECRET,
     SESSIONS,
+    VIRTUAL,
     check_bounds,
     decode,
     manifest,
@@ -39,6 +41,7 @@ from vre_operator.targets.kubernetes.manifest import (
     whose,
 )
 from vre_operator.targets.kubernetes.removal import Removal, propagation
+from vre_operator.targets.kubernetes.runs import Runs
 from vre_operator.targets.kubernetes.sessions import Sessions
 
 log = logging.getLogger(__name__)
@@ -72,7 +75,7 @@ class KubernetesTarget:
         self._kube = kube
         self._cache = Cache(kube, wake, kinds, silence)
         self._external = External(kube, wake, silence)
-        self._sessions = Sessions(kube, self._cache)
+        self._virtual: dict[str, Sessions | Runs] = {SESSIONS: Sessions(kube, self._cache), RUNS: Runs(kube)}
         self._removal = Removal(kube, self._cache)
 
     async def run(self) -> None:
@@ -96,8 +99,8 @@ class KubernetesTarget:
         self._check(tenant, resource)
         if resource.policy is Policy.EXTERNAL:
             return self._external.observe(tenant.key, resource)
-        if resource.id.kind == SESSIONS:
-            return self._sessions.observe(desired)
+        if virtual := self._virtual.get(resource.id.kind):
+            return virtual.observe(desired)
         entry = self._cache.get(resource.id)
         if entry is None:
             return Observation(Presence.ABSENT, _absent(resource))
@@ -111,8 +114,8 @@ class KubernetesTarget:
         self._check(tenant, resource)
         if resource.policy is Policy.EXTERNAL:
             raise Invalid(f"{resource.id.short} is only read")
-        if resource.id.kind == SESSIONS:
-            return await self._sessions.apply(desired)
+        if virtual := self._virtual.get(resource.id.kind):
+            return await virtual.apply(desired)
         wanted = manifest(tenant, desired)
         try:
             live = await self._write(tenant, resource, wanted)
@@ -142,7 +145,7 @@ class KubernetesTarget:
         found = hashlib.blake2b(digest_size=8)
         unseen: list[tuple[Reflector, Entry]] = []
         for resource in resources:
-            if resource.kind == SESSIONS:
+            if resource.kind in VIRTUAL:
                 continue
             reflector = self._cache.of(resource.kind) if self._cache.follows(resource.kind) else None
             entry = reflector.get(resource.namespace, resource.name) if reflector else None
@@ -159,15 +162,15 @@ class KubernetesTarget:
         check_bounds(tenant, resource, policy)
         if policy is Policy.EXTERNAL:
             return True
-        if resource.kind == SESSIONS:
-            return await self._sessions.delete(tenant, resource)
+        if virtual := self._virtual.get(resource.kind):
+            return await virtual.delete(tenant, resource)
         return await self._removal.delete(tenant, resource, policy, data)
 
     def _check(self, tenant: Tenant, resource: Resource) -> None:
         check_bounds(tenant, resource.id, resource.policy)
         self._cache.meet(tenant)
         followed = self._cache.follows(resource.id.kind)
-        if not followed and resource.policy is not Policy.EXTERNAL and resource.id.kind != SESSIONS:
+        if not followed and resource.policy is not Policy.EXTERNAL and resource.id.kind not in VIRTUAL:
             raise Invalid(f"{resource.id.kind} is not among the kinds that this operator follows")
 
     def _compare(self, tenant: Tenant, desired: Desired, entry: Entry) -> Observation:

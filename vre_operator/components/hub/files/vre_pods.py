@@ -81,9 +81,9 @@ def with_s3(spawner, pod):
     for one in allowed:
         # Without them the session starts, and AWS's tools say what they lack.
         secret = V1SecretVolumeSource(secret_name=one["secret"], default_mode=0o440, optional=True)
-        path = f"/etc/vre/s3-credentials/{one['name']}"
+        mount = V1VolumeMount(name=one["secret"], mount_path=one["path"], read_only=True)
         pod.spec.volumes.append(V1Volume(name=one["secret"], secret=secret))
-        notebook.volume_mounts.append(V1VolumeMount(name=one["secret"], mount_path=path, read_only=True))
+        notebook.volume_mounts.append(mount)
     notebook.env += [
         V1EnvVar("AWS_CONFIG_FILE", "/etc/vre/s3/config"),
         V1EnvVar("AWS_PROFILE", allowed[0]["name"]),

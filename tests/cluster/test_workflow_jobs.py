@@ -1,0 +1,357 @@
+"""What the engine of a workflow may start: the chart's policy against a real API server, with real attacks.
+
+The Job is as REANA's job controller writes it (contracts/reana.md section 4, read in its source of 2026-06).
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import subprocess
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import yaml
+from kubernetes import client, config
+from kubernetes.client import ApiException
+
+from dev.cluster import Cluster
+from tests.cluster.test_chart import Helm
+
+SPACE = "policy-workflows"
+ENGINE = f"system:serviceaccount:{SPACE}:reana-runtime"
+PERSON, WORKFLOW = str(uuid.UUID(int=1)), str(uuid.UUID(int=2))
+STORE = f"reana-secretsstore-{PERSON}"
+WORKSPACE = f"users/{PERSON}/workflows/{WORKFLOW}"
+RIGHTS: list[dict[str, Any]] = [
+    {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["create", "delete"]},
+    {"apiGroups": [""], "resources": ["secrets"], "resourceNames": [STORE], "verbs": ["get"]},
+]
+JOB: dict[str, Any] = {
+    "apiVersion": "batch/v1",
+    "kind": "Job",
+    "metadata": {"name": "reana-run-job-1", "namespace": SPACE},
+    "spec": {
+        "backoffLimit": 0,
+        "template": {
+            "metadata": {"labels": {"reana-run-job-workflow-uuid": WORKFLOW, "user-uuid": PERSON}},
+            "spec": {
+                "automountServiceAccountToken": False,
+                "restartPolicy": "Never",
+                "enableServiceLinks": False,
+                "securityContext": {"runAsUser": 1000, "runAsGroup": 0, "runAsNonRoot": True},
+                "containers": [
+                    {
+                        "name": "job",
+                        "image": "example.org/analysis:1",
+                        "command": ["bash", "-c"],
+                        "args": ["make"],
+                        "env": [
+                            {"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": STORE, "key": "TOKEN"}}},
+                            {"name": "PLAIN", "value": "1"},
+                        ],
+                        "securityContext": {"allowPrivilegeEscalation": False},
+                        "volumeMounts": [
+                            {"name": STORE, "mountPath": "/etc/reana/secrets"},
+                            {
+                                "name": "reana-shared-volume",
+                                "mountPath": f"/var/reana/{WORKSPACE}",
+                                "subPath": WORKSPACE,
+                            },
+                        ],
+                    }
+                ],
+                "volumes": [
+                    {"name": STORE, "secret": {"secretName": STORE, "items": []}},
+                    {
+                        "name": "reana-shared-volume",
+                        "persistentVolumeClaim": {"claimName": "reana-shared-persistent-volume"},
+                    },
+                ],
+            },
+        },
+    },
+}
+
+Pod = dict[str, Any]
+Change = Callable[[Pod], object]
+
+
+def volume(source: dict[str, Any]) -> Change:
+    return lambda pod: pod["volumes"].append({"name": "more", **source})
+
+
+def claim(name: str, *, sub_path: str = "") -> Change:
+    def change(pod: Pod) -> None:
+        volume({"persistentVolumeClaim": {"claimName": name}})(pod)
+        mount = {"name": "more", "mountPath": "/more"} | ({"subPath": sub_path} if sub_path else {})
+        pod["containers"][0]["volumeMounts"].append(mount)
+
+    return change
+
+
+def of_job(key: str, value: Any) -> Change:
+    """A field of the container."""
+    return lambda pod: pod["containers"][0].update({key: value})
+
+
+def of_init(**fields: Any) -> Change:
+    container = {"name": "more", "image": "example.org/more:1", "command": ["true"], **fields}
+    return lambda pod: pod.update(initContainers=[container])
+
+
+SECRET = {"secretKeyRef": {"name": "reana-secrets", "key": "REANA_SECRET_KEY"}}
+BARE = {"name": "reana-shared-volume", "mountPath": "/everything"}
+FINE: dict[str, Change] = {
+    "as it is": lambda pod: None,
+    "no volume": lambda pod: (pod.pop("volumes"), pod["containers"][0].pop("volumeMounts")),
+    "the account default by name": lambda pod: pod.update(serviceAccountName="default"),
+    "CVMFS": claim("reana-cvmfs", sub_path="atlas.cern.ch"),
+    "a certificate proxy": lambda pod: (
+        of_init(volumeMounts=[{"name": "more", "mountPath": "/vomsproxy_cache"}])(pod),
+        volume({"emptyDir": {}})(pod),
+    ),
+    "Kerberos": volume({"configMap": {"name": "reana-krb5-conf"}}),
+    "what a file of the pod says": of_job(
+        "env", [{"name": "NODE", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}]
+    ),
+}
+ATTACKS: dict[str, tuple[str, Change]] = {
+    "the account of the infrastructure": (
+        "service account",
+        lambda pod: pod.update(serviceAccountName="reana-infrastructure"),
+    ),
+    "the same by the old name of the field": (
+        "service account",
+        lambda pod: pod.update(serviceAccount="reana-infrastructure"),
+    ),
+    "its own account": ("service account", lambda pod: pod.update(serviceAccountName="reana-runtime")),
+    "a token": ("service account", lambda pod: pod.update(automountServiceAccountToken=True)),
+    "a token by default": ("service account", lambda pod: pod.pop("automountServiceAccountToken")),
+    "a token by a volume": (
+        "nothing else",
+        volume({"projected": {"sources": [{"serviceAccountToken": {"path": "token"}}]}}),
+    ),
+    "the application's key": ("nothing else", volume({"secret": {"secretName": "reana-secrets"}})),
+    "the application's key in a projection": (
+        "nothing else",
+        volume({"projected": {"sources": [{"secret": {"name": "reana-secrets"}}]}}),
+    ),
+    "configuration": ("nothing else", volume({"configMap": {"name": "reana-config"}})),
+    "the node": ("nothing else", volume({"hostPath": {"path": "/"}})),
+    "another claim": ("nothing else", claim("reana-message-broker")),
+    "a volume of its own making": (
+        "nothing else",
+        volume(
+            {
+                "ephemeral": {
+                    "volumeClaimTemplate": {
+                        "spec": {
+                            "accessModes": ["ReadWriteOnce"],
+                            "resources": {"requests": {"storage": "1Gi"}},
+                        }
+                    }
+                }
+            }
+        ),
+    ),
+    "a driver": ("nothing else", volume({"csi": {"driver": "secrets-store.csi.k8s.io"}})),
+    "a server of files": ("nothing else", volume({"nfs": {"server": "nfs.example.org", "path": "/"}})),
+    "an image": ("nothing else", volume({"image": {"reference": "example.org/more:1"}})),
+    "everybody's files": (
+        "one workspace",
+        lambda pod: pod["containers"][0]["volumeMounts"].append(BARE),
+    ),
+    "everybody's files in a step before": ("one workspace", of_init(volumeMounts=[BARE])),
+    "everybody's files by another name": ("one workspace", claim("reana-shared-persistent-volume")),
+    "a person's files": (
+        "one workspace",
+        claim("reana-shared-persistent-volume", sub_path=f"users/{PERSON}"),
+    ),
+    "files beside": (
+        "one workspace",
+        claim("reana-shared-persistent-volume", sub_path=f"users/{PERSON}/workflows/{WORKFLOW}/x"),
+    ),
+    "files by a computed path": (
+        "one workspace",
+        lambda pod: pod["containers"][0]["volumeMounts"].append({**BARE, "subPathExpr": "users"}),
+    ),
+    "a variable with the application's key": (
+        "environment",
+        of_job("env", [{"name": "KEY", "valueFrom": SECRET}]),
+    ),
+    "the same in a step before": ("environment", of_init(env=[{"name": "KEY", "valueFrom": SECRET}])),
+    "variables of a whole Secret": (
+        "environment",
+        of_job("envFrom", [{"secretRef": {"name": "reana-secrets"}}]),
+    ),
+    "variables of a whole ConfigMap": (
+        "environment",
+        of_job("envFrom", [{"configMapRef": {"name": "reana-config"}}]),
+    ),
+    "a node": ("its node", lambda pod: pod.update(nodeName="node-1")),
+    "a priority": ("its priority", lambda pod: pod.update(priorityClassName="system-node-critical")),
+}
+
+
+class ApiServer:
+    """As an administrator by kubectl, and as whoever creates a Job."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._command = [str(cluster.bin / "kubectl"), "--kubeconfig", str(cluster.kubeconfig)]
+        self._kubeconfig = str(cluster.kubeconfig)
+
+    def __call__(self, *arguments: str, stdin: Any = None) -> subprocess.CompletedProcess[str]:
+        text = None if stdin is None else json.dumps(stdin)
+        return subprocess.run(
+            [*self._command, *arguments], input=text, capture_output=True, text=True, check=False
+        )
+
+    def refusal(self, made: Any, *, who: str = ENGINE, group: str = "", dry_run: bool = True) -> str:
+        """Why the Job is not created; "" when it is."""
+        connection = config.new_client_from_config(self._kubeconfig)  # type: ignore[no-untyped-call]
+        connection.set_default_header("Impersonate-User", who)
+        if group:
+            connection.set_default_header("Impersonate-Group", group)
+        options: Any = {"dry_run": "All"} if dry_run else {}
+        try:
+            client.BatchV1Api(connection).create_namespaced_job(
+                SPACE, made, field_validation="Strict", **options
+            )
+        except ApiException as error:
+            return str(json.loads(error.body or "{}")["message"])
+        finally:
+            connection.close()
+        return ""
+
+
+def job(change: Change) -> dict[str, Any]:
+    made = copy.deepcopy(JOB)
+    change(made["spec"]["template"]["spec"])
+    return made
+
+
+@pytest.fixture(scope="module")
+def server(cluster: Cluster) -> Iterator[ApiServer]:
+    """With the chart's policy, and a namespace with REANA's accounts in it."""
+    ask = ApiServer(cluster)
+    chart = Helm(cluster).render()
+    policy = [obj for obj in chart if obj["kind"].startswith("ValidatingAdmissionPolicy")]
+    assert len(policy) == 2
+    subject = {"kind": "ServiceAccount", "name": "reana-runtime", "namespace": SPACE}
+    objects: list[dict[str, Any]] = [
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SPACE}},
+        *(
+            {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "namespace": SPACE}}
+            for name in ("reana-runtime", "reana-infrastructure")
+        ),
+        {
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "Role",
+            "metadata": {"name": "reana-runtime", "namespace": SPACE},
+            "rules": RIGHTS,
+        },
+        {
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "RoleBinding",
+            "metadata": {"name": "reana-runtime", "namespace": SPACE},
+            "roleRef": {
+                "apiGroup": "rbac.authorization.k8s.io",
+                "kind": "Role",
+                "name": "reana-runtime",
+            },
+            "subjects": [subject],
+        },
+        *(
+            {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": SPACE}}
+            for name in (STORE, "reana-secrets")
+        ),
+        *policy,
+    ]
+    done = ask("apply", "-f", "-", stdin={"apiVersion": "v1", "kind": "List", "items": objects})
+    assert done.returncode == 0, done.stderr
+    # A policy is at work a moment after it is made.
+    forbidden = job(ATTACKS["the node"][1])
+    for _ in range(100):
+        if ask.refusal(forbidden):
+            break
+        subprocess.run(["sleep", "0.2"], check=True)
+    yield ask
+    ask("delete", "namespace", SPACE, "--wait=false")
+    for obj in policy:
+        ask("delete", obj["kind"], obj["metadata"]["name"])
+
+
+def test_the_policy_compiles(server: ApiServer) -> None:
+    """The API server checks the types in expressions, and warns of what cannot be."""
+    said = server("get", "validatingadmissionpolicy", "-o", "json")
+    (policy,) = json.loads(said.stdout)["items"]
+    for _ in range(100):
+        status = policy.get("status", {})
+        if status.get("observedGeneration") == policy["metadata"]["generation"]:
+            break
+        subprocess.run(["sleep", "0.2"], check=True)
+        (policy,) = json.loads(server("get", "validatingadmissionpolicy", "-o", "json").stdout)["items"]
+    assert status.get("typeChecking", {}).get("expressionWarnings", []) == []
+
+
+@pytest.mark.parametrize("change", FINE.values(), ids=FINE)
+def test_what_workflows_do_is_let_through(server: ApiServer, change: Change) -> None:
+    assert server.refusal(job(change)) == ""
+
+
+@pytest.mark.parametrize(("message", "change"), ATTACKS.values(), ids=ATTACKS)
+def test_an_attack_is_refused(server: ApiServer, message: str, change: Change) -> None:
+    said = server.refusal(job(change))
+    assert "ValidatingAdmissionPolicy" in said
+    assert message in said.split("denied request:")[-1]
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        {"reana_workflow_mode": "batch"},
+        {"app.kubernetes.io/name": "reana-server", "app.kubernetes.io/instance": "policy"},
+    ],
+    ids=["an engine", "the server"],
+)
+def test_a_job_that_looks_like_somebody_else_is_refused(server: ApiServer, labels: dict[str, str]) -> None:
+    """Network policies would take it for one."""
+    made = job(lambda pod: None)
+    made["spec"]["template"]["metadata"]["labels"] |= labels
+    assert "labels that REANA gives it" in server.refusal(made)
+
+
+def test_a_job_that_takes_others_pods_is_refused(server: ApiServer) -> None:
+    made = job(lambda pod: None)
+    labels = {"reana-run-job-workflow-uuid": WORKFLOW}
+    made["spec"] |= {"manualSelector": True, "selector": {"matchLabels": labels}}
+    assert "labels that REANA gives it" in server.refusal(made)
+
+
+def test_what_is_stored_is_what_was_looked_at(server: ApiServer) -> None:
+    """Not only under --dry-run, and it has the labels that the API server adds."""
+    assert server.refusal(JOB, dry_run=False) == ""
+    stored = yaml.safe_load(server("get", "job", "-n", SPACE, "reana-run-job-1", "-o", "yaml").stdout)
+    assert "batch.kubernetes.io/controller-uid" in stored["spec"]["template"]["metadata"]["labels"]
+
+
+def test_it_reads_the_stores_of_people_and_no_other_secret(server: ApiServer) -> None:
+    def get(name: str) -> int:
+        return server("get", "secret", "-n", SPACE, name, f"--as={ENGINE}").returncode
+
+    assert get(STORE) == 0
+    assert get("reana-secrets") == 1
+    for verb in ("list", "watch", "create", "update", "patch", "delete"):
+        can = server("auth", "can-i", verb, "secrets", "-n", SPACE, f"--as={ENGINE}")
+        assert can.stdout.strip() == "no", verb
+
+
+@pytest.mark.parametrize("who", ["admin", "system:serviceaccount:elsewhere:reana-runtime"])
+def test_others_are_not_concerned(server: ApiServer, who: str) -> None:
+    """The operator's own Jobs have Secrets; an account of this name elsewhere is another."""
+    made = job(ATTACKS["the application's key"][1])
+    made["metadata"]["name"] = "not-by-the-engine"
+    assert server.refusal(made, who=who, group="system:masters") == ""

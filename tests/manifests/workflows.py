@@ -1,0 +1,110 @@
+"""Workflows that must be refused, and changes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tests.manifests.base import Bad, BadChange, bad, storage
+
+HOSTNAME = "reana.example.org"
+
+
+def _of(**fields: Any) -> Mapping[str, Any]:
+    return {"workflows": {"enabled": True, "hostname": HOSTNAME, **fields}}
+
+
+def flow(name: str, fields: Mapping[str, Any], path: str, says: str, server: str = "") -> Bad:
+    return bad(name, _of(**fields), f"workflows.{path}", says, server)
+
+
+def _spec(**fields: Any) -> Mapping[str, Any]:
+    return {"spec": _of(**fields)}
+
+
+BAD_WORKFLOWS: tuple[Bad, ...] = (
+    flow("workflows without hostname", {"hostname": ...}, "hostname", "such as reana.example.org"),
+    flow("workflows at the VRE's hostname", {"hostname": "vre.example.org"}, "hostname", "of its own"),
+    bad(
+        "workflows at Rucio's hostname",
+        {"dataLake": {"enabled": True, "hostname": HOSTNAME}, **_of()},
+        "workflows.hostname",
+        "of its own",
+    ),
+    bad(
+        "workflows at a storage's hostname",
+        {"dataLake": {"enabled": True, **storage(hostname=HOSTNAME)}, **_of()},
+        "workflows.hostname",
+        "of its own",
+    ),
+    flow("an unknown generation", {"generation": "0.8"}, "generation", "0.95", "0.95"),
+    flow("no engine", {"engines": []}, "engines", "at least 1", "at least 1"),
+    flow("an unknown engine", {"engines": ["Nextflow"]}, "engines[0]", "Snakemake", "Snakemake"),
+    flow("an engine twice", {"engines": ["CWL", "CWL"]}, "engines[1]", "different", "Duplicate"),
+    flow("a volume of nothing", {"volume": {"size": "1Mi"}}, "volume.size", "64Mi or more"),
+    flow("jobs larger than they may be", {"jobs": {"memory": "16Gi"}}, "jobs.memory", "raise maxMemory"),
+    flow(
+        "jobs longer than they may be",
+        {"jobs": {"timeoutSeconds": 2_000_000}},
+        "jobs.timeoutSeconds",
+        "raise maxTimeoutSeconds",
+    ),
+    flow("a quota of nothing", {"quota": {"disk": "1Ki"}}, "quota.disk", "64Mi or more"),
+    flow("an image that is none", {"vettedImages": ["Not an image"]}, "vettedImages[0]", "REGISTRY/"),
+    flow(
+        "a probe without its engine",
+        {"engines": ["CWL"], "probe": {"enabled": True}},
+        "probe.enabled",
+        "add Serial",
+    ),
+    flow("a batch system", {"backends": ["slurm"]}, "backends", "the fields here are", "unknown field"),
+    bad(
+        "workflows with an Issuer of the tenant's own",
+        {"exposure": {"tls": {"certManager": {"issuer": "ours", "kind": "Issuer"}}}, **_of()},
+        "exposure.tls.certManager.kind",
+        "name a ClusterIssuer",
+    ),
+)
+
+BAD_WORKFLOW_CHANGES: tuple[BadChange, ...] = (
+    BadChange(
+        "a generation back",
+        _spec(),
+        _spec(generation="0.9"),
+        "spec.workflows.generation",
+        "set it to 0.95",
+    ),
+    BadChange(
+        "REANA's client forgotten",
+        _spec(clientSecret={"name": "reana"}),
+        {"spec": {"workflows": {"clientSecret": ...}}},
+        "spec.workflows.clientSecret",
+        "set it back",
+    ),
+    BadChange(
+        "workspaces shrink",
+        _spec(volume={"size": "2Gi"}),
+        _spec(volume={"size": "1Gi"}),
+        "spec.workflows.volume.size",
+        "former size or to more",
+    ),
+    BadChange(
+        "workspaces move",
+        _spec(volume={"storageClass": "slow"}),
+        _spec(volume={"storageClass": "fast"}),
+        "spec.workflows.volume.storageClass",
+        "set it back",
+    ),
+)
+
+GOOD_WORKFLOW_CHANGES: tuple[tuple[str, Mapping[str, Any], Mapping[str, Any]], ...] = (
+    ("a generation on", _spec(generation="0.9"), _spec(generation="0.95")),
+    ("workflows switched off", _spec(), _spec(enabled=False)),
+    ("workspaces grow", _spec(volume={"size": "1Gi"}), _spec(volume={"size": "2Gi"})),
+)
+
+FINE_WORKFLOWS: tuple[tuple[str, Mapping[str, Any]], ...] = (
+    ("workflows", _spec()),
+    ("workflows with all there is to say", _spec(jobs={"memory": "8Gi"}, quota={"cpuHours": 1}, keepDays=1)),
+    ("workflows off without hostname", {"spec": {"workflows": {"engines": ["CWL"]}}}),
+)

@@ -1,0 +1,282 @@
+"""REANA, as rendered."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from typing import Any
+
+import pytest
+import yaml
+from syrupy.assertion import SnapshotAssertion
+
+from tests.unit.components.printing import YamlSnapshots, to_yaml
+from tests.unit.components.scenarios import QUICKSTART, environment, scenario
+from vre_operator.components import hub, ids, reana
+from vre_operator.components.context import Environment
+from vre_operator.components.reana.pods import FILES
+from vre_operator.engine.refs import Parsed, Ref, all_needs, encode, resolve
+from vre_operator.engine.resources import Policy, Resource
+
+WORKFLOWS = {"enabled": True, "hostname": "reana.ocean.example.org"}
+
+
+def rendered(**workflows: Any) -> dict[str, Resource]:
+    """By kind and name."""
+    found = reana.render(environment(QUICKSTART | {"workflows": WORKFLOWS | workflows}))
+    return {f"{one.id.kind.rpartition('/')[2]} {one.id.name}": one for one in found}
+
+
+def environment_of(resource: Resource, container: str) -> dict[str, str]:
+    (found,) = [
+        one for one in resource.body["spec"]["template"]["spec"]["containers"] if one["name"] == container
+    ]
+    return {one["name"]: one.get("value", "") for one in found["env"]}
+
+
+@pytest.mark.parametrize("name", ["full", "older-workflows"])
+def test_it_renders_as_reviewed(name: str, snapshot: SnapshotAssertion) -> None:
+    text = to_yaml(reana.render(scenario(name)))
+    # The programs are reviewed as files.
+    for script, source in FILES.items():
+        program = "\n".join("      " + line if line else "" for line in source.splitlines())
+        assert program in text
+        text = text.replace(program, f"      (files/{script})")
+    assert text == snapshot(extension_class=YamlSnapshots)
+
+
+def test_nothing_when_the_tenant_wants_no_workflows() -> None:
+    assert not list(reana.render(environment(QUICKSTART)))
+
+
+def test_the_namespace_of_workflows_is_one_where_reana_may_run() -> None:
+    from vre_operator.components import tenancy
+
+    def level(env: Environment) -> str:
+        (found,) = [one for one in tenancy.render(env) if one.id == ids.workflows_namespace(env)]
+        return str(found.body["metadata"]["labels"]["pod-security.kubernetes.io/enforce"])
+
+    assert level(environment(QUICKSTART)) == "restricted"
+    assert level(environment(QUICKSTART | {"workflows": WORKFLOWS})) == "baseline"
+
+
+def test_an_engine_s_account_reads_named_secrets_alone() -> None:
+    """Without a name the right would be one to all of them."""
+    role = rendered()["Role reana-runtime"]
+    for rule in role.body["rules"]:
+        if "secrets" in rule["resources"]:
+            assert rule["verbs"] == ["get"]
+            assert isinstance(rule["resourceNames"], Parsed)
+            assert rule["resourceNames"].ref.otherwise is None, "it waits until it knows names"
+    names = resolve(role.body, lambda _: '["reana-secretsstore-1"]', str)["rules"][-1]["resourceNames"]
+    assert names == ["reana-secretsstore-1"]
+
+
+def test_nothing_is_granted_beyond_the_namespace_of_workflows() -> None:
+    for name, resource in rendered().items():
+        if name.startswith(("Role", "ServiceAccount")):
+            assert resource.id.namespace == "ocean-workflows"
+        assert "Cluster" not in resource.id.kind
+        if name.startswith("RoleBinding"):
+            (subject,) = resource.body["subjects"]
+            assert subject["namespace"] == "ocean-workflows"
+            assert subject["name"] in ("reana-infrastructure", "reana-runtime")
+        if name.startswith("Role "):
+            for rule in resource.body["rules"]:
+                assert "*" not in [*rule["verbs"], *rule["resources"], *rule["apiGroups"]]
+
+
+def test_what_unlocks_data_is_kept_with_it() -> None:
+    kept = {name for name, one in rendered().items() if one.policy is Policy.RETAIN}
+    assert kept == {
+        "PersistentVolumeClaim reana-message-broker",
+        "PersistentVolumeClaim reana-shared-persistent-volume",
+        "Secret reana-admin-access-token",
+        "Secret reana-cache-secrets",
+        "Secret reana-message-broker-secrets",
+        "Secret reana-people",
+        "Secret reana-secrets",
+    }
+
+
+def test_passwords_of_the_broker_and_the_cache_are_in_files_alone() -> None:
+    found = rendered()
+    for name in ("StatefulSet reana-message-broker", "Deployment reana-cache"):
+        text = json.dumps(resolve(found[name].body, lambda ref: f"<{ref.output}>", str))
+        assert "password" not in text
+    config = resolve(found["Secret reana-cache-config"].body, lambda ref: f"<{ref.output}>", str)
+    assert "user <user> on ><password> ~* &* +@all" in config["stringData"]["redis.conf"]
+
+
+@pytest.mark.parametrize("secret", ["plain", 'with "quotes" and \\', "ümläut"])
+def test_a_client_s_secret_survives_the_list_of_providers(secret: str) -> None:
+    found = rendered()["Secret reana-login-provider-secrets"]
+    files = resolve(found.body["stringData"], lambda ref: encode(secret, ref.encode), str)
+    (name,) = json.loads(files["PROVIDER_SECRETS"])
+    assert json.loads(files["PROVIDER_SECRETS"])[name]["consumer_secret"] == secret
+    (provider,) = json.loads(files["PROVIDER_CONFIGS"])
+    assert (provider["name"], provider["type"]) == (name, "keycloak")
+    assert set(provider["config"]) == {
+        *("title", "base_url", "realm_url", "auth_url", "token_url", "userinfo_url"),
+    }
+
+
+def test_a_provider_that_is_no_keycloak_needs_a_client_by_hand() -> None:
+    other = {
+        "identity": QUICKSTART["identity"] | {"provider": "generic-dcr"},
+        "workflows": WORKFLOWS,
+        "dataLake": {},
+    }
+    names = {one.id.name for one in reana.render(environment(QUICKSTART | other))}
+    assert "reana-login-provider-secrets" not in names
+    assert "reana-server" in names
+
+
+def test_server_and_controller_agree_on_limits() -> None:
+    found = rendered(jobs={"memory": "1Gi", "maxMemory": "2Gi"}, quota={"cpuHours": 2, "disk": "1Gi"})
+    server = environment_of(found["Deployment reana-server"], "rest-api")
+    controller = environment_of(found["Deployment reana-workflow-controller"], "rest-api")
+    shared = {name for name in server.keys() & controller.keys() if "LIMIT" in name}
+    assert len(shared) == 6
+    assert {name: server[name] for name in shared} == {name: controller[name] for name in shared}
+    assert server["REANA_DEFAULT_QUOTA_CPU_LIMIT"] == "7200000"
+    assert server["REANA_DEFAULT_QUOTA_DISK_LIMIT"] == "1073741824"
+
+
+def test_a_change_of_limits_makes_no_database_again() -> None:
+    def job(**workflows: Any) -> Any:
+        (found,) = [one for name, one in rendered(**workflows).items() if name.startswith("Job ")]
+        return to_yaml([found])
+
+    assert job(quota={"cpuHours": 2}) == job()
+
+
+def test_vetted_images_are_those_of_the_catalogue_and_the_named_ones() -> None:
+    found = rendered(onlyVetted=True, vettedImages=["example.org/root:6"])
+    controller = environment_of(found["Deployment reana-workflow-controller"], "rest-api")
+    beside = json.loads(
+        json.loads(controller["REANA_JOB_CONTROLLER_ENV_VARS"])["REANA_VETTED_CONTAINER_IMAGES"]
+    )
+    server = environment_of(found["Deployment reana-server"], "rest-api")
+    assert json.loads(server["REANA_VETTED_CONTAINER_IMAGES"]) == beside
+    assert beside["enabled"] is True
+    assert "example.org/root:6" in beside["allowlist"]
+    assert len(beside["allowlist"]) == 2
+
+
+def test_the_pages_configuration_is_yaml() -> None:
+    text = rendered()["ConfigMap reana-config"].body["data"]["ui-config.yaml"]
+    told = yaml.safe_load(text)
+    assert told["access_token_issuance_policy"] == "manual"
+    assert told["interactive_sessions"]["environments"]["jupyter"]["allow_custom"] is False
+
+
+def test_the_operator_asks_only_a_keycloak_for_people() -> None:
+    def people(provider: str) -> Any:
+        identity = QUICKSTART["identity"] | {"provider": provider}
+        spec = {"identity": identity, "workflows": WORKFLOWS, "dataLake": {}}
+        (found,) = [one for one in reana.render(environment(QUICKSTART | spec)) if one.id.kind == "People"]
+        return found.body["people"]
+
+    assert isinstance(people("keycloak-admin"), Ref)
+    assert people("generic-dcr") is None
+
+
+def test_the_hub_has_its_own_credential_for_people_alone() -> None:
+    env = environment(QUICKSTART | {"workflows": WORKFLOWS})
+    (found,) = [one for one in hub.render(env) if one.id == ids.hub_ready(env)]
+    (volume,) = [one for one in found.body["spec"]["template"]["spec"]["volumes"] if one["name"] == "reana"]
+    assert volume["secret"]["items"] == [{"key": "hub", "path": "hub"}]
+    assert ids.reana_credentials(env) in all_needs(found)
+
+
+def test_nothing_of_a_token_is_in_what_sessions_are_made_of() -> None:
+    env = environment(QUICKSTART | {"workflows": WORKFLOWS})
+    (config,) = [one for one in hub.render(env) if one.id.name == "hub-config"]
+    traits = json.loads(config.body["data"]["settings.json"])["traits"]["KubeSpawner"]
+    assert not [name for name in traits["environment"] if re.search("TOKEN$|SECRET|PASSWORD", name)]
+
+
+# --- the probe ----------------------------------------------------------------------------------------------
+
+
+def test_a_probe_is_there_when_it_is_wanted() -> None:
+    assert "CronJob reana-probe" not in rendered()
+    found = rendered(probe={"enabled": True, "schedule": "7 * * * *"})["CronJob reana-probe"]
+    assert found.component == "workflowProbe"
+    assert found.body["spec"]["schedule"] == "7 * * * *"
+    (container,) = found.body["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]
+    keys = [one["valueFrom"]["secretKeyRef"]["key"] for one in container["env"] if "valueFrom" in one]
+    assert keys == ["probe"]
+
+
+def test_the_probe_is_known_before_its_first_run() -> None:
+    """An engine reads the Secrets of whom the operator has heard of."""
+    own = {"probe@reana.invalid": "vre-probe"}
+    assert rendered(probe={"enabled": True})["People people"].body["own"] == own
+    assert rendered()["People people"].body["own"] == {}
+    assert f'PERSON = "vre-probe", "{next(iter(own))}"' in FILES["probe.py"]
+
+
+def test_the_image_of_the_probe_s_step_is_vetted() -> None:
+    def allowed(**workflows: Any) -> list[str]:
+        controller = environment_of(rendered(**workflows)["Deployment reana-workflow-controller"], "rest-api")
+        told = json.loads(controller["REANA_JOB_CONTROLLER_ENV_VARS"])["REANA_VETTED_CONTAINER_IMAGES"]
+        return list(json.loads(told)["allowlist"])
+
+    probe = {"enabled": True}
+    assert [one for one in allowed(onlyVetted=True, probe=probe) if "reana-server" in one]
+    assert not [one for one in allowed(onlyVetted=True) if "reana-server" in one]
+    assert allowed(probe=probe) == []
+
+
+# --- the gate -----------------------------------------------------------------------------------------------
+
+
+def ask(method: str, path: str, body: bytes, allowed: str = "serial") -> tuple[str, bytes]:
+    """What the controller's application answers, or the gate before it."""
+    scope: dict[str, Any] = {}
+    exec(compile(FILES["gate.py"], "gate.py", "exec"), scope)  # noqa: S102
+    told: list[str] = []
+
+    def application(environ: dict[str, Any], start: Any) -> list[bytes]:
+        start("200 OK", [])
+        return [environ["wsgi.input"].read()]
+
+    environ = {
+        "REQUEST_METHOD": method,
+        "PATH_INFO": path,
+        "CONTENT_LENGTH": str(len(body)),
+        "wsgi.input": io.BytesIO(body),
+    }
+    answer = scope["gated"](application, allowed.split())(environ, lambda status, _: told.append(status))
+    return told[0], b"".join(answer)
+
+
+def workflow(kind: str) -> bytes:
+    return json.dumps({"reana_specification": {"workflow": {"type": kind}}}).encode()
+
+
+def test_an_engine_that_is_on_passes_with_its_body() -> None:
+    assert ask("POST", "/api/workflows", workflow("serial")) == ("200 OK", workflow("serial"))
+
+
+@pytest.mark.parametrize("path", ["/api/workflows", "/api/workflows/"])
+@pytest.mark.parametrize("kind", ["cwl", "CWL", "yadage"])
+def test_an_engine_that_is_off_is_refused_with_the_remedy(kind: str, path: str) -> None:
+    status, answer = ask("POST", path, workflow(kind), "serial snakemake")
+    assert status == "400 BAD REQUEST"
+    message = json.loads(answer)["message"]
+    assert f"type {kind.lower()} are switched off here; there are serial, snakemake" in message
+    assert "spec.workflows.engines" in message
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{", b'{"reana_specification": 1}', b"null", b"\xff"])
+def test_what_is_no_workflow_is_the_application_s_matter(body: bytes) -> None:
+    assert ask("POST", "/api/workflows", body) == ("200 OK", body)
+
+
+@pytest.mark.parametrize(("method", "path"), [("GET", "/api/workflows"), ("POST", "/api/workflows/1/start")])
+def test_other_requests_pass(method: str, path: str) -> None:
+    assert ask(method, path, workflow("cwl")) == ("200 OK", workflow("cwl"))

@@ -1,0 +1,146 @@
+"""spec.workflows: REANA, and what its people may do there.
+
+Names and limits as REANA takes them: contracts/reana.md sections 1.4 and 3.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+from vre_operator.api.base import Hostname, Model, Quantity
+from vre_operator.api.catalogue import ImageReference
+from vre_operator.api.data_lake import SchemaUpgrade
+from vre_operator.api.references import SecretName
+from vre_operator.api.rules import Rule, Unique, at_least, quantity, stays
+from vre_operator.api.schedule import Schedule
+from vre_operator.api.shares import ShareVolume
+
+
+class Generation(StrEnum):
+    """Of REANA: what works together."""
+
+    V0_9 = "0.9"
+    V0_95 = "0.95"
+
+
+class Engine(StrEnum):
+    """What a workflow can be written for."""
+
+    SERIAL = "Serial"
+    SNAKEMAKE = "Snakemake"
+    CWL = "CWL"
+    YADAGE = "Yadage"
+
+
+class Jobs(Model):
+    """What a step of a workflow may take."""
+
+    cel_rules = (
+        Rule(
+            "!isQuantity(self.memory) || !isQuantity(self.maxMemory)"
+            " || quantity(self.memory).compareTo(quantity(self.maxMemory)) <= 0",
+            "is more than maxMemory",
+            "lower memory, or raise maxMemory",
+            lambda self: quantity(self.memory) <= quantity(self.max_memory),
+            path=".memory",
+        ),
+        Rule(
+            "self.timeoutSeconds <= self.maxTimeoutSeconds",
+            "is more than maxTimeoutSeconds",
+            "lower timeoutSeconds, or raise maxTimeoutSeconds",
+            lambda self: self.timeout_seconds <= self.max_timeout_seconds,
+            path=".timeoutSeconds",
+        ),
+    )
+
+    memory: Annotated[Quantity, at_least("64Mi")] = "4Gi"
+    """Memory of a job that asks for none."""
+    max_memory: Annotated[Quantity, at_least("64Mi")] = "8Gi"
+    """Memory that a job may ask for."""
+    timeout_seconds: Annotated[int, Field(ge=60, le=31_536_000)] = 604_800
+    """Seconds after which a job that says nothing else is ended."""
+    max_timeout_seconds: Annotated[int, Field(ge=60, le=31_536_000)] = 1_209_600
+    """Seconds that a job may ask for."""
+
+
+class Quota(Model):
+    """What each person may use, over all workflows."""
+
+    cpu_hours: Annotated[int, Field(ge=1, le=100_000_000)] | None = None
+    """Hours of CPU time; without end when absent."""
+    disk: Annotated[Quantity, at_least("64Mi")] | None = None
+    """Size of all workspaces; without end when absent."""
+
+
+class WorkflowProbe(Model):
+    """A workflow of one step runs the whole way. The condition WorkflowsWork tells how the last one ended."""
+
+    enabled: bool = False
+    """Probe on a schedule."""
+    schedule: Schedule | None = None
+    """When, as cron has it, in UTC; once an hour when absent."""
+
+
+class Workflows(Model):
+    """REANA: analyses that run again wherever they are taken, with a workspace and a log each."""
+
+    cel_rules = (
+        Rule(
+            "!self.enabled || has(self.hostname)",
+            "is missing",
+            "give REANA a hostname of its own, such as reana.example.org",
+            lambda self: not self.enabled or self.hostname is not None,
+            path=".hostname",
+        ),
+        Rule(
+            "!(oldSelf.enabled && oldSelf.generation == '0.95') || self.generation == '0.95'",
+            "cannot go back",
+            "set it to 0.95: a newer REANA's database is not read by an older one",
+            path=".generation",
+        ),
+        Rule(
+            "!self.probe.enabled || 'Serial' in self.engines",
+            "needs the engine Serial",
+            "add Serial to engines, or switch the probe off",
+            lambda self: not self.probe.enabled or Engine.SERIAL in self.engines,
+            path=".probe.enabled",
+        ),
+        stays("clientSecret", "set it back, as people would be left with another client"),
+    )
+
+    enabled: bool = False
+    """Have workflows."""
+    hostname: Hostname | None = None
+    """Hostname at which REANA answers its clients, another one than spec.hostname."""
+    generation: Generation = Generation.V0_95
+    """REANA's generation. A later one upgrades the database, and there is no way back."""
+    schema_upgrade: SchemaUpgrade = SchemaUpgrade.MANUAL
+    """What happens when new images need another database schema. Manual: it waits, and what ran goes on.
+    Automatic: it is upgraded before the new version starts; there is no way back but a backup."""
+    engines: Annotated[tuple[Engine, ...], Field(min_length=1, max_length=4), Unique()] = tuple(Engine)
+    """What workflows may be written for. A workflow of another engine is refused when it is started."""
+    client_secret: SecretName | None = None
+    """With identity.provider manual: the Secret with client_id and client_secret of REANA's own client at the
+    provider. Without it nobody logs in to REANA's own pages; clients and notebooks have tokens all the same."""
+    volume: ShareVolume = ShareVolume()
+    """The volume with all workspaces. It is kept when workflows are switched off."""
+    jobs: Jobs = Jobs()
+    """What a step of a workflow may take."""
+    max_running: Annotated[int, Field(ge=1, le=1000)] = 30
+    """Workflows that run at once; others wait."""
+    quota: Quota = Quota()
+    """What each person may use."""
+    keep_days: Annotated[int, Field(ge=1, le=36500)] | None = None
+    """Days after which a workspace's files may be deleted at the latest; for ever when absent. Each workflow
+    may ask for less."""
+    session_days: Annotated[int, Field(ge=1, le=3650)] = 7
+    """Days after which an interactive session on a workspace that nobody uses is closed."""
+    only_vetted: bool = False
+    """Whether jobs run in images of the catalogue and of vettedImages alone."""
+    vetted_images: Annotated[tuple[ImageReference, ...], Field(max_length=30)] = ()
+    """Images in which jobs may run besides those of the catalogue."""
+    probe: WorkflowProbe = WorkflowProbe()
+    """Whether workflows do what they are for."""

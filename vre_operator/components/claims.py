@@ -1,0 +1,37 @@
+"""Volumes: one way to ask for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from vre_operator.components import ids, quantity
+from vre_operator.engine.resources import Policy, Resource, ResourceId
+
+
+def claim(
+    component: str,
+    identity: ResourceId,
+    size: str,
+    *,
+    mode: str = "ReadWriteOnce",
+    storage_class: str | None = None,
+    policy: Policy = Policy.RETAIN,
+    needs: Iterable[ResourceId] = (),
+    origin: str = "",
+) -> Resource:
+    """A PersistentVolumeClaim, of the cluster's default class when none is named. It waits for its class, and
+    whoever mounts it for the same: most classes bind a claim only when a pod wants it."""
+    spec: dict[str, object] = {
+        "accessModes": [mode],
+        "resources": {"requests": {"storage": quantity.size(size)}},
+    }
+    if storage_class:
+        spec["storageClassName"] = storage_class
+    return Resource(
+        id=identity,
+        component=component,
+        body={"spec": spec},
+        needs=frozenset(needs) | ({ids.storage_class(storage_class)} if storage_class else set()),
+        policy=policy,
+        origin=origin,
+    )

@@ -1,0 +1,256 @@
+"""REANA itself: the server with its scheduler, and the controller with the consumer of what jobs report.
+
+There is one of each, and never two: scheduler and consumer elect nobody (contracts/reana.md section 6). Beside
+the server runs a program of ours, by which operator and hub reach REANA's people.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from vre_operator.components import ids, workloads
+from vre_operator.components.context import Environment
+from vre_operator.components.package import config_map
+from vre_operator.components.reana import pods, settings
+from vre_operator.components.reana.settings import Names
+from vre_operator.components.reana.walls import HTTP_PORT
+from vre_operator.components.workloads import Body, config_volume, mount, secret_key, secret_volume
+from vre_operator.engine.resources import Resource, ResourceId
+
+_UWSGI = f"{settings.SHARED}/uwsgi"
+_START = ["uwsgi", "--ini", f"{_UWSGI}/uwsgi.ini"]
+
+
+def render(env: Environment, component: str, needs: set[ResourceId]) -> Iterator[Resource]:
+    """Services, configuration, and the two Deployments."""
+    yield from _server(env, component, needs)
+    yield from _controller(env, component, needs)
+
+
+def _uwsgi(env: Environment, component: str, name: str, **values: Any) -> Resource:
+    text = settings.UWSGI.format(programs=settings.PROGRAMS, **values)
+    return config_map(
+        env,
+        component,
+        f"uwsgi-config-{name}",
+        {"uwsgi.ini": text},
+        namespace=env.workflows,
+        origin="spec.workflows",
+    )
+
+
+def _server(env: Environment, component: str, needs: set[ResourceId]) -> Iterator[Resource]:
+    names, image, workflows = Names(env), settings.images(env).server, env.spec.workflows
+    uwsgi = _uwsgi(
+        env,
+        component,
+        "reana-server",
+        module="invenio_app.wsgi:application",
+        processes=4,
+        threads=4,
+        rss=350,
+    )
+    yield uwsgi
+    people = {"people": (ids.REANA_PEOPLE_PORT, ids.REANA_PEOPLE_PORT)}
+    yield workloads.service(
+        env, component, ids.REANA_SERVER, {"http": (80, HTTP_PORT)} | people, namespace=env.workflows
+    )
+    login = ids.reana_logs_people_in(env)
+    scheduling = settings.limits(env) | {
+        "REANA_MAX_CONCURRENT_BATCH_WORKFLOWS": str(workflows.max_running),
+        # Between two starts, too. Whoever waits for room waits, however long: by default an hour, and then
+        # fails.
+        "REANA_SCHEDULER_REQUEUE_SLEEP": "2",
+        "REANA_SCHEDULER_REQUEUE_COUNT": "1000000",
+        "REANA_WORKFLOW_SCHEDULING_POLICY": "fifo",
+        # Only how many run: the nodes' memory is nothing that a tenant sees.
+        "REANA_WORKFLOW_SCHEDULING_READINESS_CHECK_LEVEL": "1",
+    }
+    web = {
+        "REANA_CACHE_USER": secret_key(names.cache, "user"),
+        "REANA_CACHE_PASSWORD": secret_key(names.cache, "password"),
+        "REANA_COMPUTE_BACKENDS": json.dumps(["kubernetes"]),
+        "WORKSPACE_RETENTION_PERIOD": str(workflows.keep_days or "forever"),
+        "REANA_INTERACTIVE_SESSION_MAX_INACTIVITY_PERIOD": str(workflows.session_days),
+        "REANA_USER_EMAIL_CONFIRMATION": "false",
+        # Tokens come from us: components/reana/files/people.py.
+        "REANA_ACCESS_TOKEN_ISSUANCE_POLICY": "manual",
+        "REANA_NOTIFICATIONS_ENABLED": "false",
+        **(
+            {
+                "LOGIN_PROVIDERS_CONFIGS": secret_key(names.login, "PROVIDER_CONFIGS"),
+                "LOGIN_PROVIDERS_SECRETS": secret_key(names.login, "PROVIDER_SECRETS"),
+            }
+            if login
+            else {}
+        ),
+    }
+    # Another Host is nobody, and http is sent to https: contracts/reana.md section 1.7.
+    headers = [
+        {"name": "Host", "value": workflows.hostname},
+        {"name": "X-Forwarded-Proto", "value": "https"},
+    ]
+    ping: Body = {
+        "httpGet": {"path": "/api/ping", "port": HTTP_PORT, "httpHeaders": headers},
+        "timeoutSeconds": 10,
+    }
+    asked: Body = {"tcpSocket": {"port": ids.REANA_PEOPLE_PORT}, "timeoutSeconds": 5}
+    containers = [
+        pods.container(
+            env,
+            "rest-api",
+            image,
+            cpu=("100m", "2"),
+            memory=("512Mi", "2Gi"),
+            command=_START,
+            environment=settings.key(env) | scheduling | web,
+            ports={"http": HTTP_PORT},
+            mounts=[mount("config", f"{settings.SHARED}/config"), mount("uwsgi", _UWSGI)],
+            startupProbe=ping | {"periodSeconds": 3, "failureThreshold": 200},
+            readinessProbe=ping | {"periodSeconds": 15, "failureThreshold": 2},
+            livenessProbe=ping | {"periodSeconds": 30, "failureThreshold": 6},
+        ),
+        pods.container(
+            env,
+            "scheduler",
+            image,
+            cpu=("20m", "1"),
+            memory=("160Mi", "768Mi"),
+            command=["flask", "start-scheduler"],
+            environment=scheduling,
+        ),
+        pods.container(
+            env,
+            "people",
+            image,
+            cpu=("10m", "1"),
+            memory=("96Mi", "512Mi"),
+            command=[
+                "python3",
+                f"{settings.PROGRAMS}/people.py",
+                str(ids.REANA_PEOPLE_PORT),
+                settings.CREDENTIALS,
+            ],
+            environment=settings.key(env),
+            ports={"people": ids.REANA_PEOPLE_PORT},
+            mounts=[mount("people", settings.CREDENTIALS)],
+            startupProbe=asked | {"periodSeconds": 2, "failureThreshold": 150},
+            readinessProbe=asked | {"periodSeconds": 10},
+            livenessProbe=asked | {"periodSeconds": 30, "failureThreshold": 6},
+        ),
+    ]
+    template = pods.pod(
+        env,
+        component,
+        ids.REANA_SERVER,
+        containers,
+        volumes=[
+            config_volume("config", names.config),
+            config_volume("uwsgi", uwsgi.id),
+            secret_volume("people", names.credentials),
+        ],
+        config=[names.cache, names.config, uwsgi.id, *([names.login] if login else [])],
+        service_account=names.infrastructure.name,
+    )
+    yield workloads.deployment(
+        env,
+        component,
+        ids.REANA_SERVER,
+        template,
+        needs=needs | {uwsgi.id},
+        origin="spec.workflows",
+        namespace=env.workflows,
+    )
+
+
+def _controller(env: Environment, component: str, needs: set[ResourceId]) -> Iterator[Resource]:
+    names, images = Names(env), settings.images(env)
+    uwsgi = _uwsgi(
+        env,
+        component,
+        "reana-workflow-controller",
+        module="gate:application",
+        processes=2,
+        threads=4,
+        rss=1024,
+    )
+    yield uwsgi
+    yield workloads.service(
+        env, component, ids.REANA_CONTROLLER, {"http": (80, HTTP_PORT)}, namespace=env.workflows
+    )
+    running = settings.limits(env) | {
+        "REANA_STORAGE_BACKEND": "network",
+        "REANA_SHARED_PVC_NAME": settings.VOLUME,
+        "REANA_JOB_CONTROLLER_IMAGE": images.job_controller,
+        "REANA_WORKFLOW_ENGINE_IMAGE_SERIAL": images.serial,
+        "REANA_WORKFLOW_ENGINE_IMAGE_SNAKEMAKE": images.snakemake,
+        "REANA_WORKFLOW_ENGINE_IMAGE_CWL": images.cwl,
+        "REANA_WORKFLOW_ENGINE_IMAGE_YADAGE": images.yadage,
+        # What the controller does not hand on by itself.
+        "REANA_JOB_CONTROLLER_ENV_VARS": json.dumps(
+            {
+                "REANA_SHARED_PVC_NAME": settings.VOLUME,
+                "SHARED_VOLUME_PATH": settings.SHARED,
+                "COMPUTE_BACKENDS": "kubernetes",
+                "REANA_VETTED_CONTAINER_IMAGES": json.dumps(settings.vetted(env)),
+            }
+        ),
+        "REANA_INFRASTRUCTURE_KUBERNETES_SERVICEACCOUNT_NAME": names.infrastructure.name,
+        "REANA_RUNTIME_KUBERNETES_SERVICEACCOUNT_NAME": names.runtime.name,
+        "REANA_INGRESS_HOST": env.spec.workflows.hostname or "",
+        "REANA_INGRESS_CLASS_NAME": ids.ingress_class(env).name,
+        "REANA_INGRESS_ANNOTATIONS": "{}",
+        "IMAGE_PULL_SECRETS": ",".join(env.site.image_pull_secrets),
+        "TRAEFIK_ENABLED": "false",
+        "REANA_JOB_CONTROLLER_CONNECTION_CHECK_SLEEP": "2",
+        "VRE_ENGINES": " ".join(engine.value.lower() for engine in env.spec.workflows.engines),
+    }
+    containers = [
+        pods.container(
+            env,
+            "rest-api",
+            images.workflow_controller,
+            cpu=("50m", "1"),
+            memory=("256Mi", "1Gi"),
+            command=_START,
+            environment=settings.key(env) | running,
+            ports={"http": HTTP_PORT},
+            mounts=[mount("uwsgi", _UWSGI)],
+            readinessProbe={"tcpSocket": {"port": HTTP_PORT}, "periodSeconds": 10, "timeoutSeconds": 5},
+            livenessProbe={
+                "tcpSocket": {"port": HTTP_PORT},
+                "periodSeconds": 30,
+                "timeoutSeconds": 5,
+                "failureThreshold": 10,
+            },
+        ),
+        pods.container(
+            env,
+            "job-status-consumer",
+            images.workflow_controller,
+            cpu=("20m", "1"),
+            memory=("128Mi", "768Mi"),
+            command=["flask", "consume-job-queue"],
+            environment=running,
+        ),
+    ]
+    template = pods.pod(
+        env,
+        component,
+        ids.REANA_CONTROLLER,
+        containers,
+        volumes=[config_volume("uwsgi", uwsgi.id)],
+        config=[uwsgi.id],
+        service_account=names.infrastructure.name,
+    )
+    yield workloads.deployment(
+        env,
+        component,
+        ids.REANA_CONTROLLER,
+        template,
+        needs=needs | {uwsgi.id},
+        origin="spec.workflows",
+        namespace=env.workflows,
+    )
