@@ -150,7 +150,7 @@ def _person(name: str, password: str) -> Manifest:
         "enabled": True,
         "firstName": name.capitalize(),
         "lastName": "Demo",
-        "email": f"{name}@{DOMAIN}",
+        "email": f"{name}@example.org",
         "emailVerified": True,
         "groups": _MEMBERSHIPS.get(name, []),
         "credentials": [{"type": "password", "value": password, "temporary": False}],

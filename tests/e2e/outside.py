@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import json
+import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -62,6 +64,30 @@ def all_clients(cluster: Cluster) -> list[tuple[str, str]]:
         for client in found
         if any(f".{keycloak.DOMAIN}/" in uri for uri in client.get("redirectUris", []))
     ]
+
+
+def enter_client(cluster: Cluster, name: str, wish: Mapping[str, Any]) -> dict[str, str]:
+    """What a person enters at the provider by hand, as an item of status.registration says; its credential."""
+    secret = secrets.token_hex(24)
+    groups = {
+        "name": "groups",
+        "protocol": "openid-connect",
+        "protocolMapper": "oidc-group-membership-mapper",
+        "config": {"claim.name": "groups", "full.path": "false", "userinfo.token.claim": "true"},
+    }
+    client = {
+        "clientId": name,
+        "secret": secret,
+        "redirectUris": wish["redirectUris"],
+        "publicClient": False,
+        "protocolMappers": [groups],
+    }
+    with through_ingress(cluster, keycloak.HOSTNAME) as provider:
+        headers = _bearer(provider, keycloak.REGISTRATION) | {"Content-Type": "application/json"}
+        path = f"/admin/realms/{keycloak.REALM}/clients"
+        answer = provider.request("POST", path, body=json.dumps(client), headers=headers)
+        assert answer.status == 201, (answer.status, answer.data)
+    return {"client_id": name, "client_secret": secret}
 
 
 def contents(kubectl: Kubectl, *namespaces: str) -> set[str]:

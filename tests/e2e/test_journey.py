@@ -102,13 +102,13 @@ def test_rucio_answers_in_her_notebook(ready: Installation, alice: Page) -> None
     password = secrets.token_hex(16)
     login = f"alice-{secrets.token_hex(4)}"  # Rucio never changes the password of an identity
     with outside.rucio(ready, NAMESPACE) as rucio:
-        rucio.post("/accounts/alice", {"type": "USER", "email": "alice@vre.localhost"})
+        rucio.post("/accounts/alice", {"type": "USER", "email": "alice@example.org"})
         rucio.post(
             "/accounts/alice/identities",
             {
                 "identity": login,
                 "authtype": "USERPASS",
-                "email": "alice@vre.localhost",
+                "email": "alice@example.org",
                 "default": True,
                 "password": password,
             },

@@ -1,8 +1,8 @@
 # mypy: ignore-errors
 """What a person's notebook runs: a workflow of one step, from its file to its result. No library is needed.
 
-Arguments: the image of the step, the workflow's name, its type. Prints {"me", "id", "status", "seconds",
-"first_job", "result", "logs"}.
+Arguments: the image of the step, the workflow's name, its type, the step's command. Prints {"me", "id",
+"status", "seconds", "first_job", "result", "logs"}.
 """
 
 import json
@@ -32,8 +32,11 @@ def ask(method, path, body=None, kind="application/json"):
         raise SystemExit(f"{method} {path.partition('?')[0]}: {error.code} {said}") from None
 
 
-def specification(image, kind="serial"):
-    step = {"name": "count", "environment": image, "commands": ["sleep 2; wc -c < data.txt > result.txt"]}
+COMMAND = "sleep 2; wc -c < data.txt > result.txt"
+
+
+def specification(image, kind, command):
+    step = {"name": "count", "environment": image, "commands": [command]}
     return {
         "version": "0.9.0",
         "inputs": {"files": ["data.txt"]},
@@ -42,10 +45,10 @@ def specification(image, kind="serial"):
     }
 
 
-def main(image, name, kind="serial"):
+def main(image, name, kind="serial", command=COMMAND):
     me = json.loads(ask("GET", "you"))
     made = json.loads(
-        ask("POST", f"workflows?workflow_name={name}", json.dumps(specification(image, kind)).encode())
+        ask("POST", f"workflows?workflow_name={name}", json.dumps(specification(image, kind, command)).encode())
     )
     workflow = made["workflow_id"]
     ask("POST", f"workflows/{workflow}/workspace?file_name=data.txt", b"x" * 1234, "application/octet-stream")

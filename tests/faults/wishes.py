@@ -267,6 +267,16 @@ def _mend_workflows(spec: Json, workflows: Json) -> None:
         workflows.pop("enabled", None)
     if "Serial" not in workflows.get("engines", ["Serial"]):
         workflows.get("probe", {}).pop("enabled", None)
+    by_admin = spec["identity"].get("provider") == "keycloak-admin"
+    people = lake.get("people", {}).get("enabled")
+    if not (by_admin and people and lake.get("enabled") and spec.get("notebooks", {}).get("enabled", True)):
+        workflows.pop("dataLake", None)
+    told = by_admin or people
+    workflows["quotas"] = [
+        quota
+        for quota in workflows.get("quotas", ())
+        if ("cpuHours" in quota or "disk" in quota) and (told or not quota.get("group"))
+    ]
     jobs = workflows.get("jobs", {})
     for memory in ("memory", "maxMemory"):
         if quantity(jobs.get(memory, "64Mi")) < quantity("64Mi"):

@@ -19,6 +19,8 @@ SECRETS = {
     "tokens-token": "f6" * 24,
     "spawn-probe-token": "a7" * 24,
 }
+JOBS = "b8" * 24
+"""By which the hub knows people's jobs."""
 PASSWORD = "p%25@s:s/w'o\"r?d#[$x]"
 
 
@@ -54,5 +56,5 @@ def lay_out(
     if people[0]:
         file = root / "config/settings.json"
         file.write_text(json.dumps(json.loads(file.read_text()) | {"reana": people[0]}))
-        software.write(root / "reana", {"hub": people[1]})
+        software.write(root / "reana", {"hub": people[1], "jobs": JOBS})
     return root / "config/jupyterhub_config.py"

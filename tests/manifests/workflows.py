@@ -49,7 +49,24 @@ BAD_WORKFLOWS: tuple[Bad, ...] = (
         "jobs.timeoutSeconds",
         "raise maxTimeoutSeconds",
     ),
-    flow("a quota of nothing", {"quota": {"disk": "1Ki"}}, "quota.disk", "64Mi or more"),
+    flow("a quota of too little", {"quotas": [{"disk": "1Ki"}]}, "quotas[0].disk", "64Mi or more"),
+    flow("a quota of nothing", {"quotas": [{"group": "deep"}]}, "quotas[0].cpuHours", "or both"),
+    flow(
+        "two quotas of a group",
+        {"quotas": [{"cpuHours": 1}, {"cpuHours": 2}]},
+        "quotas[1]",
+        "different group",
+        "Duplicate",
+    ),
+    bad(
+        "a group's quota where nobody tells who is in it",
+        {
+            "identity": {"provider": "generic-dcr"},
+            **_of(quotas=[{"group": "deep", "cpuHours": 1}]),
+        },
+        "workflows.quotas",
+        "dataLake.people with scim",
+    ),
     flow("an image that is none", {"vettedImages": ["Not an image"]}, "vettedImages[0]", "REGISTRY/"),
     flow(
         "a probe without its engine",
@@ -57,7 +74,33 @@ BAD_WORKFLOWS: tuple[Bad, ...] = (
         "probe.enabled",
         "add Serial",
     ),
-    flow("a batch system", {"backends": ["slurm"]}, "backends", "the fields here are", "unknown field"),
+    flow("the lake in jobs without people", {"dataLake": True}, "dataLake", "it is the hub"),
+    flow("a batch system that is unknown", {"backends": {"pbs": {}}}, "backends.pbs", "slurm", "unknown field"),
+    flow(
+        "Slurm without a partition",
+        {"backends": {"slurm": {"host": "login.example.org"}}},
+        "backends.slurm.partition",
+        "partition",
+        "Required value",
+    ),
+    flow(
+        "a partition that is a command",
+        {"backends": {"slurm": {"host": "login.example.org", "partition": "short; rm -rf"}}},
+        "backends.slurm.partition",
+        "sinfo",
+    ),
+    flow(
+        "a login node by its address",
+        {"backends": {"slurm": {"host": "192.0.2.1", "partition": "short"}}},
+        "backends.slurm.host",
+        "full DNS name",
+    ),
+    flow(
+        "a home that is no directory",
+        {"backends": {"slurm": {"host": "login.example.org", "partition": "short", "home": "~/$(id)"}}},
+        "backends.slurm.home",
+        "absolute path",
+    ),
     bad(
         "workflows with an Issuer of the tenant's own",
         {"exposure": {"tls": {"certManager": {"issuer": "ours", "kind": "Issuer"}}}, **_of()},
@@ -105,6 +148,8 @@ GOOD_WORKFLOW_CHANGES: tuple[tuple[str, Mapping[str, Any], Mapping[str, Any]], .
 
 FINE_WORKFLOWS: tuple[tuple[str, Mapping[str, Any]], ...] = (
     ("workflows", _spec()),
-    ("workflows with all there is to say", _spec(jobs={"memory": "8Gi"}, quota={"cpuHours": 1}, keepDays=1)),
+    ("workflows with all there is to say", _spec(jobs={"memory": "8Gi"}, quotas=[{"cpuHours": 1}], keepDays=1)),
+    ("workflows on batch systems", _spec(backends={"slurm": {"host": "a.example.org", "partition": "p"}})),
+    ("workflows that stand still", _spec(maxRunning=0)),
     ("workflows off without hostname", {"spec": {"workflows": {"engines": ["CWL"]}}}),
 )

@@ -20,7 +20,7 @@ GENERATIONS = ("0.9", "0.95")
 FILES = Path(__file__).parents[2] / "vre_operator/components/reana/files"
 PASSWORD = "only-letters"
 ADMINISTRATOR = "a" * 48
-CREDENTIALS = {"operator": "operators-own", "hub": "hubs-own", "probe": "probes-own"}
+CREDENTIALS = {"operator": "operators-own", "hub": "hubs-own", "probe": "probes-own", "jobs": "jobs-own"}
 
 
 @dataclass

@@ -24,6 +24,18 @@ rows = Session.query(UserToken).filter_by(token={token!r}).all()
 print(json.dumps([[str(row.user_.id_), row.status.name] for row in rows]))
 """
 
+RUNNING = """
+import json, uuid
+from reana_db.database import Session
+from reana_db.models import RunStatus, User, Workflow
+owner = Session.query(User).first()
+for name, status in (("fit", "running"), ("count", "pending"), ("done", "finished"), ("later", "queued")):
+    Session.add(Workflow(id_=uuid.uuid4(), name=name, owner_id=owner.id_, reana_specification={},
+                         type_="serial", logs="", status=RunStatus[status]))
+    Session.commit()
+print(json.dumps(None))
+"""
+
 
 def of_token(reana: Reana, token: str = ADMINISTRATOR) -> object:
     """Whose REANA's server takes it for, and how it stands: as `get_user_from_token` asks."""
@@ -104,6 +116,25 @@ def test_an_older_schema_waits_for_a_word(reana: Reana) -> None:
         line for line in older.splitlines() if "revision" not in line
     ], "people, tokens and limits are as they were"
     assert of_token(reana) == [["00000000-0000-0000-0000-000000000000", "active"]]
+
+
+def test_an_upgrade_waits_for_what_runs(reana: Reana) -> None:
+    if reana.generation == "0.95":
+        replace(reana, generation="0.9").prepared()
+    else:
+        reana.prepared()
+        down = [str(reana.python.with_name("reana-db")), "alembic", "downgrade", "--", "-1"]
+        subprocess.run(down, env=reana.environment, check=True, capture_output=True)
+    older = replace(reana, generation="0.9")
+    older.ask(RUNNING)
+    revision = reana.sql("SELECT version_num FROM __reana.alembic_version")
+    refused = reana.prepare("--upgrade")
+    assert refused.returncode == 1
+    assert "waits for 2 workflows that run (count, fit)" in refused.stderr
+    assert "spec.workflows.maxRunning to 0" in refused.stderr
+    assert reana.sql("SELECT version_num FROM __reana.alembic_version") == revision
+    reana.sql("UPDATE __reana.workflow SET status = 'finished'")
+    assert "schema: upgraded" in reana.prepared("--upgrade")
 
 
 def test_a_newer_schema_is_left_alone(newest: Reana) -> None:

@@ -72,7 +72,10 @@ def test_a_life(generation: str, request: pytest.FixtureRequest) -> None:
         "email": ALICE,
         "active": True,
         "limits": {"cpu": 0, "disk": 1000},
+        "used": {"cpu": 0, "disk": 0},
     }
+    revision = running.reana.sql("SELECT version_num FROM __reana.alembic_version")
+    assert running.operator("GET", "/people").json()["revision"] == revision
 
     assert running.hub("DELETE", f"/people/{ALICE}/token").ok
     assert running.owner(first["token"]) == [ALICE, "revoked", "Alice Müller"]
@@ -124,6 +127,21 @@ def test_the_same_person_from_everywhere_at_once(running: Running) -> None:
     assert {answer.status_code for answer in answers} == {200}
     assert len({answer.json()["token"] for answer in answers}) == 1
     assert running.reana.sql("SELECT count(*) FROM __reana.user_ WHERE email = 'many@example.org'") == "1"
+
+
+def test_what_somebody_used_is_told(running: Running) -> None:
+    running.hub("PUT", f"/people/{ALICE}", {})
+    running.reana.sql("UPDATE __reana.user_resource SET quota_used = 77")
+    assert running.listed()[ALICE]["used"] == {"cpu": 77, "disk": 77}
+
+
+def test_the_provider_s_key_is_asked_for_without_a_credential(running: Running) -> None:
+    """tests/oidc/test_realm_key.py has providers for it."""
+    answer = People(running.hub.url, "a-person-s-token")("GET", "/realm")
+    assert (answer.status_code, answer.json()) == (
+        502,
+        {"message": "the provider publishes no keys by https"},
+    )
 
 
 def test_the_administrator_is_not_among_them(running: Running) -> None:

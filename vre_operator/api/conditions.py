@@ -22,6 +22,7 @@ class Condition(StrEnum):
     LAKE_WORKS = "DataLakeWorks"
     WORKFLOWS = "WorkflowsReady"
     WORKFLOWS_WORK = "WorkflowsWork"
+    BACKENDS_WORK = "BackendsWork"
     PAGE = "PageReady"
     EXPOSURE = "ExposureReady"
 

@@ -28,19 +28,28 @@ class ReanaImages(Model):
     """Engine of CWL workflows."""
     yadage: str
     """Engine of Yadage workflows."""
+    remote_job_controller: str = ""
+    """In the place of jobController where jobs may run on batch systems outside the cluster, with what that
+    takes; jobController when empty."""
+    ui: str = ""
+    """Its pages; none are served when empty."""
 
 
-def _official(version: str, *, server: str = "", controller: str = "", yadage: str = "") -> ReanaImages:
+def _official(
+    version: str, *, server: str = "", controller: str = "", yadage: str = "", ui: str = ""
+) -> ReanaImages:
     """All of one version, but for those that say another."""
     base = "docker.io/reanahub/reana"
     return ReanaImages(
         server=f"{base}-server:{server or version}",
         workflow_controller=f"{base}-workflow-controller:{controller or version}",
         job_controller=f"{base}-job-controller:{version}",
+        remote_job_controller=f"{base}-job-controller-htcondorcern-slurmcern:{version}",
         serial=f"{base}-workflow-engine-serial:{version}",
         snakemake=f"{base}-workflow-engine-snakemake:{version}",
         cwl=f"{base}-workflow-engine-cwl:{version}",
         yadage=f"{base}-workflow-engine-yadage:{yadage or version}",
+        ui=f"{base}-ui:{ui or version}",
     )
 
 
@@ -49,7 +58,9 @@ class Reana(Model):
 
     v0_9: ReanaImages = _official("0.9.4", yadage="0.9.5")
     """Generation 0.9."""
-    v0_95: ReanaImages = _official("0.95.0-alpha.5", server="0.95.0-alpha.6", controller="0.95.0-alpha.7")
+    v0_95: ReanaImages = _official(
+        "0.95.0-alpha.5", server="0.95.0-alpha.6", controller="0.95.0-alpha.7", ui="0.95.0-alpha.4"
+    )
     """Generation 0.95."""
     message_broker: str = "docker.io/library/rabbitmq:3.13"
     """RabbitMQ."""
@@ -149,6 +160,8 @@ class Site(Model):
     issuer_cidrs: tuple[str, ...] = ()
     """Networks in which an identity provider, an attached Rucio or a registry may live although they are not
     public."""
+    compute_cidrs: tuple[str, ...] = ()
+    """Networks in which batch systems of spec.workflows.backends live although they are not public."""
     resync_seconds: float = Field(default=600, ge=10)
     """How often a settled tenant is looked over again."""
     people_seconds: int = Field(default=300, ge=10)

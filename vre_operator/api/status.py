@@ -67,6 +67,15 @@ class Offer(Model):
     """On how many of the nodes where sessions run its newest image is, as in 2/3; with prePull only."""
 
 
+class WorkflowsStatus(Model):
+    """What REANA says of itself."""
+
+    revision: str = ""
+    """Revision of its database's schema."""
+    people: int = 0
+    """People with a token."""
+
+
 class Registration(Model):
     """What a person enters at the identity provider when identity.provider is manual."""
 
@@ -102,6 +111,8 @@ class VREEnvironmentStatus(Model):
     catalogue: tuple[Offer, ...] = ()
     """Which image each environment of the catalogue starts, where tags are resolved. A new one takes the place
     of the old when it was tried."""
+    workflows: WorkflowsStatus | None = None
+    """What REANA says of itself, when there are workflows."""
     # Atomic, not a map: one writer, and a map would be listed entry by entry in managedFields as well.
     inventory: tuple[str, ...] = ()
     """Everything that exists, or is about to, because of this object; written before it is made. One line each:

@@ -203,6 +203,34 @@ class VREEnvironmentSpec(Model):
             ),
             path=".exposure.tls.certManager.kind",
         ),
+        Rule(
+            "!self.workflows.dataLake || (self.notebooks.enabled && self.dataLake.enabled"
+            " && self.dataLake.people.enabled && self.identity.provider == 'keycloak-admin')",
+            "needs notebooks, dataLake.people and identity.provider keycloak-admin",
+            "set these, as it is the hub that has people's tokens, or set it to false",
+            lambda self: (
+                not self.workflows.data_lake
+                or (
+                    self.notebooks.enabled
+                    and self.data_lake.enabled
+                    and self.data_lake.people.enabled
+                    and self.identity.provider is ProviderKind.KEYCLOAK_ADMIN
+                )
+            ),
+            path=".workflows.dataLake",
+        ),
+        Rule(
+            "!has(self.workflows.quotas) || !self.workflows.quotas.exists(one, one.group != '')"
+            " || self.identity.provider == 'keycloak-admin' || self.dataLake.people.enabled",
+            "has a group, and nobody tells who is in it",
+            "remove group, or use identity.provider keycloak-admin, or dataLake.people with scim",
+            lambda self: (
+                not any(one.group for one in self.workflows.quotas)
+                or self.identity.provider is ProviderKind.KEYCLOAK_ADMIN
+                or self.data_lake.people.enabled
+            ),
+            path=".workflows.quotas",
+        ),
     )
 
     hostname: Hostname

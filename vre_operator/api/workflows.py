@@ -12,7 +12,9 @@ from pydantic import Field
 
 from vre_operator.api.base import Hostname, Model, Quantity
 from vre_operator.api.catalogue import ImageReference
+from vre_operator.api.compute import Backends
 from vre_operator.api.data_lake import SchemaUpgrade
+from vre_operator.api.people import Group
 from vre_operator.api.references import SecretName
 from vre_operator.api.rules import Rule, Unique, at_least, quantity, stays
 from vre_operator.api.schedule import Schedule
@@ -66,13 +68,25 @@ class Jobs(Model):
     """Seconds that a job may ask for."""
 
 
-class Quota(Model):
-    """What each person may use, over all workflows."""
+class WorkflowQuota(Model):
+    """What each member of a group may use, over all workflows."""
 
+    cel_rules = (
+        Rule(
+            "has(self.cpuHours) || has(self.disk)",
+            "bounds nothing",
+            "give cpuHours, disk or both",
+            lambda self: self.cpu_hours is not None or self.disk is not None,
+            path=".cpuHours",
+        ),
+    )
+
+    group: Group = ""
+    """Group whose members have it; everybody when empty. Of several the largest counts."""
     cpu_hours: Annotated[int, Field(ge=1, le=100_000_000)] | None = None
-    """Hours of CPU time; without end when absent."""
+    """Hours of CPU time. Without end where no quota of a person says any."""
     disk: Annotated[Quantity, at_least("64Mi")] | None = None
-    """Size of all workspaces; without end when absent."""
+    """Size of all workspaces. Without end where no quota of a person says any."""
 
 
 class WorkflowProbe(Model):
@@ -129,10 +143,10 @@ class Workflows(Model):
     """The volume with all workspaces. It is kept when workflows are switched off."""
     jobs: Jobs = Jobs()
     """What a step of a workflow may take."""
-    max_running: Annotated[int, Field(ge=1, le=1000)] = 30
-    """Workflows that run at once; others wait."""
-    quota: Quota = Quota()
-    """What each person may use."""
+    max_running: Annotated[int, Field(ge=0, le=1000)] = 30
+    """Workflows that run at once; others wait. 0 starts none, as before an upgrade."""
+    quotas: Annotated[tuple[WorkflowQuota, ...], Field(max_length=50), Unique("group")] = ()
+    """What each person may use; without end where there is none."""
     keep_days: Annotated[int, Field(ge=1, le=36500)] | None = None
     """Days after which a workspace's files may be deleted at the latest; for ever when absent. Each workflow
     may ask for less."""
@@ -142,5 +156,10 @@ class Workflows(Model):
     """Whether jobs run in images of the catalogue and of vettedImages alone."""
     vetted_images: Annotated[tuple[ImageReference, ...], Field(max_length=30)] = ()
     """Images in which jobs may run besides those of the catalogue."""
+    data_lake: bool = False
+    """Whether jobs can be their person at the data lake: docs/workflows.md says how, and whom people have to
+    trust then."""
+    backends: Backends = Backends()
+    """Where jobs can run besides this cluster."""
     probe: WorkflowProbe = WorkflowProbe()
     """Whether workflows do what they are for."""

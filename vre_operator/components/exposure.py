@@ -67,6 +67,8 @@ def render(env: Environment) -> Iterable[Resource]:
     if env.spec.workflows.enabled and env.spec.workflows.hostname:
         service = ids.reana_service(env)
         paths = [("/api", "Prefix", service), ("/oauth", "Prefix", service)]
+        if pages := ids.reana_pages(env):
+            paths.append((*_ALL, pages))
         origin = "spec.workflows.hostname"
         hosts.append(Host(ids.REANA, env.spec.workflows.hostname, paths, origin, env.workflows))
     if not hosts:

@@ -172,8 +172,9 @@ def _people(env: Environment, reach: Body) -> Iterable[Resource]:
 def _labels(env: Environment) -> set[str]:
     """Groups that let nobody in, and say what somebody is who is let in by another."""
     identity = env.spec.identity
-    named = {quota.group for quota in env.spec.data_lake.people.quotas if quota.group}
-    return named - {*identity.allowed_groups, *identity.admin_groups}
+    named = {quota.group for quota in env.spec.data_lake.people.quotas}
+    named |= {quota.group for quota in env.spec.workflows.quotas if env.spec.workflows.enabled}
+    return named - {"", *identity.allowed_groups, *identity.admin_groups}
 
 
 def _scopes(env: Environment) -> list[Body]:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from vre_operator.api.catalogue import Entry
 from vre_operator.api.data_lake import DaemonGroup
+from vre_operator.api.shares import Cvmfs
+from vre_operator.api.site import ReanaImages
 from vre_operator.api.v1alpha1 import EmbeddedDatabase, ProviderKind
+from vre_operator.api.workflows import Generation
 from vre_operator.components.context import Environment, kube, oidc, registry
 from vre_operator.engine.refs import digest
 from vre_operator.engine.resources import ResourceId
@@ -28,6 +31,8 @@ REANA_DATABASE = "reana-database"
 REANA_CARE = "reana-care"
 REANA_CLOSING = "reana-closing"
 REANA_PROBE = "reana-probe"
+REANA_BACKENDS = "reana-backends"
+REANA_UI = "reana-ui"
 DATABASE = "database"
 DATABASE_SETUP = "database-setup"
 
@@ -36,7 +41,10 @@ STORAGE_PORT = 8000
 TOKENS_PORT = 8082
 TRANSFERS_PORT = 8446
 PAGE_PORT = 8080
+REANA_UI_PORT = 8080
+REANA_PORT = 5000
 REANA_PEOPLE_PORT = 8081
+REANA_REALM = f"http://localhost:{REANA_PEOPLE_PORT}/realm"
 
 # How KubeSpawner marks the pods that it makes.
 SESSION_LABELS = {"component": "singleuser-server"}
@@ -49,7 +57,8 @@ WORKSPACE_SESSION_LABELS = {"reana_workflow_mode": "session"}
 
 def page_wanted(env: Environment) -> bool:
     """Whether there is a landing page: where somebody wants one, and it has something to lead to."""
-    return env.spec.page.enabled and (env.spec.notebooks.enabled or env.spec.data_lake.enabled)
+    spec = env.spec
+    return spec.page.enabled and (spec.notebooks.enabled or spec.data_lake.enabled or spec.workflows.enabled)
 
 
 def page_service(env: Environment) -> ResourceId:
@@ -233,6 +242,23 @@ def reana_pods(env: Environment) -> tuple[str, ...]:
     return (REANA_DATABASE, REANA_SERVER, REANA_CONTROLLER, REANA_CARE, REANA_CLOSING)
 
 
+def reana_images(env: Environment) -> ReanaImages:
+    """Of the generation that is wanted."""
+    reana = env.site.images.reana
+    return reana.v0_95 if env.spec.workflows.generation is Generation.V0_95 else reana.v0_9
+
+
+def workflow_cvmfs(env: Environment) -> Cvmfs | None:
+    """CVMFS for jobs of workflows: what everybody's sessions have of it."""
+    shares = env.spec.storage.shares
+    return next((share.cvmfs for share in shares if share.cvmfs and not share.allowed_groups), None)
+
+
+def reana_pages(env: Environment) -> ResourceId | None:
+    """Service, port 80: REANA's own pages; None where the site has no image of them."""
+    return kube("v1/Service", env.workflows, REANA_UI) if reana_images(env).ui else None
+
+
 def reana_service(env: Environment) -> ResourceId:
     """Service, port 80: REANA's REST API; port 8081: its people, for hub and operator."""
     return kube("v1/Service", env.workflows, REANA_SERVER)
@@ -249,16 +275,19 @@ def reana_people(env: Environment) -> str:
 
 
 def reana_credentials(env: Environment) -> ResourceId:
-    """Who may ask for REANA's people. Outputs: hub, operator, probe."""
+    """Who may ask for REANA's people. Outputs: hub, operator, probe; jobs, by which the hub knows a job."""
     return kube("v1/Secret", env.namespace, "reana-people")
 
 
 def reana_logs_people_in(env: Environment) -> bool:
-    """Whether REANA is known to the identity provider: people log in to its own pages with it, and it asks a
-    Keycloak only."""
-    workflows, provider = env.spec.workflows, env.spec.identity.provider
-    by_keycloak = provider in (ProviderKind.KEYCLOAK_ADMIN, ProviderKind.KEYCLOAK_DCR)
-    return workflows.enabled and (by_keycloak or workflows.client_secret is not None)
+    """Whether REANA is known to the identity provider: people log in to its own pages with it."""
+    by_hand = env.spec.identity.provider is ProviderKind.MANUAL
+    return env.spec.workflows.enabled and (not by_hand or env.spec.workflows.client_secret is not None)
+
+
+def by_keycloak(env: Environment) -> bool:
+    """Whether the provider is known to be one."""
+    return env.spec.identity.provider in (ProviderKind.KEYCLOAK_ADMIN, ProviderKind.KEYCLOAK_DCR)
 
 
 def ingress_class(env: Environment) -> ResourceId:
@@ -323,8 +352,8 @@ def people_wanted(env: Environment) -> bool:
 
 def people_known(env: Environment) -> bool:
     """Whether the provider is asked who may come in."""
-    by_admin = env.spec.identity.provider is ProviderKind.KEYCLOAK_ADMIN
-    return people_wanted(env) or (env.spec.workflows.enabled and by_admin)
+    told = env.spec.identity.provider is ProviderKind.KEYCLOAK_ADMIN or env.spec.data_lake.people.enabled
+    return people_wanted(env) or (env.spec.workflows.enabled and told)
 
 
 def tokens_wanted(env: Environment) -> bool:
@@ -337,6 +366,12 @@ def tokens_wanted(env: Environment) -> bool:
 def reana_in_sessions(env: Environment) -> bool:
     """Whether sessions hold a token of their person for REANA."""
     return env.spec.notebooks.enabled and env.spec.workflows.enabled
+
+
+def lake_in_jobs(env: Environment) -> bool:
+    """Whether jobs of workflows can be their person at the data lake."""
+    workflows = env.spec.workflows
+    return workflows.enabled and workflows.data_lake and tokens_wanted(env)
 
 
 def tokens_served(env: Environment) -> bool:

@@ -104,6 +104,11 @@ def engines(env: Environment) -> Peer:
     return _namespace(env.workflows) | {"podSelector": _selector(ids.RUN_LABELS)}
 
 
+def jobs(env: Environment) -> Peer:
+    """The jobs of people's workflows."""
+    return _namespace(env.workflows) | {"podSelector": _selector({ids.STEP_LABEL: None})}
+
+
 def sessions(env: Environment) -> Peer:
     """People's notebooks; other pods of their namespace (checks of images) speak to nobody."""
     return _namespace(env.notebooks) | {"podSelector": {"matchLabels": ids.SESSION_LABELS}}
@@ -188,6 +193,12 @@ def internet() -> Rule:
             {"ipBlock": {"cidr": "::/0", "except": list(PRIVATE_V6)}},
         ]
     }
+
+
+def compute(env: Environment) -> list[Rule]:
+    """Egress to the batch systems that the site has in networks that are not public."""
+    blocks = [{"ipBlock": {"cidr": cidr}} for cidr in env.site.compute_cidrs]
+    return [{"to": blocks}] if blocks else []
 
 
 def storage() -> Rule:

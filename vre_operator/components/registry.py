@@ -38,6 +38,7 @@ CONDITIONS: Mapping[str, Condition] = {
     "lakeProbe": Condition.LAKE_WORKS,
     "workflows": Condition.WORKFLOWS,
     "workflowProbe": Condition.WORKFLOWS_WORK,
+    "workflowBackends": Condition.BACKENDS_WORK,
     "page": Condition.PAGE,
     "exposure": Condition.EXPOSURE,
 }

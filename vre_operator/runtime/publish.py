@@ -23,7 +23,7 @@ from vre_operator.engine.executor import Outcome
 from vre_operator.engine.inventory import Inventory
 from vre_operator.engine.plan import Plan
 from vre_operator.engine.refs import printable
-from vre_operator.engine.resources import OIDC, REGISTRY, ResourceId
+from vre_operator.engine.resources import OIDC, REANA, REGISTRY, ResourceId
 from vre_operator.runtime.tenants import Object, TenantKey, Tenants
 
 OPERATOR_VERSION = version("vre-operator")
@@ -193,6 +193,15 @@ class Report:
         told = next((one.report for one in offers if one.report is not None), None)
         if told is not None or not offers:
             self._draft["catalogue"] = told or []
+
+    def note_workflows(self, outcomes: Iterable[Outcome]) -> None:
+        """What REANA says of itself; as it was while it says nothing."""
+        known = [one for one in outcomes if one.resource.id.target == REANA]
+        told = next((one.report for one in known if one.report is not None), None)
+        if not known:
+            self._draft.pop("workflows", None)
+        elif told is not None:
+            self._draft["workflows"] = told
 
     def note_pruned(self, gone: Iterable[ResourceId]) -> None:
         self._pruned = list(gone)

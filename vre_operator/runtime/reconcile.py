@@ -120,6 +120,7 @@ class Reconciler:
         report.note_changes(outcomes.values())
         report.note_credentials(outcomes.values())
         report.note_catalogue(outcomes.values())
+        report.note_workflows(outcomes.values())
         pruned = await self._prune(tenant, obj, plan, report)
 
         summary = status.summarize(outcomes.values(), registry.CONDITIONS, suspended=spec.suspend)

@@ -89,7 +89,13 @@ def spec(tenant: str, issuer: str) -> Json:
             "clientSecret": {"name": "s" * 253},
             "volume": VOLUME | {"accessMode": "ReadWriteMany"},
             "jobs": {"memory": "64Mi", "maxMemory": "9" * 15 + ".999Pi"},
-            "quota": {"cpuHours": 100_000_000, "disk": "9" * 15 + ".999Pi"},
+            # By group, and with the lake in jobs, only where the provider is asked who is in it.
+            "quotas": [{"cpuHours": 100_000_000, "disk": "9" * 15 + ".999Pi"}],
+            "backends": {
+                "slurm": {"host": hostname(f"slurm-{tenant}"), "partition": "p" * 64, "home": "/" + "h" * 199},
+                "htcondor": {},
+                "compute4punch": {"host": hostname(f"punch-{tenant}")},
+            },
             "keepDays": 36_500,
             "probe": {"enabled": True, "schedule": SCHEDULE},
             "vettedImages": [

@@ -172,7 +172,13 @@ FULL: dict[str, Any] = QUICKSTART | {
         "volume": {"size": "2Ti", "storageClass": "cephfs"},
         "engines": ["Serial", "Snakemake"],
         "jobs": {"memory": "2Gi", "maxMemory": "16Gi"},
-        "quota": {"cpuHours": 1000, "disk": "100Gi"},
+        "quotas": [{"cpuHours": 1000, "disk": "100Gi"}, {"group": "/deep", "cpuHours": 50_000}],
+        "dataLake": True,
+        "backends": {
+            "slurm": {"host": "login.example.org", "partition": "short", "minutes": 120, "home": "/data/reana"},
+            "htcondor": {},
+            "compute4punch": {"host": "punch.example.org", "cores": 4},
+        },
         "keepDays": 90,
         "onlyVetted": True,
         "vettedImages": ["example.org/root:6"],
@@ -208,6 +214,7 @@ FULL_SITE: dict[str, Any] = {
     "caBundle": "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n",
     "issuerCidrs": ["10.0.0.0/8"],
     "ingressCidrs": ["10.9.8.7/32"],
+    "computeCidrs": ["10.20.0.0/16"],
     "peopleSeconds": 600,
     "sessions": {
         "nodeSelector": {"example.org/pool": "people"},

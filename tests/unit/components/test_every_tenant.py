@@ -145,7 +145,11 @@ specs = st.fixed_dictionaries(
                     engines=st.just(["Serial"]),
                     clientSecret=st.just({"name": "reana-login"}),
                     volume=present(size=sizes, storageClass=labels),
-                    quota=present(cpuHours=st.just(10), disk=sizes),
+                    quotas=sizes.map(lambda size: [{"cpuHours": 10, "disk": size}]),
+                    backends=present(
+                        slurm=st.just({"host": "login.example.org", "partition": "short"}),
+                        compute4punch=st.just({}),
+                    ),
                     onlyVetted=st.booleans(),
                     vettedImages=st.just(["example.org/root:6"]),
                     probe=present(enabled=st.booleans()),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import re
 from typing import Any
@@ -13,7 +12,8 @@ from syrupy.assertion import SnapshotAssertion
 
 from tests.unit.components.printing import YamlSnapshots, to_yaml
 from tests.unit.components.scenarios import QUICKSTART, environment, scenario
-from vre_operator.components import hub, ids, reana
+from vre_operator.api.site import Reana
+from vre_operator.components import exposure, hub, ids, reana
 from vre_operator.components.context import Environment
 from vre_operator.components.reana.pods import FILES
 from vre_operator.engine.refs import Parsed, Ref, all_needs, encode, resolve
@@ -122,19 +122,38 @@ def test_a_client_s_secret_survives_the_list_of_providers(secret: str) -> None:
     }
 
 
-def test_a_provider_that_is_no_keycloak_needs_a_client_by_hand() -> None:
-    other = {
-        "identity": QUICKSTART["identity"] | {"provider": "generic-dcr"},
-        "workflows": WORKFLOWS,
-        "dataLake": {},
-    }
-    names = {one.id.name for one in reana.render(environment(QUICKSTART | other))}
-    assert "reana-login-provider-secrets" not in names
-    assert "reana-server" in names
+def by(provider: str, **more: Any) -> dict[str, Resource]:
+    """By kind and name, of a tenant whose people the provider is not asked for."""
+    identity = QUICKSTART["identity"] | {"provider": provider}
+    spec = {"identity": identity, "workflows": WORKFLOWS | more, "dataLake": {}}
+    found = reana.render(environment(QUICKSTART | spec))
+    return {f"{one.id.kind.rpartition('/')[2]} {one.id.name}": one for one in found}
+
+
+def test_a_keycloak_tells_its_key_itself_and_of_others_we_do() -> None:
+    def realm(provider: str) -> tuple[str, str]:
+        found = by(provider)
+        body = found["Secret reana-login-provider-secrets"].body
+        files = resolve(body["stringData"], lambda ref: encode("x", ref.encode), str)
+        (told,) = json.loads(files["PROVIDER_CONFIGS"])
+        server = environment_of(found["Deployment reana-server"], "rest-api")
+        return told["config"]["realm_url"], server.get("OAUTHLIB_INSECURE_TRANSPORT", "")
+
+    assert realm("keycloak-admin") == (QUICKSTART["identity"]["issuer"], "")
+    assert realm("generic-dcr") == ("http://localhost:8081/realm", "1")
+
+
+def test_by_hand_nobody_logs_in_before_there_is_a_client() -> None:
+    assert "Secret reana-login-provider-secrets" not in by("manual")
+    found = by("manual")
+    assert "VRE_LOGIN" not in environment_of(found["Deployment reana-server"], "rest-api")
+    assert "module = invenio_app.wsgi:application" in str(found["ConfigMap uwsgi-config-reana-server"].body)
+    there = by("manual", clientSecret={"name": "reana-client"})
+    assert "Secret reana-login-provider-secrets" in there
 
 
 def test_server_and_controller_agree_on_limits() -> None:
-    found = rendered(jobs={"memory": "1Gi", "maxMemory": "2Gi"}, quota={"cpuHours": 2, "disk": "1Gi"})
+    found = rendered(jobs={"memory": "1Gi", "maxMemory": "2Gi"}, quotas=[{"cpuHours": 2, "disk": "1Gi"}])
     server = environment_of(found["Deployment reana-server"], "rest-api")
     controller = environment_of(found["Deployment reana-workflow-controller"], "rest-api")
     shared = {name for name in server.keys() & controller.keys() if "LIMIT" in name}
@@ -149,7 +168,7 @@ def test_a_change_of_limits_makes_no_database_again() -> None:
         (found,) = [one for name, one in rendered(**workflows).items() if name.startswith("Job ")]
         return to_yaml([found])
 
-    assert job(quota={"cpuHours": 2}) == job()
+    assert job(quotas=[{"cpuHours": 2}]) == job()
 
 
 def test_vetted_images_are_those_of_the_catalogue_and_the_named_ones() -> None:
@@ -231,52 +250,75 @@ def test_the_image_of_the_probe_s_step_is_vetted() -> None:
     assert allowed(probe=probe) == []
 
 
-# --- the gate -----------------------------------------------------------------------------------------------
+# --- batch systems ------------------------------------------------------------------------------------------
+
+PUNCH = {"compute4punch": {"host": "punch.example.org", "port": 2222}}
+SLURM = {"slurm": {"host": "login.example.org", "partition": "short", "minutes": 90}}
 
 
-def ask(method: str, path: str, body: bytes, allowed: str = "serial") -> tuple[str, bytes]:
-    """What the controller's application answers, or the gate before it."""
-    scope: dict[str, Any] = {}
-    exec(compile(FILES["gate.py"], "gate.py", "exec"), scope)  # noqa: S102
-    told: list[str] = []
+def test_nothing_of_batch_systems_where_none_is_declared() -> None:
+    found = rendered()
+    assert "CronJob reana-backends" not in found
+    server = environment_of(found["Deployment reana-server"], "rest-api")
+    assert server["REANA_COMPUTE_BACKENDS"] == '["kubernetes"]'
+    controller = environment_of(found["Deployment reana-workflow-controller"], "rest-api")
+    assert controller["VRE_BACKENDS"] == ""
+    assert "htcondor" not in controller["REANA_JOB_CONTROLLER_IMAGE"]
 
-    def application(environ: dict[str, Any], start: Any) -> list[bytes]:
-        start("200 OK", [])
-        return [environ["wsgi.input"].read()]
 
-    environ = {
-        "REQUEST_METHOD": method,
-        "PATH_INFO": path,
-        "CONTENT_LENGTH": str(len(body)),
-        "wsgi.input": io.BytesIO(body),
+def test_all_that_has_to_agree_on_batch_systems_does() -> None:
+    found = rendered(backends=PUNCH | SLURM)
+    server = environment_of(found["Deployment reana-server"], "rest-api")
+    controller = environment_of(found["Deployment reana-workflow-controller"], "rest-api")
+    beside = json.loads(controller["REANA_JOB_CONTROLLER_ENV_VARS"])
+    names = ["kubernetes", "slurmcern", "compute4punch"]
+    assert json.loads(server["REANA_COMPUTE_BACKENDS"]) == names
+    assert beside["COMPUTE_BACKENDS"].split(",") == names
+    assert controller["VRE_BACKENDS"].split() == names[1:]
+    assert (beside["SLURM_HOSTNAME"], beside["SLURM_PARTITION"]) == ("login.example.org", "short")
+    assert (beside["SLURM_JOB_TIMELIMIT"], beside["C4P_LOGIN_NODE_PORT"]) == ("90", "2222")
+    look = found["CronJob reana-backends"]
+    assert look.component == "workflowBackends"
+    (container,) = look.body["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]
+    assert container["image"] == controller["REANA_JOB_CONTROLLER_IMAGE"]
+    assert container["image"].startswith("docker.io/reanahub/reana-job-controller-htcondorcern-slurmcern:")
+    (shared,) = [one for one in container["volumeMounts"] if one["name"] == "shared"]
+    seen_by_the_gate = controller["VRE_STATES"].replace(f"/var/reana/{shared['subPath']}", shared["mountPath"])
+    assert "env" not in container, "it knows no password"
+    assert container["command"][2:] == [
+        seen_by_the_gate,
+        "slurmcern=login.example.org:22",
+        "compute4punch=punch.example.org:2222",
+    ]
+
+
+def test_the_door_knows_who_may_come_in() -> None:
+    server = rendered()["Deployment reana-server"]
+    assert json.loads(environment_of(server, "rest-api")["VRE_LOGIN"]) == {
+        "claim": "groups",
+        "groups": sorted(QUICKSTART["identity"]["allowedGroups"]),
     }
-    answer = scope["gated"](application, allowed.split())(environ, lambda status, _: told.append(status))
-    return told[0], b"".join(answer)
+    assert "module = door:application" in str(rendered()["ConfigMap uwsgi-config-reana-server"].body)
 
 
-def workflow(kind: str) -> bytes:
-    return json.dumps({"reana_specification": {"workflow": {"type": kind}}}).encode()
+# --- pages and CVMFS ----------------------------------------------------------------------------------------
 
 
-def test_an_engine_that_is_on_passes_with_its_body() -> None:
-    assert ask("POST", "/api/workflows", workflow("serial")) == ("200 OK", workflow("serial"))
+def test_a_site_without_an_image_of_the_pages_serves_none() -> None:
+    images = {"reana": {"v095": Reana().v0_95.model_dump(by_alias=True) | {"ui": ""}}}
+    env = environment(QUICKSTART | {"workflows": WORKFLOWS}, {"images": images})
+    assert "reana-ui" not in {one.id.name for one in reana.render(env)}
+    (ingress,) = [one for one in exposure.render(env) if one.id.name == "reana"]
+    assert [one["path"] for one in ingress.body["spec"]["rules"][0]["http"]["paths"]] == ["/api", "/oauth"]
 
 
-@pytest.mark.parametrize("path", ["/api/workflows", "/api/workflows/"])
-@pytest.mark.parametrize("kind", ["cwl", "CWL", "yadage"])
-def test_an_engine_that_is_off_is_refused_with_the_remedy(kind: str, path: str) -> None:
-    status, answer = ask("POST", path, workflow(kind), "serial snakemake")
-    assert status == "400 BAD REQUEST"
-    message = json.loads(answer)["message"]
-    assert f"type {kind.lower()} are switched off here; there are serial, snakemake" in message
-    assert "spec.workflows.engines" in message
+def test_jobs_have_cvmfs_where_everybody_s_sessions_do() -> None:
+    def found(*shares: dict[str, Any]) -> tuple[bool, str]:
+        spec = QUICKSTART | {"workflows": WORKFLOWS, "storage": {"shares": list(shares)}}
+        made = {one.id.name: one for one in reana.render(environment(spec))}
+        server = environment_of(made["reana-workflow-controller"], "rest-api")
+        return "reana-cvmfs" in made, server.get("VRE_CVMFS", "")
 
-
-@pytest.mark.parametrize("body", [b"", b"[]", b"{", b'{"reana_specification": 1}', b"null", b"\xff"])
-def test_what_is_no_workflow_is_the_application_s_matter(body: bytes) -> None:
-    assert ask("POST", "/api/workflows", body) == ("200 OK", body)
-
-
-@pytest.mark.parametrize(("method", "path"), [("GET", "/api/workflows"), ("POST", "/api/workflows/1/start")])
-def test_other_requests_pass(method: str, path: str) -> None:
-    assert ask(method, path, workflow("cwl")) == ("200 OK", workflow("cwl"))
+    assert found({"name": "software", "cvmfs": {}}) == (True, "1")
+    assert found({"name": "software", "cvmfs": {}, "allowedGroups": ["/deep"]}) == (False, "")
+    assert found() == (False, "")

@@ -24,7 +24,7 @@ SERVER, CONTROLLER, BROKER, CACHE = map(
     of_reana, (ids.REANA_SERVER, ids.REANA_CONTROLLER, ids.REANA_BROKER, ids.REANA_CACHE)
 )
 SCHEMA, CARE, CLOSING = map(of_reana, (ids.REANA_DATABASE, ids.REANA_CARE, ids.REANA_CLOSING))
-PROBE = of_reana(ids.REANA_PROBE)
+PROBE, LOOK, PAGES = map(of_reana, (ids.REANA_PROBE, ids.REANA_BACKENDS, ids.REANA_UI))
 HUB, DATABASE, RUCIO, PAGE = map(service, (ids.HUB, ids.DATABASE, ids.RUCIO, ids.PAGE))
 NOTEBOOK = Pod(ENV.notebooks, ids.SESSION_LABELS, "10.244.1.2")
 ENGINE = Pod(ENV.workflows, {"reana_workflow_mode": "batch", "user-uuid": "1"}, "10.244.1.3")
@@ -38,6 +38,7 @@ FOREIGN_JOB = Pod("lake-workflows", {"reana-run-job-workflow-uuid": "3"}, "10.24
 FOREIGN_SERVER = Pod("lake-workflows", {workloads.NAME_LABEL: ids.REANA_SERVER}, "10.244.1.11")
 API_SERVER, PUBLIC, ISSUER = Address("192.168.1.10"), Address("93.184.216.34"), Address("198.51.100.5")
 OFFICE, METADATA, FRONT_DOOR = Address("10.1.2.3"), Address("169.254.169.254"), Address("10.9.8.7")
+LOGIN_NODE = Address("10.20.1.2")
 
 NEEDED: list[tuple[str, End, End, int]] = [
     ("clients reach the server through the front door", INGRESS, SERVER, 5000),
@@ -60,11 +61,18 @@ NEEDED: list[tuple[str, End, End, int]] = [
     ("sessions are asked whether anybody uses them", CLOSING, SESSION, 8888),
     ("a probe asks for its token", PROBE, SERVER, ids.REANA_PEOPLE_PORT),
     ("a probe has its workflow run", PROBE, SERVER, 5000),
+    ("people open REANA's pages", INGRESS, PAGES, 8080),
+    ("the landing page asks how REANA is", PAGE, SERVER, 5000),
+    ("an engine's jobs go to a batch system", ENGINE, LOGIN_NODE, 22),
+    ("a batch system is looked at", LOOK, LOGIN_NODE, 22),
+    ("a batch system elsewhere is looked at", LOOK, PUBLIC, 22),
     ("an engine starts jobs", ENGINE, API_SERVER, 6443),
     ("an engine tells how far it is", ENGINE, BROKER, 5672),
     ("the part beside an engine keeps its jobs", ENGINE, DATABASE, 5432),
     ("an engine fetches what a workflow names", ENGINE, PUBLIC, 443),
     ("a job reads data elsewhere", JOB, PUBLIC, 1094),
+    ("a job asks for its person's token", JOB, HUB, ids.TOKENS_PORT),
+    ("a job asks Rucio where data is", JOB, RUCIO, 80),
     ("a job reads data of the tenant's own storage", JOB, FRONT_DOOR, 443),
     ("a session is opened", INGRESS, SESSION, 8888),
     ("a session fetches packages", SESSION, PUBLIC, 443),
@@ -97,7 +105,16 @@ REFUSED: list[tuple[str, End, End, int]] = [
     ("a job and a node's credentials", JOB, METADATA, 80),
     ("an engine and a node's credentials", ENGINE, METADATA, 80),
     ("the server and a node's credentials", SERVER, METADATA, 80),
-    ("the page and the server", PAGE, SERVER, 5000),
+    ("the page and people's tokens", PAGE, SERVER, ids.REANA_PEOPLE_PORT),
+    ("the page and the controller", PAGE, CONTROLLER, 5000),
+    ("REANA's pages and the server, past the front door", PAGES, SERVER, 5000),
+    ("REANA's pages and the world", PAGES, PUBLIC, 443),
+    ("a notebook and REANA's pages, past the front door", NOTEBOOK, PAGES, 8080),
+    ("a job and a batch system", JOB, LOGIN_NODE, 22),
+    ("the look at batch systems and private networks", LOOK, OFFICE, 22),
+    ("the look at batch systems and the database", LOOK, DATABASE, 5432),
+    ("the look at batch systems and the API server", LOOK, API_SERVER, 6443),
+    ("the look at batch systems and a node's credentials", LOOK, METADATA, 80),
     ("a stray pod and the database", STRAY, DATABASE, 5432),
     ("a stray pod and the broker", STRAY, BROKER, 5672),
     ("a stray pod and the controller", STRAY, CONTROLLER, 5000),
@@ -108,6 +125,10 @@ REFUSED: list[tuple[str, End, End, int]] = [
     ("another tenant's server and our controller", FOREIGN_SERVER, CONTROLLER, 5000),
     ("another tenant's server and our people", FOREIGN_SERVER, SERVER, ids.REANA_PEOPLE_PORT),
     ("an engine and the data lake past its hostname", ENGINE, RUCIO, 80),
+    ("an engine and people's tokens at the hub", ENGINE, HUB, ids.TOKENS_PORT),
+    ("a session on a workspace and people's tokens at the hub", SESSION, HUB, ids.TOKENS_PORT),
+    ("another tenant's job and our people's tokens at the hub", FOREIGN_JOB, HUB, ids.TOKENS_PORT),
+    ("another tenant's job and our data lake", FOREIGN_JOB, RUCIO, 80),
     ("a probe and the controller", PROBE, CONTROLLER, 5000),
     ("a probe and the database", PROBE, DATABASE, 5432),
     ("a probe and the world", PROBE, PUBLIC, 443),

@@ -38,14 +38,15 @@ class People:
     async def many(self) -> AsyncIterator[None]:
         yield
 
-    async def people(self) -> list[dict[str, Any]]:
+    async def people(self) -> tuple[list[dict[str, Any]], str]:
         self._ask("GET")
-        return [dict(one) for one in self.known.values()]
+        return [dict(one) for one in self.known.values()], "abc123"
 
     async def change(self, method: str, address: str, *rest: str, body: Any = None) -> None:
         self._ask(" ".join([method, address, *rest]))
         if method == "PUT" and not rest:
-            known = self.known.setdefault(address, {"id": address, "email": address, "limits": LIMITS})
+            new = {"id": address, "email": address, "limits": LIMITS, "used": LIMITS}
+            known = self.known.setdefault(address, new)
             known["active"] = True
         elif method == "DELETE":
             self.known[address]["active"] = False
@@ -65,13 +66,13 @@ class World:
         self.target = ReanaTarget(clock=lambda: self.now, http=self.people)  # type: ignore[arg-type]
 
     def wish(self, *names: str, **more: Any) -> Desired:
-        told = [{"name": name, "email": f"{name}@example.org"} for name in names]
+        told = [{"name": name, "email": f"{name}@example.org", "groups": ["ocean"]} for name in names]
         body = {
             "url": "http://reana",
             "credential": "secret",
             "people": json.dumps(told),
             "own": {},
-            "limits": LIMITS,
+            "quotas": [],
             "every": EVERY,
             "asleep": False,
         }
@@ -142,6 +143,7 @@ async def test_who_was_strange_for_a_moment_is_nobody_s_leaver(world: World) -> 
         "email": "new@example.org",
         "active": True,
         "limits": LIMITS,
+        "used": LIMITS,
     }
     for names in (["alice"], ["alice", "new"], ["alice"], ["alice", "new"]):
         world.now += 1.5 * EVERY
@@ -184,8 +186,25 @@ async def test_another_credential_is_another_way_in(world: World) -> None:
 
 
 async def test_who_has_no_address_is_told(world: World) -> None:
-    seen = await world.settle(world.wish("alice", people=json.dumps([{"name": "dora", "email": ""}])))
+    people = json.dumps([{"name": "dora", "email": "", "groups": []}])
+    seen = await world.settle(world.wish("alice", people=people))
     assert seen.readiness.message == "Without workflows: dora has no e-mail address at the provider"
+
+
+async def test_a_group_s_quota_is_set_and_told_when_it_is_used_up(world: World) -> None:
+    wish = world.wish("alice", quotas=[{"group": "ocean", "cpu": 60_000, "disk": 0}])
+    await world.settle(wish)
+    known = world.people.known["alice@example.org"]
+    assert known["limits"] == {"cpu": 60_000, "disk": 0}
+    known["used"] = {"cpu": 60_001, "disk": 7}
+    world.now += READ_SECONDS * 1.2
+    seen = await world.settle(wish)
+    assert seen.readiness.ready
+    assert seen.readiness.message == (
+        "No workflow starts of: alice has used up the quota of cpu; raise spec.workflows.quotas, or have"
+        " workflows deleted"
+    )
+    assert seen.report == {"revision": "abc123", "people": 1}
 
 
 async def test_a_restarted_operator_asks_everybody_s_reana_within_a_minute(world: World) -> None:

@@ -259,7 +259,8 @@ def _reana(env: Environment) -> list[Body]:
     """The volume with the credential by which the hub asks REANA for people's tokens."""
     if not ids.reana_in_sessions(env):
         return []
-    return [workloads.secret_volume(ids.REANA, ids.reana_credentials(env), "hub")]
+    keys = ["hub", *(["jobs"] if ids.lake_in_jobs(env) else [])]
+    return [workloads.secret_volume(ids.REANA, ids.reana_credentials(env), *keys)]
 
 
 def _hub_container(env: Environment) -> Body:

@@ -59,7 +59,8 @@ def settings(env: Environment) -> str:
     tokens = {"tokens": _tokens(env)} if ids.tokens_wanted(env) else {}
     probe = {"probe": PROBE_USER} if ids.spawn_probe_wanted(env) else {}
     reana = {"reana": f"{ids.reana_people(env)}/people/"} if ids.reana_in_sessions(env) else {}
-    return json_file({"traits": traits} | tokens | probe | reana)
+    jobs = {"jobs": True} if ids.lake_in_jobs(env) else {}
+    return json_file({"traits": traits} | tokens | probe | reana | jobs)
 
 
 def _tokens(env: Environment) -> Traits:
@@ -191,6 +192,8 @@ def _hub(env: Environment) -> Traits:
         services.append({"name": TOKENS, "command": ["python3", f"{CONFIG_DIRECTORY}/tokens.py"]})
         # The state of a login is where people's tokens are; the service gives each session its own alone.
         scopes = ["admin:auth_state", "read:users:name"]
+        # For a job it makes a token of a minute: it is the use of one by which the hub renews a login.
+        scopes += ["tokens"] if ids.lake_in_jobs(env) else []
         roles.append({"name": TOKENS, "services": [TOKENS], "scopes": scopes})
     return {
         "spawner_class": "kubespawner.KubeSpawner",

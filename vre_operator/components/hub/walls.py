@@ -15,6 +15,7 @@ def render(env: Environment, component: str) -> Iterator[Resource]:
     """Three policies; the hub needs them, and they never change while sessions run."""
     hub, proxy, sessions = pods(env, ids.HUB), pods(env, ids.PROXY), policies.sessions(env)
     tokens, reana = ids.tokens_served(env), ids.reana_in_sessions(env)
+    jobs = [policies.jobs(env)] if ids.lake_in_jobs(env) else []
     probe = [pods(env, ids.SPAWN_PROBE)] if ids.spawn_probe_wanted(env) else []
     watched = [accept([pods(env, ids.PAGE)], 8000)] if ids.page_wanted(env) else []
     watched += [accept(probe, 8000)] if probe else []
@@ -25,7 +26,7 @@ def render(env: Environment, component: str) -> Iterator[Resource]:
         selects=selector(env, ids.HUB),
         ingress=[
             accept([proxy, sessions, *probe], 8081),
-            *([accept([sessions], ids.TOKENS_PORT)] if tokens else []),
+            *([accept([sessions, *jobs], ids.TOKENS_PORT)] if tokens else []),
         ],
         egress=[
             reach([proxy], 8001),

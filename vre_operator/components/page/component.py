@@ -50,7 +50,7 @@ def render(env: Environment) -> Iterable[Resource]:
 
 
 def document(env: Environment) -> str:
-    """page.json: what the page tells. `probe` is for the server alone."""
+    """page.json: what the page tells. `probe` and `host` are for the server alone."""
     page = env.spec.page
     told = {
         "title": page.title or env.tenant.name,
@@ -75,6 +75,19 @@ def _services(env: Environment) -> list[dict[str, Any]]:
         services.append({"name": "Data lake (Rucio)", "address": address, "probe": probe})
     elif lake.attach:
         services.append({"name": "Data lake (Rucio)", "address": lake.attach.url})
+    workflows = env.spec.workflows
+    if workflows.enabled:
+        address = f"https://{workflows.hostname}"
+        services.append(
+            {
+                "name": "Workflows (REANA)",
+                "address": address,
+                **({"url": address} if ids.reana_pages(env) else {}),
+                "probe": f"http://{env.service_host(ids.REANA_SERVER, env.workflows)}/api/ping",
+                # It answers nobody who comes by another name.
+                "host": workflows.hostname,
+            }
+        )
     return services
 
 
@@ -85,6 +98,8 @@ def _wall(env: Environment) -> Resource:
         asked.append(reach([pods(env, ids.PROXY)], 8000))
     if ids.own_lake(env):
         asked.append(reach([pods(env, ids.RUCIO)], 80))
+    if env.spec.workflows.enabled:
+        asked.append(reach([pods(env, ids.REANA_SERVER, env.workflows)], ids.REANA_PORT))
     return policies.policy(
         env,
         COMPONENT,

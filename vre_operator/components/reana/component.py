@@ -13,13 +13,25 @@ from collections.abc import Iterable, Iterator
 from vre_operator.components import ids, workloads
 from vre_operator.components.context import Environment, reana
 from vre_operator.components.package import config_map
-from vre_operator.components.reana import access, login, pods, probe, server, settings, store, walls
+from vre_operator.components.reana import (
+    access,
+    backends,
+    lake,
+    login,
+    pods,
+    probe,
+    server,
+    settings,
+    store,
+    ui,
+    walls,
+)
 from vre_operator.components.reana.settings import Names
 from vre_operator.engine.refs import Ref
 from vre_operator.engine.resources import Generator, Policy, Resource
 
 COMPONENT = "workflows"
-_ASKING = ("hub", "operator", "probe")
+_KEYS = ("hub", "operator", "probe", "jobs")
 
 
 def render(env: Environment) -> Iterable[Resource]:
@@ -32,6 +44,7 @@ def render(env: Environment) -> Iterable[Resource]:
         for name, data in (
             (Names(env).programs.name, pods.FILES),
             (Names(env).config.name, {"ui-config.yaml": settings.pages(env)}),
+            *([(Names(env).lake.name, lake.files(env))] if ids.lake_in_jobs(env) else []),
         )
     ]
     volume = store.volume(env, COMPONENT)
@@ -56,9 +69,12 @@ def render(env: Environment) -> Iterable[Resource]:
     needs = needs | {database.id}
     yield from server.render(env, COMPONENT, needs)
     yield from pods.care(env, COMPONENT, needs)
+    yield from ui.render(env, COMPONENT)
+    yield from store.cvmfs(env, COMPONENT)
     yield _people(env)
     yield from access.runtime(env, COMPONENT)
     yield from probe.render(env, needs | {ids.reana_server(env)})
+    yield from backends.render(env, needs)
 
 
 def _secrets(env: Environment) -> Iterator[Resource]:
@@ -80,10 +96,10 @@ def _secrets(env: Environment) -> Iterator[Resource]:
         id=people,
         component=COMPONENT,
         body={"type": "Opaque"},
-        generate=dict.fromkeys(_ASKING, Generator.HEX48),
+        generate=dict.fromkeys(_KEYS, Generator.HEX48),
         policy=Policy.RETAIN,
     )
-    yield store.written(env, COMPONENT, names.credentials, {key: Ref(people, key) for key in _ASKING})
+    yield store.written(env, COMPONENT, names.credentials, {key: Ref(people, key) for key in _KEYS})
 
 
 def _people(env: Environment) -> Resource:
@@ -97,7 +113,7 @@ def _people(env: Environment) -> Resource:
             "people": Ref(ids.people(env), "people", ready=False) if ids.people_known(env) else None,
             # Known before its first run: an engine reads the Secrets of whom the operator has heard of.
             "own": {probe.PERSON: "vre-probe"} if env.spec.workflows.probe.enabled else {},
-            "limits": settings.quota(env),
+            "quotas": settings.quotas(env),
             "every": env.site.people_seconds,
             "asleep": env.spec.suspend,
         },

@@ -18,7 +18,16 @@ from vre_operator.engine.resources import Resource, ResourceId
 
 FILES = {
     name: data_file("vre_operator.components.reana", name)
-    for name in ("database.py", "gate.py", "people.py", "probe.py")
+    for name in (
+        "backends.py",
+        "database.py",
+        "door.py",
+        "gate.py",
+        "people.py",
+        "probe.py",
+        "realm.py",
+        "stores.py",
+    )
 }
 _SHARED = "shared"
 _UNITE = f"""\
@@ -102,7 +111,7 @@ def _trust(env: Environment) -> list[Body]:
         workloads.container(
             env,
             "trust",
-            settings.images(env).server,
+            ids.reana_images(env).server,
             cpu=("10m", "1"),
             memory=("32Mi", "128Mi"),
             command=["python3", "-c", _UNITE],
@@ -113,7 +122,7 @@ def _trust(env: Environment) -> list[Body]:
 
 def database(env: Environment, component: str, needs: set[ResourceId]) -> Resource:
     """The Job that makes or upgrades the database. Another image, program or server: another Job."""
-    names, image = Names(env), settings.images(env).server
+    names, image = Names(env), ids.reana_images(env).server
     basis = {"image": image, "script": FILES["database.py"], "database": database_job_name(env, ids.REANA)}
     upgrade = ["--upgrade"] if env.spec.workflows.schema_upgrade is SchemaUpgrade.AUTOMATIC else []
     one = container(
@@ -152,7 +161,7 @@ def care(env: Environment, component: str, needs: set[ResourceId]) -> Iterator[R
         one = container(
             env,
             "care",
-            settings.images(env).server,
+            ids.reana_images(env).server,
             cpu=("10m", "1"),
             memory=("128Mi", "1Gi"),
             command=command,

@@ -33,7 +33,7 @@ def render(env: Environment, needs: set[ResourceId]) -> Iterator[Resource]:
         egress=[reach([policies.pods(env, ids.REANA_SERVER, env.workflows)], HTTP_PORT, ids.REANA_PEOPLE_PORT)],
         namespace=env.workflows,
     )
-    image = settings.images(env).server
+    image = ids.reana_images(env).server
     container = workloads.container(
         env,
         "probe",

@@ -13,7 +13,7 @@ from typing import Any
 from vre_operator.components import ids, workloads
 from vre_operator.components.context import Environment
 from vre_operator.components.package import config_map
-from vre_operator.components.reana import pods, settings
+from vre_operator.components.reana import backends, pods, settings
 from vre_operator.components.reana.settings import Names
 from vre_operator.components.reana.walls import HTTP_PORT
 from vre_operator.components.workloads import Body, config_volume, mount, secret_key, secret_volume
@@ -42,12 +42,12 @@ def _uwsgi(env: Environment, component: str, name: str, **values: Any) -> Resour
 
 
 def _server(env: Environment, component: str, needs: set[ResourceId]) -> Iterator[Resource]:
-    names, image, workflows = Names(env), settings.images(env).server, env.spec.workflows
+    names, image, workflows = Names(env), ids.reana_images(env).server, env.spec.workflows
     uwsgi = _uwsgi(
         env,
         component,
         "reana-server",
-        module="invenio_app.wsgi:application",
+        module="door:application" if ids.reana_logs_people_in(env) else "invenio_app.wsgi:application",
         processes=4,
         threads=4,
         rss=350,
@@ -57,7 +57,7 @@ def _server(env: Environment, component: str, needs: set[ResourceId]) -> Iterato
     yield workloads.service(
         env, component, ids.REANA_SERVER, {"http": (80, HTTP_PORT)} | people, namespace=env.workflows
     )
-    login = ids.reana_logs_people_in(env)
+    login, lake = ids.reana_logs_people_in(env), ids.lake_in_jobs(env)
     scheduling = settings.limits(env) | {
         "REANA_MAX_CONCURRENT_BATCH_WORKFLOWS": str(workflows.max_running),
         # Between two starts, too. Whoever waits for room waits, however long: by default an hour, and then
@@ -71,7 +71,7 @@ def _server(env: Environment, component: str, needs: set[ResourceId]) -> Iterato
     web = {
         "REANA_CACHE_USER": secret_key(names.cache, "user"),
         "REANA_CACHE_PASSWORD": secret_key(names.cache, "password"),
-        "REANA_COMPUTE_BACKENDS": json.dumps(["kubernetes"]),
+        "REANA_COMPUTE_BACKENDS": json.dumps(backends.offered(env)),
         "WORKSPACE_RETENTION_PERIOD": str(workflows.keep_days or "forever"),
         "REANA_INTERACTIVE_SESSION_MAX_INACTIVITY_PERIOD": str(workflows.session_days),
         "REANA_USER_EMAIL_CONFIRMATION": "false",
@@ -82,10 +82,14 @@ def _server(env: Environment, component: str, needs: set[ResourceId]) -> Iterato
             {
                 "LOGIN_PROVIDERS_CONFIGS": secret_key(names.login, "PROVIDER_CONFIGS"),
                 "LOGIN_PROVIDERS_SECRETS": secret_key(names.login, "PROVIDER_SECRETS"),
+                "VRE_LOGIN": settings.door(env),
             }
             if login
             else {}
         ),
+        # It sends the person's token along, and its library does so by https only: ids.REANA_REALM is in
+        # the same pod, and of the provider's addresses there is none without.
+        **({"OAUTHLIB_INSECURE_TRANSPORT": "1"} if login and not ids.by_keycloak(env) else {}),
     }
     # Another Host is nobody, and http is sent to https: contracts/reana.md section 1.7.
     headers = [
@@ -133,9 +137,11 @@ def _server(env: Environment, component: str, needs: set[ResourceId]) -> Iterato
                 str(ids.REANA_PEOPLE_PORT),
                 settings.CREDENTIALS,
             ],
-            environment=settings.key(env),
+            environment=settings.key(env)
+            | ({"VRE_JWKS": secret_key(names.login, "JWKS")} if login else {})
+            | ({"VRE_LAKE": settings.LAKE} if lake else {}),
             ports={"people": ids.REANA_PEOPLE_PORT},
-            mounts=[mount("people", settings.CREDENTIALS)],
+            mounts=[mount("people", settings.CREDENTIALS), *([mount("lake", settings.LAKE)] if lake else [])],
             startupProbe=asked | {"periodSeconds": 2, "failureThreshold": 150},
             readinessProbe=asked | {"periodSeconds": 10},
             livenessProbe=asked | {"periodSeconds": 30, "failureThreshold": 6},
@@ -150,6 +156,7 @@ def _server(env: Environment, component: str, needs: set[ResourceId]) -> Iterato
             config_volume("config", names.config),
             config_volume("uwsgi", uwsgi.id),
             secret_volume("people", names.credentials),
+            *([config_volume("lake", names.lake)] if lake else []),
         ],
         config=[names.cache, names.config, uwsgi.id, *([names.login] if login else [])],
         service_account=names.infrastructure.name,
@@ -166,7 +173,7 @@ def _server(env: Environment, component: str, needs: set[ResourceId]) -> Iterato
 
 
 def _controller(env: Environment, component: str, needs: set[ResourceId]) -> Iterator[Resource]:
-    names, images = Names(env), settings.images(env)
+    names, images = Names(env), ids.reana_images(env)
     uwsgi = _uwsgi(
         env,
         component,
@@ -183,7 +190,7 @@ def _controller(env: Environment, component: str, needs: set[ResourceId]) -> Ite
     running = settings.limits(env) | {
         "REANA_STORAGE_BACKEND": "network",
         "REANA_SHARED_PVC_NAME": settings.VOLUME,
-        "REANA_JOB_CONTROLLER_IMAGE": images.job_controller,
+        "REANA_JOB_CONTROLLER_IMAGE": backends.image(env),
         "REANA_WORKFLOW_ENGINE_IMAGE_SERIAL": images.serial,
         "REANA_WORKFLOW_ENGINE_IMAGE_SNAKEMAKE": images.snakemake,
         "REANA_WORKFLOW_ENGINE_IMAGE_CWL": images.cwl,
@@ -193,9 +200,9 @@ def _controller(env: Environment, component: str, needs: set[ResourceId]) -> Ite
             {
                 "REANA_SHARED_PVC_NAME": settings.VOLUME,
                 "SHARED_VOLUME_PATH": settings.SHARED,
-                "COMPUTE_BACKENDS": "kubernetes",
                 "REANA_VETTED_CONTAINER_IMAGES": json.dumps(settings.vetted(env)),
             }
+            | backends.submission(env)
         ),
         "REANA_INFRASTRUCTURE_KUBERNETES_SERVICEACCOUNT_NAME": names.infrastructure.name,
         "REANA_RUNTIME_KUBERNETES_SERVICEACCOUNT_NAME": names.runtime.name,
@@ -205,7 +212,7 @@ def _controller(env: Environment, component: str, needs: set[ResourceId]) -> Ite
         "IMAGE_PULL_SECRETS": ",".join(env.site.image_pull_secrets),
         "TRAEFIK_ENABLED": "false",
         "REANA_JOB_CONTROLLER_CONNECTION_CHECK_SLEEP": "2",
-        "VRE_ENGINES": " ".join(engine.value.lower() for engine in env.spec.workflows.engines),
+        **backends.gate(env),
     }
     containers = [
         pods.container(

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from vre_operator.api.rules import quantity
-from vre_operator.api.site import ReanaImages
-from vre_operator.api.workflows import Generation
 from vre_operator.components import ids
 from vre_operator.components.context import Environment, kube
 from vre_operator.components.package import json_file
@@ -22,7 +20,9 @@ from vre_operator.engine.resources import ResourceId
 SHARED = "/var/reana"
 VOLUME = "reana-shared-persistent-volume"
 PROGRAMS = "/etc/vre/reana"
+PROVIDER = "vre"
 CREDENTIALS = "/run/vre/people"
+LAKE = "/etc/vre/lake"
 TRUST = "/run/vre/trust"
 AUTHORITIES = f"{TRUST}/ca.pem"
 
@@ -106,6 +106,11 @@ class Names:
         return kube("v1/ConfigMap", self.env.workflows, "reana-config")
 
     @property
+    def lake(self) -> ResourceId:
+        """What jobs have of the data lake."""
+        return kube("v1/ConfigMap", self.env.workflows, "reana-lake")
+
+    @property
     def volume(self) -> ResourceId:
         return kube("v1/PersistentVolumeClaim", self.env.workflows, VOLUME)
 
@@ -119,12 +124,6 @@ class Names:
         """The ServiceAccount of engines, whose token lies open to people's code; the chart's
         ValidatingAdmissionPolicy knows it by this name."""
         return kube("v1/ServiceAccount", self.env.workflows, "reana-runtime")
-
-
-def images(env: Environment) -> ReanaImages:
-    """Of the generation that is wanted."""
-    reana = env.site.images.reana
-    return reana.v0_95 if env.spec.workflows.generation is Generation.V0_95 else reana.v0_9
 
 
 def common(env: Environment) -> dict[str, Any]:
@@ -167,26 +166,34 @@ def administrator(env: Environment) -> dict[str, Any]:
 
 def limits(env: Environment) -> dict[str, str]:
     """What server and controller have to agree on."""
-    jobs, used = env.spec.workflows.jobs, quota(env)
+    jobs = env.spec.workflows.jobs
+    # Of somebody whom REANA makes itself, until the operator hears of it.
+    everybody = next((one for one in quotas(env) if not one["group"]), {"cpu": 0, "disk": 0})
     return {
         "REANA_KUBERNETES_JOBS_MEMORY_LIMIT": jobs.memory,
         "REANA_KUBERNETES_JOBS_MAX_USER_MEMORY_LIMIT": jobs.max_memory,
         "REANA_KUBERNETES_JOBS_TIMEOUT_LIMIT": str(jobs.timeout_seconds),
         "REANA_KUBERNETES_JOBS_MAX_USER_TIMEOUT_LIMIT": str(jobs.max_timeout_seconds),
         "REANA_KUBERNETES_JOBS_MIN_USER_UID": "100",
-        "REANA_DEFAULT_QUOTA_CPU_LIMIT": str(used["cpu"]),
-        "REANA_DEFAULT_QUOTA_DISK_LIMIT": str(used["disk"]),
+        "REANA_DEFAULT_QUOTA_CPU_LIMIT": str(everybody["cpu"]),
+        "REANA_DEFAULT_QUOTA_DISK_LIMIT": str(everybody["disk"]),
         "REANA_WORKFLOW_TERMINATION_QUOTA_UPDATE_POLICY": "cpu,disk",
         "REANA_INTERACTIVE_SESSIONS_ENVIRONMENTS": json.dumps(_sessions(env)),
         "REANA_VETTED_CONTAINER_IMAGES": json.dumps(vetted(env)),
     }
 
 
-def quota(env: Environment) -> dict[str, int]:
-    """What each person may use: cpu in milliseconds, disk in bytes, 0 without end."""
-    wish = env.spec.workflows.quota
-    disk = int(quantity(wish.disk)) if wish.disk else 0
-    return {"cpu": (wish.cpu_hours or 0) * 3_600_000, "disk": disk}
+def quotas(env: Environment) -> list[Body]:
+    """What the members of a group may use, everybody when it is empty: cpu in milliseconds, disk in bytes; 0
+    where nothing is said."""
+    return [
+        {
+            "group": one.group,
+            "cpu": (one.cpu_hours or 0) * 3_600_000,
+            "disk": int(quantity(one.disk)) if one.disk else 0,
+        }
+        for one in env.spec.workflows.quotas
+    ]
 
 
 def _sessions(env: Environment) -> Body:
@@ -201,14 +208,23 @@ def vetted(env: Environment) -> Body:
     if not wish.only_vetted:
         return {"enabled": False, "allowlist": []}
     # The probe's step runs in an image of REANA's own.
-    probe = [images(env).server] if wish.probe.enabled else []
+    probe = [ids.reana_images(env).server] if wish.probe.enabled else []
     allowed = {*(entry.image for entry, _ in ids.entries(env)), *wish.vetted_images, *probe}
     return {"enabled": True, "allowlist": sorted(allowed)}
+
+
+def door(env: Environment) -> str:
+    """Who may log in to REANA's pages, for files/door.py."""
+    identity = env.spec.identity
+    allowed = sorted({*identity.allowed_groups, *identity.admin_groups})
+    return json.dumps({"claim": identity.groups_claim, "groups": None if identity.allow_all else allowed})
 
 
 def pages(env: Environment) -> str:
     """ui-config.yaml (JSON is YAML): what REANA's pages and `/api/config` tell."""
     workflows = env.spec.workflows
+    known = ids.reana_logs_people_in(env)
+    login = [{"name": PROVIDER, "type": "keycloak", "config": {"title": env.spec.hostname}}] if known else []
     return json_file(
         {
             "announcement": env.spec.page.message or None,
@@ -220,7 +236,7 @@ def pages(env: Environment) -> str:
             "privacy_notice_url": None,
             "cern_sso": False,
             "eosc_sso": False,
-            "login_provider_config": [],
+            "login_provider_config": login,
             "hide_signup": True,
             "admin_email": None,
             "maximum_interactive_session_inactivity_period": workflows.session_days,

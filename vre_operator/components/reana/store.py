@@ -37,6 +37,22 @@ def volume(env: Environment, component: str) -> Resource:
     )
 
 
+def cvmfs(env: Environment, component: str) -> Iterator[Resource]:
+    """The software of CVMFS for jobs that name repositories (`resources.cvmfs`), where everybody's sessions
+    have it. REANA would make the claim itself, with a class of a fixed name, and by a right that it has not."""
+    if share := ids.workflow_cvmfs(env):
+        yield claims.claim(
+            component,
+            kube("v1/PersistentVolumeClaim", env.workflows, "reana-cvmfs"),
+            "1",
+            mode="ReadOnlyMany",
+            storage_class=share.storage_class,
+            policy=Policy.DELETE,
+            needs={ids.workflows_namespace(env)},
+            origin="spec.storage.shares",
+        )
+
+
 def generated(env: Environment, component: str, identity: ResourceId, key: str, **fields: str) -> Resource:
     """A Secret with a password. Kept with the volume or database that it opens."""
     return Resource(

@@ -11,11 +11,12 @@ from collections.abc import Iterator
 from vre_operator.components import ids, policies
 from vre_operator.components.context import Environment
 from vre_operator.components.policies import Peer, Rule, accept, reach
+from vre_operator.components.reana import backends
 from vre_operator.components.reana.store import BROKER_PORT, CACHE_PORT
 from vre_operator.components.workloads import selector
 from vre_operator.engine.resources import Resource
 
-HTTP_PORT = 5000
+HTTP_PORT = ids.REANA_PORT
 SESSION_PORT = 8888
 
 
@@ -39,6 +40,7 @@ def render(env: Environment, component: str) -> Iterator[Resource]:
     server, controller, closing = map(inside, (ids.REANA_SERVER, ids.REANA_CONTROLLER, ids.REANA_CLOSING))
     probed = env.spec.workflows.probe.enabled
     probe = [accept([inside(ids.REANA_PROBE)], HTTP_PORT, ids.REANA_PEOPLE_PORT)] if probed else []
+    page = [accept([policies.pods(env, ids.PAGE)], HTTP_PORT)] if ids.page_wanted(env) else []
     engines = policies.engines(env)
     database, api = policies.database(env), policies.api_server()
     broker = reach([inside(ids.REANA_BROKER)], BROKER_PORT)
@@ -46,6 +48,7 @@ def render(env: Environment, component: str) -> Iterator[Resource]:
         ids.REANA_SERVER,
         [
             accept(policies.front_door(env), HTTP_PORT),
+            *page,
             accept([policies.pods(env, ids.HUB), policies.operator(env)], ids.REANA_PEOPLE_PORT),
             *probe,
         ],
@@ -75,9 +78,11 @@ def render(env: Environment, component: str) -> Iterator[Resource]:
 def _people(env: Environment, component: str, engine: list[Rule], closing: Peer) -> Iterator[Resource]:
     """What people bring: engines, jobs, and sessions on a workspace."""
     outside = [policies.internet(), *policies.front_doors(env)]
+    # What stands beside an engine submits to batch systems.
+    submitting = policies.compute(env) if backends.places(env) else []
     selects: dict[str, tuple[dict[str, str | None], list[Rule], list[Rule]]] = {
-        "reana-engines": (dict(ids.RUN_LABELS), [], [*engine, *outside]),
-        "reana-jobs": ({ids.STEP_LABEL: None}, [], outside),
+        "reana-engines": (dict(ids.RUN_LABELS), [], [*engine, *outside, *submitting]),
+        "reana-jobs": ({ids.STEP_LABEL: None}, [], [*outside, *_lake(env)]),
         "reana-sessions": (
             dict(ids.WORKSPACE_SESSION_LABELS),
             [accept(policies.front_door(env), SESSION_PORT), accept([closing], SESSION_PORT)],
@@ -94,3 +99,11 @@ def _people(env: Environment, component: str, engine: list[Rule], closing: Peer)
             egress=egress,
             namespace=env.workflows,
         )
+
+
+def _lake(env: Environment) -> list[Rule]:
+    """Jobs that are their person at the data lake."""
+    if not ids.lake_in_jobs(env):
+        return []
+    hub, rucio = policies.pods(env, ids.HUB), policies.pods(env, ids.RUCIO)
+    return [reach([hub], ids.TOKENS_PORT), *([reach([rucio], 80)] if ids.own_lake(env) else [])]

@@ -99,6 +99,7 @@ def _entry(env: Environment, root: ResourceId) -> Resource:
 
 def _walls(env: Environment) -> Iterator[Resource]:
     inside = [policies.sessions(env), policies.operator(env)]
+    inside += [policies.jobs(env)] if ids.lake_in_jobs(env) else []
     if ids.page_wanted(env):
         inside.append(policies.pods(env, ids.PAGE))
     ingress = [accept(inside, 80)]

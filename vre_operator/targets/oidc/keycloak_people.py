@@ -51,7 +51,7 @@ class KeycloakPeople(ServiceSession):
             left += group.get("subGroups") or ()
         raise registration_refused(
             f"{self._spec.issuer} has no group {wanted}",
-            "Make the group, or correct its name in spec.identity or spec.dataLake.people.quotas.",
+            "Make the group, or correct its name in spec.identity, dataLake.people.quotas or workflows.quotas.",
         )
 
     async def _pages(self, path: str, query: Mapping[str, str]) -> AsyncIterator[Mapping[str, Any]]:

@@ -59,7 +59,8 @@ class Scim(ServiceSession):
             if name.lstrip("/") not in found:
                 raise registration_refused(
                     f"{self._spec.issuer} has no group {name}",
-                    "Make the group, or correct its name in spec.identity or spec.dataLake.people.quotas.",
+                    "Make the group, or correct its name in spec.identity, dataLake.people.quotas or"
+                    " workflows.quotas.",
                 )
 
     async def _pages(self, path: str, attributes: str) -> AsyncIterator[Mapping[str, Any]]:

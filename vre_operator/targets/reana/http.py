@@ -36,13 +36,14 @@ class ReanaHttp(Web):
         self._url = url
         self._headers = {"Authorization": f"Bearer {credential}"}
 
-    async def people(self) -> list[dict[str, Any]]:
-        """{id, email, active, limits} of everybody but the administrator. Raises TargetError."""
+    async def people(self) -> tuple[list[dict[str, Any]], str]:
+        """{id, email, active, limits, used} of everybody but the administrator; the revision of the database's
+        schema. Raises TargetError."""
         answer = await self._request("GET", "/people")
         found = answer.fields.get("people")
         if not isinstance(found, list):
             raise Unanswered(f"{self.host} does not answer as REANA's people do", sent=True)
-        return found
+        return found, answer.text("revision")
 
     async def change(self, method: str, address: str, *rest: str, body: Any = None) -> None:
         """PUT or DELETE /people/ADDRESS and what is below. Raises TargetError."""

@@ -1,22 +1,26 @@
 """What has to be done for REANA to know the right people. Pure.
 
 Wanted (a resource's body): {people: JSON text, a list of {name, email, ...}, or None where the provider is not
-asked; own: {address: name}, who are no people; limits: {cpu, disk}}. Found: [{id, email, active, limits}].
-REANA knows people by their address.
+asked; own: {address: name}, who are no people; quotas: [{group, cpu, disk}], group "" for everybody}. Found:
+[{id, email, active, limits, used}]. REANA knows people by their address. cpu: milliseconds; disk: bytes; 0 is
+without end.
 """
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 STORE = "reana-secretsstore-"
 """How REANA's names of people's own Secrets begin; the person's id follows."""
 NOBODY = "00000000-0000-0000-0000-000000000000"
 """The administrator's id. In the list of stores it sees to it that this is never empty."""
+
+KINDS = ("cpu", "disk")
+"""What quotas are of."""
 
 _NOBODY_S = "@reana.invalid"
 """Of addresses at which nobody is (RFC 2606)."""
@@ -36,21 +40,22 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """known: name by address; None where nobody tells who may come in. own: who is there in any case. problems:
-    whom REANA can't know."""
+    """known: name by address; None where nobody tells who may come in. own: who is there in any case. groups:
+    somebody's, by address. problems: whom REANA can't know."""
 
     known: Mapping[str, str] | None
     own: Mapping[str, str]
-    limits: Mapping[str, int]
+    quotas: Sequence[Body]
+    groups: Mapping[str, Collection[str]] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
 
     @classmethod
     def parse(cls, body: Body) -> Wish:
         if body["people"] is None:
-            return cls(None, body["own"], body["limits"])
+            return cls(None, body["own"], body["quotas"])
         people = json.loads(body["people"])
         counted = Counter(person["email"] for person in people)
-        known, problems = {}, []
+        known, groups, problems = {}, {}, []
         for person in people:
             if "@" not in person["email"]:
                 problems.append(f"{person['name']} has no e-mail address at the provider")
@@ -58,7 +63,14 @@ class Wish:
                 problems.append(f"{person['name']} has another person's e-mail address")
             else:
                 known[person["email"]] = person["name"]
-        return cls(known, body["own"], body["limits"], tuple(problems))
+                groups[person["email"]] = person["groups"]
+        return cls(known, body["own"], body["quotas"], groups, tuple(problems))
+
+    def limits(self, address: str) -> dict[str, int]:
+        """What somebody may use. Of several quotas the largest counts, of each kind of its own."""
+        mine = {"", *self.groups.get(address, ())}
+        quotas = [quota for quota in self.quotas if quota["group"] in mine]
+        return {kind: max((quota[kind] for quota in quotas), default=0) for kind in KINDS}
 
 
 def strangers(wish: Wish, found: Iterable[Body]) -> set[str]:
@@ -80,11 +92,21 @@ def changes(wish: Wish, found: Iterable[Body], leavers: Iterable[str]) -> list[C
     ]
     made += [Change("DELETE", address, ("token",)) for address in sorted(leavers)]
     made += [
-        Change("PUT", address, ("limits",), dict(wish.limits))
+        Change("PUT", address, ("limits",), wish.limits(address))
         for address, one in sorted(there.items())
-        if dict(one["limits"]) != dict(wish.limits)
+        if dict(one["limits"]) != wish.limits(address)
     ]
     return made
+
+
+def spent(wish: Wish, found: Iterable[Body]) -> list[str]:
+    """Who has used up what there is, in words: REANA starts no workflow of theirs."""
+    return [
+        f"{(wish.known or {}).get(one['email'], one['email'])} has used up the quota of {kind}"
+        for one in sorted(found, key=lambda one: one["email"])
+        for kind in KINDS
+        if 0 < one["limits"].get(kind, 0) <= one["used"].get(kind, 0)
+    ]
 
 
 def stores(found: Iterable[Body]) -> str:

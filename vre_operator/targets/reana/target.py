@@ -18,7 +18,7 @@ from vre_operator.engine.resources import REANA, Policy, ResourceId, Tenant
 from vre_operator.engine.target import READY, Desired, Observation, Presence, Promise, Readiness, State, Voucher
 from vre_operator.targets.fresh import FAULT_RETRY, JITTER
 from vre_operator.targets.reana.http import ReanaHttp
-from vre_operator.targets.reana.people import Change, Wish, changes, stores, strangers
+from vre_operator.targets.reana.people import Change, Wish, changes, spent, stores, strangers
 from vre_operator.targets.web import Dropped
 
 PEOPLE = "People"
@@ -43,12 +43,13 @@ class _Known:
     http: ReanaHttp
     entry: tuple[str, str]
     found: list[dict[str, Any]] | None = None
+    revision: str = ""
     due: float = 0.0
     strange: dict[str, float] = field(default_factory=dict)
 
 
 class ReanaTarget:
-    """Kind People; output stores, a JSON list of names of Secrets. One for a tenant.
+    """Kind People; output stores, a JSON list of names of Secrets; report {revision, people}. One for a tenant.
 
     clock: seconds, of any epoch, for tests.
     """
@@ -116,7 +117,7 @@ class ReanaTarget:
         now = self._clock()
         if now >= known.due:
             try:
-                known.found = await known.http.people()
+                known.found, known.revision = await known.http.people()
             except TargetError as error:
                 if known.found is None:
                     raise
@@ -131,7 +132,10 @@ class ReanaTarget:
         if todo := self._changes(known, wish, body["every"]):
             detail = f"{len(todo)} changes to REANA's people"
             return Observation(Presence.DRIFTED, outputs=_outputs(known), detail=detail, recheck_after=rest)
-        return Observation(Presence.SYNCED, _verdict(wish), _outputs(known), recheck_after=rest)
+        found = known.found or ()
+        report = {"revision": known.revision, "people": sum(one["active"] for one in found)}
+        verdict = _verdict(wish, spent(wish, found))
+        return Observation(Presence.SYNCED, verdict, _outputs(known), recheck_after=rest, report=report)
 
     def _changes(self, known: _Known, wish: Wish, every: float) -> list[Change]:
         now = self._clock()
@@ -147,10 +151,16 @@ def _outputs(known: _Known) -> dict[str, str]:
     return {} if known.found is None else {"stores": stores(known.found)}
 
 
-def _verdict(wish: Wish) -> Readiness:
-    problems = wish.problems
-    if not problems:
-        return READY
-    more = f"; and {len(problems) - _TOLD} more" if len(problems) > _TOLD else ""
-    told = "; ".join(problems[:_TOLD]) + more
-    return Readiness(State.READY, "", f"Without workflows: {told}")
+def _verdict(wish: Wish, spent: Sequence[str]) -> Readiness:
+    told = []
+    if wish.problems:
+        told.append(f"Without workflows: {_few(wish.problems)}")
+    if spent:
+        remedy = "raise spec.workflows.quotas, or have workflows deleted"
+        told.append(f"No workflow starts of: {_few(spent)}; {remedy}")
+    return Readiness(State.READY, "", ". ".join(told)) if told else READY
+
+
+def _few(words: Sequence[str]) -> str:
+    more = f"; and {len(words) - _TOLD} more" if len(words) > _TOLD else ""
+    return "; ".join(words[:_TOLD]) + more

@@ -37,8 +37,8 @@ def trust(site, directory):
         print(f"grid libraries will not trust the site's authorities: {error}", flush=True)
 
 
-def fetched(service):
-    headers = {"Authorization": f"token {os.environ['JUPYTERHUB_API_TOKEN']}"}
+def fetched(service, own):
+    headers = {"Authorization": f"token {own}"}
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     asked = urllib.request.Request(service, headers=headers)  # noqa: S310
     with opener.open(asked, timeout=90) as answer:
@@ -60,7 +60,7 @@ def main(service, path, site=""):
     wait = SHORTEST
     while True:
         try:
-            token, ends_at = fetched(service)
+            token, ends_at = fetched(service, os.environ["JUPYTERHUB_API_TOKEN"])
             write(path, token)
             # Halfway to its end there is time for more than one try.
             wait = min(max((ends_at - time.time()) / 2, SHORTEST), LONGEST)

@@ -36,19 +36,21 @@ class Health:
     def __init__(self):
         self.known = {}
 
-    async def of(self, address):
+    async def of(self, address, host):
         """up or down."""
         asked, question = self.known.get(address, (0, None))
         if time.monotonic() > asked + MEMORY:
-            question = asyncio.ensure_future(answers(address))
+            question = asyncio.ensure_future(answers(address, host))
             self.known[address] = (time.monotonic(), question)
         return "up" if await asyncio.shield(question) else "down"
 
 
-async def answers(address):
+async def answers(address, host):
+    """host: by which name it is asked, as a person's browser does; its own when empty."""
     try:
         answer = await AsyncHTTPClient().fetch(
             address,
+            headers={"Host": host, "X-Forwarded-Proto": "https"} if host else {},
             raise_error=False,
             follow_redirects=False,
             connect_timeout=PATIENCE,
@@ -74,8 +76,8 @@ class State(RequestHandler):
         self.write(told)
 
     async def look_at(self, service):
-        probe = service.pop("probe", None)
-        service["health"] = await self.health.of(probe) if probe else "unknown"
+        probe, host = service.pop("probe", None), service.pop("host", "")
+        service["health"] = await self.health.of(probe, host) if probe else "unknown"
 
 
 class Static(StaticFileHandler):

@@ -27,13 +27,14 @@ from alembic.script import ScriptDirectory
 from reana_db.database import Session, engine
 from reana_db.models import Base, Resource, User, UserTokenStatus
 from reana_db.utils import change_key_encrypted_columns
-from sqlalchemy import inspect
+from sqlalchemy import inspect, text
 from sqlalchemy.schema import CreateSchema
 
 SCHEMA = "__reana"
 ADMINISTRATOR = "00000000-0000-0000-0000-000000000000"
 # No login leads to it: REANA finds people by their address, and nobody has one there (RFC 2606).
 ADDRESS = "administrator@reana.invalid"
+RUNNING = "SELECT name FROM __reana.workflow WHERE status::text IN ('running', 'pending') ORDER BY name"
 TOKEN = re.compile(r"[-\w]{16,255}", re.ASCII)
 
 
@@ -44,6 +45,17 @@ def alembic():
     config.set_main_option("script_location", str(package / "alembic"))
     config.set_main_option("version_locations", str(package / "alembic/versions"))
     return config
+
+
+def drained(connection):
+    """What runs was started by the former version, and goes on to write as that does."""
+    names = [row[0] for row in connection.execute(text(RUNNING))]
+    if names:
+        shown = ", ".join(names[:5]) + (", ..." if names[5:] else "")
+        sys.exit(
+            f"The upgrade of REANA's database waits for {len(names)} workflows that run ({shown}). Set "
+            "spec.workflows.maxRunning to 0, so that no others start, and wait for these, or have them stopped."
+        )
 
 
 def build_schema(connection, script):
@@ -58,6 +70,7 @@ def build_schema(connection, script):
         known = {revision.revision for revision in script.walk_revisions()}
         if known.issuperset(found):
             if "--upgrade" in sys.argv:
+                drained(connection)
                 print(f"schema: {', '.join(found)}, to become {wanted}")
                 return True
             sys.exit(

@@ -1,40 +1,105 @@
 # mypy: ignore-errors
-"""The controller's application, without the engines that are switched off: REANA has no switch of its own.
+"""The controller's application, without what cannot work here: REANA has no switches of its own.
 
 uwsgi's `module = gate:application`. Each way to make a workflow (clients, the launcher, GitLab) ends here, so
 it is refused before anything of it exists. VRE_ENGINES: the types that are allowed, as specifications write
-them.
+them. VRE_BACKENDS: the batch systems that are declared. VRE_STATES: the file in which backends.py tells how
+each of them does. VRE_CVMFS: whether jobs can have it.
 """
 
 import io
 import json
 import os
+from pathlib import Path
+from urllib.parse import parse_qs
 
 ALLOWED = os.environ.get("VRE_ENGINES", "").split()
+DECLARED = os.environ.get("VRE_BACKENDS", "").split()
+CVMFS = bool(os.environ.get("VRE_CVMFS"))
 LARGEST = 64 << 20
+OWN = "kubernetes"
+KERBEROS = ("CERN_USER", "CERN_KEYTAB")
+BROUGHT = {"slurmcern": KERBEROS, "htcondorcern": KERBEROS, "compute4punch": ("HELMHOLTZ_TOP",)}
 
 
 def wanted(environ):
-    """The type of the workflow that is to be made, and the request's body; None where none is."""
+    """The workflow that is to be made; None where none is."""
     if environ.get("REQUEST_METHOD") != "POST" or environ.get("PATH_INFO", "").rstrip("/") != "/api/workflows":
         return None
     body = environ["wsgi.input"].read(min(int(environ.get("CONTENT_LENGTH") or 0), LARGEST))
     environ["wsgi.input"] = io.BytesIO(body)
     try:
-        return str(json.loads(body)["reana_specification"]["workflow"]["type"]).lower()
+        workflow = json.loads(body)["reana_specification"]["workflow"]
+        return workflow if isinstance(workflow.get("type"), str) else None
     except (ValueError, KeyError, TypeError, AttributeError):
         return None  # whatever it is, the application says what is wrong with it
 
 
-def gated(application, allowed):
+def engine_refused(workflow, allowed):
+    """Why not, "" for nothing."""
+    kind = workflow["type"].lower()
+    if kind in allowed:
+        return ""
+    return (
+        f"Workflows of type {kind} are switched off here; there are {', '.join(sorted(allowed))}. "
+        "Whoever runs this VRE can switch them on: spec.workflows.engines."
+    )
+
+
+def backends(part):
+    """All that are named anywhere: each engine has another place for them."""
+    found = set()
+    if isinstance(part, dict):
+        found = {part["compute_backend"]} if isinstance(part.get("compute_backend"), str) else set()
+        part = part.values()
+    elif not isinstance(part, list):
+        return found
+    return found.union(*map(backends, part))
+
+
+def backend_refused(workflow, declared, states, brought):
+    """states: by backend, why it does not work, "" for one that does. brought: gives the names of the person's
+    own Secrets."""
+    for backend in sorted(backends(workflow) - {OWN}):
+        if backend not in declared:
+            return (
+                f"There is no backend {backend} here; there are {', '.join([OWN, *declared])}. "
+                "Whoever runs this VRE can declare it: spec.workflows.backends."
+            )
+        if backend not in states:
+            return f"{backend} is not known to work yet: it is looked at every few minutes. Try again then."
+        if states[backend]:
+            why = states[backend]
+            return f"{backend} does not work now: {why}. Run the step on kubernetes, or try again later."
+        missing = [name for name in BROUGHT.get(backend, ()) if name not in brought()]
+        if missing:
+            return (
+                f"{backend} needs your own {' and '.join(missing)}: bring them with reana-client secrets-add, "
+                "and make the workflow again."
+            )
+    return ""
+
+
+def cvmfs_refused(workflow, available):
+    """Its jobs would wait for ever for a volume that nobody makes."""
+    resources = workflow.get("resources")
+    if available or not isinstance(resources, dict) or not resources.get("cvmfs"):
+        return ""
+    return (
+        "There is no CVMFS here. Whoever runs this VRE can have it: spec.storage.shares, with cvmfs and "
+        "without allowedGroups."
+    )
+
+
+def gated(application, refused):
+    """refused: of (workflow, person's id) why it is, "" for nothing."""
+
     def gate(environ, start_response):
-        kind = wanted(environ)
-        if kind is None or kind in allowed:
+        workflow = wanted(environ)
+        person = parse_qs(environ.get("QUERY_STRING", "")).get("user", [""])[0]
+        told = refused(workflow, person) if workflow else ""
+        if not told:
             return application(environ, start_response)
-        told = (
-            f"Workflows of type {kind} are switched off here; there are {', '.join(sorted(allowed))}. "
-            "Whoever runs this VRE can switch them on: spec.workflows.engines."
-        )
         data = json.dumps({"message": told}).encode()
         headers = [("Content-Type", "application/json"), ("Content-Length", str(len(data)))]
         start_response("400 BAD REQUEST", headers)
@@ -43,7 +108,46 @@ def gated(application, allowed):
     return gate
 
 
+def told_states(file):
+    """How the batch systems do; nothing while nobody has looked."""
+    try:
+        return json.loads(Path(file).read_text())
+    except (OSError, ValueError):
+        return {}
+
+
+def own_secrets(person):
+    """Names of what a person has brought."""
+    from kubernetes.client.rest import ApiException
+    from reana_commons.config import REANA_RUNTIME_KUBERNETES_NAMESPACE
+    from reana_commons.k8s.api_client import current_k8s_corev1_api_client as api
+
+    try:
+        stored = api.read_namespaced_secret(f"reana-secretsstore-{person}", REANA_RUNTIME_KUBERNETES_NAMESPACE)
+    except ApiException as error:
+        if error.status == 404:
+            return set()
+        raise
+    return set(stored.data or {})
+
+
+def any_refused(workflow, person):
+    states = told_states(os.environ.get("VRE_STATES", ""))
+    return (
+        engine_refused(workflow, ALLOWED)
+        or cvmfs_refused(workflow, CVMFS)
+        or backend_refused(workflow, DECLARED, states, lambda: own_secrets(person))
+    )
+
+
+def made_already():
+    """In the place of REANA's making of the claim for CVMFS: it is the operator's, and REANA has no right to
+    make one."""
+
+
 if ALLOWED:
+    from reana_workflow_controller import workflow_run_manager
     from reana_workflow_controller.app import app
 
-    application = gated(app, ALLOWED)
+    workflow_run_manager.create_cvmfs_persistent_volume_claim = made_already
+    application = gated(app, any_refused)

@@ -7,12 +7,13 @@ Runs beside the server, in its image (Python 3.8 and later; reana-db 0.9 and 0.9
 Whoever asks shows `Authorization: Bearer`, and what a file of the directory CREDENTIALS holds: hub, operator,
 or probe, who is a person of its own.
 
-    GET    /people                      {"people": [{"id", "email", "active", "limits": {"cpu", "disk"}}]}
+    GET    /people                      {"people": [{"id", "email", "active", "limits", "used"}], "revision"}
     PUT    /people/ADDRESS              {"name", "username"} -> {"id", "token"}; made where they are missing
     DELETE /people/ADDRESS/token        a token that is there is revoked; what runs goes on
     PUT    /people/ADDRESS/limits       {"cpu": milliseconds, "disk": bytes}; 0 is without end
 
 The hub may do the second and the third, with an address that its provider verified: REANA knows people by it.
+Beside it, for REANA itself and without a credential, as it is public: GET /realm, see realm.py.
 """
 
 import hmac
@@ -25,14 +26,18 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote
 
+import stores
+from realm import NoKey, realm
 from reana_db.database import Session
 from reana_db.models import AuditLogAction, User, UserTokenStatus
+from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 ADMINISTRATOR = "00000000-0000-0000-0000-000000000000"
 LONGEST = 255
 HUB, OPERATOR, PROBE = "hub", "operator", "probe"
 PROBED = "probe@reana.invalid"
+REVISION = text("SELECT version_num FROM __reana.alembic_version")
 
 
 class Refused(Exception):
@@ -57,18 +62,19 @@ def found(address):
 
 
 def described(user):
-    limits = {one.resource.type_.name: one.quota_limit or 0 for one in user.resources}
     return {
         "id": str(user.id_),
         "email": user.email,
         "active": user.active_token is not None,
-        "limits": limits,
+        "limits": {one.resource.type_.name: one.quota_limit or 0 for one in user.resources},
+        "used": {one.resource.type_.name: one.quota_used or 0 for one in user.resources},
     }
 
 
 def everybody():
     users = Session.query(User).order_by(User.email).all()
-    return {"people": [described(user) for user in users if str(user.id_) != ADMINISTRATOR]}
+    people = [described(user) for user in users if str(user.id_) != ADMINISTRATOR]
+    return {"people": people, "revision": Session.execute(REVISION).scalar()}
 
 
 def written(action, user):
@@ -95,7 +101,20 @@ def welcome(address, wish):
         Session.commit()
         written(AuditLogAction.grant_token, user)
     Session.commit()
-    return {"id": str(user.id_), "token": token}
+    told = {"id": str(user.id_), "token": token}
+    if address != PROBED:  # which is nobody at the hub
+        furnished(told["id"], str(wish.get("username") or ""))
+    return told
+
+
+def furnished(identity, name):
+    """Of the data lake, where jobs have it. Without it a person works all the same, and the next time tries
+    again."""
+    try:
+        stores.kept(identity, name, Handler.credentials / "jobs")
+    except Exception as error:
+        said = f"a person's own Secret was not brought up to date: {type(error).__name__}"
+        print(said, file=sys.stderr, flush=True)
 
 
 def farewell(address):
@@ -139,8 +158,12 @@ class Handler(BaseHTTPRequestHandler):
     timeout = 30
     credentials = Path()
 
+    @property
+    def shown(self):
+        return self.headers.get("Authorization", "")
+
     def who(self):
-        shown = self.headers.get("Authorization", "").encode()
+        shown = self.shown.encode()
         for name in (OPERATOR, HUB, PROBE):
             wanted = b"Bearer " + (self.credentials / name).read_bytes().strip()
             if hmac.compare_digest(shown, wanted):
@@ -168,6 +191,9 @@ class Handler(BaseHTTPRequestHandler):
         wish = None
         try:
             wish = self.wish()
+            if (self.command, self.path) == ("GET", "/realm"):
+                self.reply(HTTPStatus.OK, realm(self.shown[len("Bearer ") :]))
+                return
             who = self.who()
             try:
                 body = answer(self.command, self.path, who, wish)
@@ -179,6 +205,8 @@ class Handler(BaseHTTPRequestHandler):
             # What was not read of the body would be taken for the next request.
             self.close_connection = self.close_connection or wish is None
             self.reply(refusal.status, {"message": str(refusal)})
+        except NoKey as missing:
+            self.reply(HTTPStatus.BAD_GATEWAY, {"message": str(missing)})
         except Exception as error:
             print(f"{self.command} failed: {type(error).__name__}", file=sys.stderr, flush=True)
             said = "REANA's database does not answer as it should"
