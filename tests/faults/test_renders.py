@@ -46,6 +46,7 @@ JSON_DOCUMENTS = {
     ("hub-images", "message.json"),
     ("page", "page.json"),
     ("reana-config", "ui-config.yaml"),
+    ("reana-config", "login.json"),
 }
 """Where a tenant's free text may be: ConfigMap and key."""
 

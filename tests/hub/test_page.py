@@ -35,6 +35,7 @@ class Service:
 
     status: int | None = 200
     asked: list[str] = field(default_factory=list)
+    names: set[str] = field(default_factory=set)
     port: int = 0
 
 
@@ -44,6 +45,7 @@ class Page:
     root: Path
     hub: Service
     rucio: Service
+    reana: Service
 
     def get(self, path: str) -> tuple[int, dict[str, str], bytes]:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
@@ -75,6 +77,7 @@ def answering(service: Service) -> Iterator[None]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             service.asked.append(self.path)
+            service.names.add(self.headers["Host"])
             if service.status is None:
                 time.sleep(3)
             with suppress(OSError):
@@ -98,7 +101,7 @@ def answering(service: Service) -> Iterator[None]:
 
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[Page]:
-    hub, rucio = Service(), Service()
+    hub, rucio, reana = Service(), Service(), Service()
     resources = {one.id.name: one for one in page.render(environment(SPEC, FULL_SITE)) if "data" in one.body}
     for name, resource in resources.items():
         software.write(tmp_path / name, software.content(resource, {}))
@@ -114,9 +117,10 @@ def served(tmp_path: Path) -> Iterator[Page]:
     with (
         answering(hub),
         answering(rucio),
+        answering(reana),
         software.process([*command, str(tmp_path / "page/page.json")], log, env=variables) as running,
     ):
-        made = Page(port, tmp_path, hub, rucio)
+        made = Page(port, tmp_path, hub, rucio, reana)
         change(made, lambda told: lead(told, made))
         end = time.monotonic() + 30
         while True:
@@ -132,8 +136,8 @@ def served(tmp_path: Path) -> Iterator[Page]:
 
 def lead(told: dict[str, Any], served: Page) -> None:
     probed = [service for service in told["services"] if "probe" in service]
-    for service, port in zip(probed, (served.hub.port, served.rucio.port), strict=True):
-        put(service, port)
+    for service, one in zip(probed, (served.hub, served.rucio, served.reana), strict=True):
+        put(service, one.port)
 
 
 def put(service: dict[str, Any], port: int) -> None:
@@ -153,26 +157,33 @@ def change(served: Page, how: Callable[[dict[str, Any]], object]) -> None:
 
 
 def test_it_tells_what_works_and_what_does_not(served: Page) -> None:
-    assert served.health() == ["up", "up"]
-    assert (served.hub.asked, served.rucio.asked) == (["/hub/health"], ["/ping"])
+    assert served.health() == ["up", "up", "up"]
+    asked = [one.asked for one in (served.hub, served.rucio, served.reana)]
+    assert asked == [["/hub/health"], ["/ping"], ["/api/ping"]]
     served.hub.status = 503
-    served.until(["down", "up"])
+    served.until(["down", "up", "up"])
     served.hub.status = None
-    served.rucio.status = 302
-    served.until(["down", "down"])
-    served.hub.status = served.rucio.status = 200
-    served.until(["up", "up"])
+    served.rucio.status = served.reana.status = 302
+    served.until(["down", "down", "down"])
+    served.hub.status = served.rucio.status = served.reana.status = 200
+    served.until(["up", "up", "up"])
+
+
+def test_reana_is_asked_by_the_name_that_it_answers_to(served: Page) -> None:
+    served.health()
+    assert served.reana.names == {"reana.ocean.example.org"}
+    assert served.hub.names == {f"127.0.0.1:{served.hub.port}"}
 
 
 def test_who_is_not_there_at_all_is_down(served: Page) -> None:
     change(served, lambda told: put(told["services"][1], free_port()))
-    served.until(["up", "down"])
+    served.until(["up", "down", "up"])
 
 
 def test_many_that_look_at_once_are_one_question(served: Page) -> None:
     with ThreadPoolExecutor(40) as pool:
         found = list(pool.map(lambda _: served.health(), range(200)))
-    assert {tuple(one) for one in found} == {("up", "up")}
+    assert {tuple(one) for one in found} == {("up", "up", "up")}
     assert len(served.hub.asked) < 20
 
 
@@ -186,7 +197,8 @@ def test_nobody_looks_and_nothing_is_asked(served: Page) -> None:
 def test_the_words_are_those_of_the_spec_and_new_ones_come_without_a_restart(served: Page) -> None:
     told = served.state()
     assert (told["title"], told["message"]) == ("Ocean", HOSTILE)
-    assert all("probe" not in service for service in told["services"]), "addresses inside are nobody's matter"
+    inside = {"probe", "host"}
+    assert all(inside.isdisjoint(service) for service in told["services"]), "what is inside is nobody's matter"
     change(served, lambda told: told.update(message="closed on Monday"))
     assert served.state()["message"] == "closed on Monday"
 

@@ -293,8 +293,9 @@ def test_all_that_has_to_agree_on_batch_systems_does() -> None:
 
 
 def test_the_door_knows_who_may_come_in() -> None:
-    server = rendered()["Deployment reana-server"]
-    assert json.loads(environment_of(server, "rest-api")["VRE_LOGIN"]) == {
+    server = environment_of(rendered()["Deployment reana-server"], "rest-api")
+    name = server["VRE_LOGIN"].removeprefix("/var/reana/config/")
+    assert json.loads(rendered()["ConfigMap reana-config"].body["data"][name]) == {
         "claim": "groups",
         "groups": sorted(QUICKSTART["identity"]["allowedGroups"]),
     }

@@ -43,7 +43,7 @@ def render(env: Environment) -> Iterable[Resource]:
         config_map(env, COMPONENT, name, data, namespace=env.workflows, origin="spec.workflows")
         for name, data in (
             (Names(env).programs.name, pods.FILES),
-            (Names(env).config.name, {"ui-config.yaml": settings.pages(env)}),
+            (Names(env).config.name, settings.told(env)),
             *([(Names(env).lake.name, lake.files(env))] if ids.lake_in_jobs(env) else []),
         )
     ]

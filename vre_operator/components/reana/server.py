@@ -19,7 +19,7 @@ from vre_operator.components.reana.walls import HTTP_PORT
 from vre_operator.components.workloads import Body, config_volume, mount, secret_key, secret_volume
 from vre_operator.engine.resources import Resource, ResourceId
 
-_UWSGI = f"{settings.SHARED}/uwsgi"
+_UWSGI, _CONFIG = f"{settings.SHARED}/uwsgi", f"{settings.SHARED}/config"
 _START = ["uwsgi", "--ini", f"{_UWSGI}/uwsgi.ini"]
 
 
@@ -82,7 +82,7 @@ def _server(env: Environment, component: str, needs: set[ResourceId]) -> Iterato
             {
                 "LOGIN_PROVIDERS_CONFIGS": secret_key(names.login, "PROVIDER_CONFIGS"),
                 "LOGIN_PROVIDERS_SECRETS": secret_key(names.login, "PROVIDER_SECRETS"),
-                "VRE_LOGIN": settings.door(env),
+                "VRE_LOGIN": f"{_CONFIG}/{settings.LOGIN}",
             }
             if login
             else {}
@@ -111,7 +111,7 @@ def _server(env: Environment, component: str, needs: set[ResourceId]) -> Iterato
             command=_START,
             environment=settings.key(env) | scheduling | web,
             ports={"http": HTTP_PORT},
-            mounts=[mount("config", f"{settings.SHARED}/config"), mount("uwsgi", _UWSGI)],
+            mounts=[mount("config", _CONFIG), mount("uwsgi", _UWSGI)],
             startupProbe=ping | {"periodSeconds": 3, "failureThreshold": 200},
             readinessProbe=ping | {"periodSeconds": 15, "failureThreshold": 2},
             livenessProbe=ping | {"periodSeconds": 30, "failureThreshold": 6},

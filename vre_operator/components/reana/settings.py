@@ -21,6 +21,7 @@ SHARED = "/var/reana"
 VOLUME = "reana-shared-persistent-volume"
 PROGRAMS = "/etc/vre/reana"
 PROVIDER = "vre"
+LOGIN = "login.json"
 CREDENTIALS = "/run/vre/people"
 LAKE = "/etc/vre/lake"
 TRUST = "/run/vre/trust"
@@ -213,14 +214,19 @@ def vetted(env: Environment) -> Body:
     return {"enabled": True, "allowlist": sorted(allowed)}
 
 
-def door(env: Environment) -> str:
+def told(env: Environment) -> dict[str, str]:
+    """Files of the server's configuration."""
+    return {"ui-config.yaml": _pages(env), LOGIN: _door(env)}
+
+
+def _door(env: Environment) -> str:
     """Who may log in to REANA's pages, for files/door.py."""
     identity = env.spec.identity
     allowed = sorted({*identity.allowed_groups, *identity.admin_groups})
-    return json.dumps({"claim": identity.groups_claim, "groups": None if identity.allow_all else allowed})
+    return json_file({"claim": identity.groups_claim, "groups": None if identity.allow_all else allowed})
 
 
-def pages(env: Environment) -> str:
+def _pages(env: Environment) -> str:
     """ui-config.yaml (JSON is YAML): what REANA's pages and `/api/config` tell."""
     workflows = env.spec.workflows
     known = ids.reana_logs_people_in(env)

@@ -3,12 +3,13 @@
 
 uwsgi's `module = door:application`. REANA takes whoever the provider lets log in, and whatever e-mail address
 comes with them for theirs (reana_server/ext.py): whoever can have any address at the provider would be whoever
-they like. VRE_LOGIN: {"claim": where a person's groups are, with dots, "groups": [who may come in], or null for
-everybody}.
+they like. VRE_LOGIN: a file, {"claim": where a person's groups are, with dots, "groups": [who may come in], or
+null for everybody}.
 """
 
 import json
 import os
+from pathlib import Path
 
 RULE = os.environ.get("VRE_LOGIN", "")
 
@@ -49,4 +50,5 @@ if RULE:
     from invenio_oauthclient.errors import OAuthClientUnAuthorized
 
     __all__ = ["application"]
-    handlers.get_user_info = admitted(handlers.get_user_info, json.loads(RULE), OAuthClientUnAuthorized)
+    rule = json.loads(Path(RULE).read_text())
+    handlers.get_user_info = admitted(handlers.get_user_info, rule, OAuthClientUnAuthorized)
