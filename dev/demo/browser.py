@@ -47,7 +47,7 @@ def browser(ca_file: Path, domain: str, address: str) -> Iterator[Browser]:
 def person(started: Browser) -> Iterator[Page]:
     """Open a window without a past: cookies and logins end with it."""
     context = started.new_context(viewport={"width": 1280, "height": 800}, locale="en-GB")
-    context.set_default_timeout(60_000)
+    context.set_default_timeout(120_000)
     try:
         yield context.new_page()
     finally:

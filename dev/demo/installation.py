@@ -81,11 +81,11 @@ class Installation:
         with step("installing the operator"):
             self.helm(
                 "upgrade", "--install", RELEASE, str(CHART), "--namespace", SYSTEM, "--create-namespace",
-                "--values", "-", "--wait", "--timeout", "180s",
+                "--values", "-", "--wait", "--timeout", "300s",
                 stdin=json.dumps(values or self.values()),
             )  # fmt: skip
             # Helm is content with none of one ready, as the Deployment's strategy allows it.
-            self.kubectl.rollout(f"deployment/{RELEASE}", SYSTEM, timeout=120)
+            self.kubectl.rollout(f"deployment/{RELEASE}", SYSTEM, timeout=300)
 
     def values(self) -> Body:
         """The chart's values for this cluster."""

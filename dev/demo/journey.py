@@ -10,7 +10,7 @@ from playwright.sync_api import Locator, Page, expect
 
 LAB_SECONDS = 150
 _TRIES = 6
-expect.set_options(timeout=60_000)
+expect.set_options(timeout=120_000)
 Say = Callable[[str], None]
 
 

@@ -21,7 +21,7 @@ class Kubectl:
 
     program: Path
     kubeconfig: Path
-    timeout: float = 60
+    timeout: float = 120
 
     def __call__(
         self, *arguments: str, stdin: str | None = None, timeout: float | None = None, namespace: str = ""
@@ -71,7 +71,7 @@ class Kubectl:
         self("patch", kind, name, "--type", "merge", "--patch", json.dumps(body), namespace=namespace)
 
     def delete(
-        self, kind: str, name: str, namespace: str = "", *, timeout: float = 120, wait: bool = True
+        self, kind: str, name: str, namespace: str = "", *, timeout: float = 300, wait: bool = True
     ) -> None:
         """Delete an object, if it exists, and wait until it is gone."""
         options = ["--ignore-not-found", f"--wait={str(wait).lower()}", f"--timeout={timeout:.0f}s"]
@@ -83,7 +83,7 @@ class Kubectl:
         self("rollout", "status", workload, limit, namespace=namespace, timeout=timeout + 10)
 
     def run(
-        self, pod: str, namespace: str, command: Sequence[str], stdin: str = "", timeout: float = 60
+        self, pod: str, namespace: str, command: Sequence[str], stdin: str = "", timeout: float = 120
     ) -> str:
         """Run a command in a pod. What is secret goes through `stdin`, never into `command`."""
         return self("exec", "--stdin", pod, "--", *command, stdin=stdin, namespace=namespace, timeout=timeout)

@@ -115,6 +115,13 @@ def test_no_complaint_about_the_definition(api: Any, cluster: Cluster) -> None:
     assert states == {"NamesAccepted": "True", "Established": "True"}  # NonStructuralSchema would be here
 
 
+def test_two_who_apply_the_same_definition_agree(api: Any, cluster: Cluster) -> None:
+    """Helm, Flux and a person: what the API server drops of the one's would be a conflict for the other."""
+    file = str(REPOSITORY / f"crds/{names.PLURAL}.{names.GROUP}.yaml")
+    for manager in ("helm", "a-person"):
+        _kubectl(cluster, "apply", "--server-side", "--field-manager", manager, "-f", file)
+
+
 def test_kubectl_explains_and_lists(api: Any, cluster: Cluster, existing: Any) -> None:
     text = _explain(cluster, "vre.spec.identity.issuer")
     assert "Cannot be changed later" in " ".join(text.split())

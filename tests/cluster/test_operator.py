@@ -88,7 +88,7 @@ def test_what_a_person_spoils_is_made_good(
         seen = obj[path[0]].get(path[1])
         return seen == value if value is not None else seen is not None
 
-    eventually(good, seconds=10)
+    eventually(good)
     site.settled(tenant)
 
 
@@ -101,7 +101,7 @@ def test_generated_secrets_outlive_everything(site: Site, tenant: str) -> None:
     site.operator.end(signal.SIGKILL)
     site.operator.start()
     site.kubectl("-n", tenant, "delete", "deployment", "proxy")
-    eventually(lambda: site.get("-n", tenant, "deployment", "proxy"), seconds=40)
+    eventually(lambda: site.get("-n", tenant, "deployment", "proxy"))
     after = site.get("-n", tenant, "secret", "hub-secrets")
     assert before is not None
     assert after is not None

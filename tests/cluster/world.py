@@ -29,7 +29,7 @@ def desire(wanted: Resource) -> Desired:
 
 async def eventually(look: Callable[[], Awaitable[T]], holds: Callable[[T], object] = bool) -> T:
     """What `look` finds as soon as it `holds`."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(90):
         while True:
             if holds(seen := await look()):
                 return seen

@@ -98,7 +98,7 @@ def ingress(name: str, paths: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def eventually(ask: Callable[[], object], wanted: object, seconds: float = 10) -> bool:
+def eventually(ask: Callable[[], object], wanted: object, seconds: float = 90) -> bool:
     """Ask until the answer is the wanted one."""
     deadline = time.monotonic() + seconds
     while (got := ask()) != wanted:

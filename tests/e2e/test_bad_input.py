@@ -82,7 +82,7 @@ def holder(working: Installation) -> Iterator[Installation]:
     """Somebody who holds a hostname, and needs nothing to run for it."""
     kubectl = working.kubectl
     working.create_tenant(variant("holder", notebooks={"enabled": False}, dataLake={"enabled": False}))
-    tenant.wait(kubectl, "holder", "holder", lambda current: "Ready" in current, seconds=60)
+    tenant.wait(kubectl, "holder", "holder", lambda current: "Ready" in current, seconds=300)
     kubectl.apply(_secret("half", NAMESPACE, client_id="vre-operator"))
     yield working
     kubectl.delete(tenant.KIND, "holder", "holder")
@@ -103,7 +103,7 @@ def test_a_wrong_change_is_told_and_harms_nothing(holder: Installation, bad: Bad
             NAMESPACE,
             NAMESPACE,
             lambda current: current.get(bad.condition, {}).get("reason") == bad.reason,
-            seconds=90,
+            seconds=300,
         )
         current = tenant.conditions(found)
         assert current[bad.condition]["status"] == "False"
@@ -115,7 +115,7 @@ def test_a_wrong_change_is_told_and_harms_nothing(holder: Installation, bad: Bad
         assert after["spec"] == hub["spec"]
     finally:
         kubectl.patch(tenant.KIND, NAMESPACE, {"spec": _undo(bad.spec, good["spec"])}, NAMESPACE)
-    tenant.wait_ready(kubectl, NAMESPACE, NAMESPACE, seconds=120, say=note)
+    tenant.wait_ready(kubectl, NAMESPACE, NAMESPACE, seconds=300, say=note)
 
 
 def _undo(change: Mapping[str, Any], good: Mapping[str, Any]) -> Body:
@@ -189,7 +189,7 @@ def test_a_wrong_newcomer_is_told_what_to_do(newcomers: Installation, bad: Bad) 
         bad.name,
         bad.name,
         lambda current: current.get(bad.condition, {}).get("reason") == bad.reason,
-        seconds=90,
+        seconds=300,
     )
     message = tenant.conditions(found)[bad.condition]["message"]
     assert [word for word in bad.words if word not in message] == [], message
@@ -208,7 +208,7 @@ def test_somebody_elses_namespace_is_left_as_it_was(newcomers: Installation) -> 
 def test_it_goes_on_by_itself_once_the_credential_is_right(newcomers: Installation) -> None:
     kubectl = newcomers.kubectl
     kubectl.apply(_secret("keycloak-registration", "bad-login", **keycloak.REGISTRATION))
-    tenant.wait_ready(kubectl, "bad-login", "bad-login", seconds=180, say=note)
+    tenant.wait_ready(kubectl, "bad-login", "bad-login", seconds=300, say=note)
 
 
 def test_a_second_one_in_a_namespace_touches_nothing(working: Installation) -> None:
@@ -223,10 +223,10 @@ def test_a_second_one_in_a_namespace_touches_nothing(working: Installation) -> N
             NAMESPACE,
             "second",
             lambda current: current.get("Ready", {}).get("reason") == "NamespaceOccupied",
-            seconds=60,
+            seconds=300,
         )
         assert NAMESPACE in tenant.conditions(found)["Ready"]["message"]
         assert not found["status"].get("inventory")
     finally:
         kubectl.delete(tenant.KIND, "second", NAMESPACE)
-    tenant.wait_ready(kubectl, NAMESPACE, NAMESPACE, seconds=60, say=note)
+    tenant.wait_ready(kubectl, NAMESPACE, NAMESPACE, seconds=300, say=note)

@@ -82,7 +82,7 @@ def test_a_probe_goes_the_whole_way(lake: Installation) -> None:
 
 def test_a_second_rse_comes_by_apply(lake: Installation) -> None:
     change(lake, dataLake={"rses": [DISK, TAPE, {"name": "LAKE-LYON"}]})
-    tenant.wait_ready(lake.kubectl, NAMESPACE, NAMESPACE, seconds=60, say=note)
+    tenant.wait_ready(lake.kubectl, NAMESPACE, NAMESPACE, seconds=300, say=note)
     seen = inside(lake)
     assert "LAKE-LYON" in seen["rses"]
     assert seen["distances"] == 5 * 4
@@ -95,7 +95,7 @@ def test_what_rucio_refuses_is_told_and_mended(lake: Installation) -> None:
     def told(current: Mapping[str, Any]) -> bool:
         return "already exists" in current.get("DataLakeReady", {}).get("message", "")
 
-    found = tenant.wait(lake.kubectl, NAMESPACE, NAMESPACE, told, seconds=60, say=note)
+    found = tenant.wait(lake.kubectl, NAMESPACE, NAMESPACE, told, seconds=300, say=note)
     condition = tenant.conditions(found)["DataLakeReady"]
     assert condition["reason"] == "Rejected"
     assert "Scope 'lake'" in condition["message"]
@@ -104,7 +104,7 @@ def test_what_rucio_refuses_is_told_and_mended(lake: Installation) -> None:
     assert server is not None
     assert server["status"]["availableReplicas"] == 1
     change(lake, dataLake={"accounts": []})
-    tenant.wait_ready(lake.kubectl, NAMESPACE, NAMESPACE, seconds=60, say=note)
+    tenant.wait_ready(lake.kubectl, NAMESPACE, NAMESPACE, seconds=300, say=note)
     assert inside(lake)["accounts"] == ["alice", "root"], "suspended, both of them"
 
 
@@ -115,7 +115,7 @@ def test_suspended_and_back(lake: Installation) -> None:
         NAMESPACE,
         NAMESPACE,
         lambda current: current.get("Ready", {}).get("reason") == "Suspended",
-        seconds=120,
+        seconds=300,
         say=note,
     )
     change(lake, suspend=False, dataLake={"accounts": [WORKER]})
@@ -139,7 +139,7 @@ def test_another_tenant_attaches_to_it_and_leaves_it_as_it_is(lake: Installation
     wish = {"enabled": True, "attach": attach, "rses": [{"name": "GUEST-DISK"}]}
     manifest = variant(guests, notebooks={"enabled": False}, dataLake=wish, deletionPolicy="Delete")
     lake.create_tenant(manifest)
-    tenant.wait_ready(lake.kubectl, guests, guests, seconds=120, say=note)
+    tenant.wait_ready(lake.kubectl, guests, guests, seconds=300, say=note)
     assert "GUEST-DISK" in inside(lake)["rses"]
     made = lake.kubectl.list("deployments,statefulsets,jobs", guests)
     assert [one["metadata"]["name"] for one in made] == ["page"], "which names the lake, and nothing of Rucio's"

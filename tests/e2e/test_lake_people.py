@@ -23,7 +23,7 @@ URL = f"https://{NAMESPACE}.vre.localhost"
 NOTEBOOKS = f"{NAMESPACE}-notebooks"
 FILE = f"survey-{int(time())}"
 # The provider is read every 20 seconds, and what changed then takes a walk or two.
-SYNC_SECONDS = 120
+SYNC_SECONDS = 300
 # Keycloak's access tokens live for five minutes.
 TOKEN_SECONDS = 330
 
@@ -79,7 +79,7 @@ def run(installation: Installation, user: str, command: list[str], seconds: floa
 def session(installation: Installation, started: Browser, login: Login, album: Album) -> Iterator[None]:
     with person(started) as page:
         journey.into_lab(page, URL, login, album)
-        outside.until(lambda: has_token(installation, login.user), 60, "the session's token")
+        outside.until(lambda: has_token(installation, login.user), 180, "the session's token")
         yield
 
 

@@ -180,4 +180,4 @@ def test_without_reana_s_images_the_condition_names_them(apart: Installation) ->
         say=note,
     )
     message = tenant.conditions(found)["WorkflowsReady"]["message"]
-    assert "reanahub/reana-server" in message
+    assert "docker.io/reanahub/reana-" in message

@@ -56,7 +56,7 @@ def by_hand(installation: Installation, name: str) -> None:
         found = tenant.get(installation.kubectl, name, name) or {}
         return list(found.get("status", {}).get("registration", []))
 
-    outside.until(lambda: bool(told()), 60, "what to enter at the provider")
+    outside.until(lambda: bool(told()), 180, "what to enter at the provider")
     (client,) = told()
     credential = outside.enter_client(installation.cluster, f"{name}-by-hand", client)
     secret = {"name": "by-hand", "namespace": name}

@@ -36,7 +36,7 @@ SHOW = "import os, pathlib; c = os.environ['RUCIO_CONFIG']; print(pathlib.Path(c
 @pytest.fixture(scope="module")
 def hub() -> Iterator[Hub]:
     with with_spec(SPEC, people=("http://127.0.0.1:9/people/", "hubs-own")) as running:
-        end = time.monotonic() + 30
+        end = time.monotonic() + 180
         while True:
             try:
                 assert asked(running, "")[0] == 401

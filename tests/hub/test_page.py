@@ -22,7 +22,7 @@ from tests import software
 from tests.unit.components.scenarios import FULL, FULL_SITE, environment
 from vre_operator.components import page
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 HOSTILE = "</script><img src=x onerror=alert(1)> {{ 7 * 7 }} \u202e"
 SPEC = FULL | {"page": {"title": "Ocean", "message": HOSTILE}}
@@ -66,7 +66,7 @@ class Page:
         return [service["health"] for service in self.state()["services"]]
 
     def until(self, wanted: list[str]) -> None:
-        end = time.monotonic() + 30
+        end = time.monotonic() + 180
         while (found := self.health()) != wanted:
             assert time.monotonic() < end, found
             time.sleep(0.2)
@@ -122,7 +122,7 @@ def served(tmp_path: Path) -> Iterator[Page]:
     ):
         made = Page(port, tmp_path, hub, rucio, reana)
         change(made, lambda told: lead(told, made))
-        end = time.monotonic() + 30
+        end = time.monotonic() + 180
         while True:
             with suppress(OSError):
                 if made.get("/page/healthz")[0] == 200:

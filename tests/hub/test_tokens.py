@@ -28,7 +28,7 @@ PROGRAM = Path(__file__).parents[2] / "vre_operator/components/hub/files/session
 @pytest.fixture(scope="module")
 def hub() -> Iterator[Hub]:
     with with_spec(SPEC) as running:
-        end = time.monotonic() + 30
+        end = time.monotonic() + 180
         while not _listens(running.tokens):
             assert time.monotonic() < end, running.log.read_text()
             time.sleep(0.2)
@@ -145,7 +145,7 @@ def test_the_file_is_whole_private_and_followed(hub: Hub, tmp_path: Path) -> Non
 
 
 def _changed(file: Path, before: str) -> str:
-    end = time.monotonic() + 60
+    end = time.monotonic() + 180
     while time.monotonic() < end:
         if file.exists() and (now := file.read_text()) != before:
             return now

@@ -11,7 +11,7 @@ from vre_operator.engine.errors import Conflict, Forbidden
 from vre_operator.engine.target import Presence
 from vre_operator.targets.oidc.probe import Verdict
 
-pytestmark = [pytest.mark.oidc, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.oidc, pytest.mark.timeout(300)]
 
 
 @pytest.fixture

@@ -9,6 +9,9 @@ import pytest
 
 from tests.reana.models import ADMINISTRATOR, Reana
 
+# The first on a machine installs the models of both generations.
+pytestmark = pytest.mark.timeout(900)
+
 STATE = """
 SELECT 'revision ' || version_num FROM __reana.alembic_version
 UNION ALL SELECT 'resource ' || type_ || ' ' || unit FROM __reana.resource

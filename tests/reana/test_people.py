@@ -14,6 +14,9 @@ import pytest
 from tests.postgres.server import Server
 from tests.reana.models import CREDENTIALS, GENERATIONS, People, Reana, people
 
+# The first on a machine installs the models of both generations.
+pytestmark = pytest.mark.timeout(900)
+
 ALICE = "alice@example.org"
 OWNER = """
 import json

@@ -27,7 +27,7 @@ from vre_operator.engine.resources import REANA, Resource, ResourceId, Tenant
 from vre_operator.engine.target import Desired, Observation, Presence
 from vre_operator.targets.reana import ReanaTarget
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
 SPEC = QUICKSTART | {"dataLake": {}, "workflows": {"enabled": True, "hostname": "reana.ocean.example.org"}}
 TENANT = Tenant(namespace="ocean", name="ocean", uid="uid", cluster_id="cluster")
@@ -129,13 +129,20 @@ def test_what_a_session_runs_at_its_start(whole: Whole, tmp_path: Path) -> None:
 
 
 def wish(whole: Whole, *names: str, **more: Any) -> Desired:
-    told = [{"name": name, "email": f"{name}@example.org"} for name in names]
+    told = [
+        {"name": name, "email": f"{name}@example.org", "groups": ["deep"] if name == "dora" else []}
+        for name in names
+    ]
+    quotas = [
+        {"group": "", "cpu": 3_600_000, "disk": 1 << 30},
+        {"group": "deep", "cpu": 7_200_000, "disk": 0},
+    ]
     body = {
         "url": whole.url,
         "credential": CREDENTIALS["operator"],
         "people": json.dumps(told),
         "own": {},
-        "limits": {"cpu": 3_600_000, "disk": 1 << 30},
+        "quotas": quotas,
         "every": 300,
         "asleep": False,
     }
@@ -165,10 +172,12 @@ async def test_the_operator_makes_people_and_bounds_them(whole: Whole) -> None:
         "print(json.dumps({u.email: [str(u.id_), {r.resource.type_.name: r.quota_limit for r in u.resources}]"
         " for u in Session.query(User)}))"
     )
-    for name in ("dora", "emil"):
+    for name, hours in (("dora", 2), ("emil", 1)):
         identity, limits = known[f"{name}@example.org"]
         assert f"reana-secretsstore-{identity}" in json.loads(seen.outputs["stores"])
-        assert limits == {"cpu": 3_600_000, "disk": 1 << 30}
+        assert limits == {"cpu": hours * 3_600_000, "disk": 1 << 30}
+    assert seen.report["people"] >= 2
+    assert seen.report["revision"] == whole.reana.sql("SELECT version_num FROM __reana.alembic_version")
 
 
 async def test_a_leaver_loses_the_token(whole: Whole) -> None:

@@ -20,7 +20,7 @@ from vre_operator.targets.registry.credentials import login
 from vre_operator.targets.registry.http import RegistryHttp
 from vre_operator.targets.registry.reference import Reference
 
-pytestmark = [pytest.mark.oidc, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.oidc, pytest.mark.timeout(300)]
 LOOPBACK = ("127.0.0.0/8", "::1/128")
 PRIVATE = pytest.mark.parametrize("auth", ["htpasswd", "token"])
 

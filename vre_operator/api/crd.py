@@ -143,7 +143,8 @@ def _structural(node: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict
         schema["description"] += _spoken_default(schema["default"])
     if "items" in node:
         schema["items"] = _structural(node["items"], definitions)
-    if "properties" in node:
+    # Of an empty one the API server keeps nothing, and a second applier would be in conflict with the first.
+    if node.get("properties"):
         schema["properties"] = {
             name: _structural(child, definitions) for name, child in node["properties"].items()
         }

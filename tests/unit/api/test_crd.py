@@ -97,6 +97,10 @@ def _defaulted(schema: Mapping[str, Any], value: Any) -> Any:
     return filled
 
 
+def test_nothing_is_empty_that_an_api_server_would_drop() -> None:
+    assert [path for path, node in NODES.items() if node.get("properties") == {}] == []
+
+
 def test_what_cannot_be_said_is_a_bug_of_ours() -> None:
     class Union(Model):
         either: int | str
