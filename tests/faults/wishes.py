@@ -71,7 +71,7 @@ def leaves(node: Mapping[str, Any] | None = None, path: Path = ()) -> Iterator[L
     node = schema() if node is None else node
     match node["type"]:
         case "object":
-            for name, child in node["properties"].items():
+            for name, child in node.get("properties", {}).items():
                 yield from leaves(child, (*path, name))
         case "array":
             yield Leaf(path, node)
@@ -112,7 +112,7 @@ def _values(node: Mapping[str, Any]) -> st.SearchStrategy[Any]:
     match node["type"]:
         case "object":
             required = set(node.get("required", ()))
-            fields = {name: _values(child) for name, child in node["properties"].items()}
+            fields = {name: _values(child) for name, child in node.get("properties", {}).items()}
             return st.fixed_dictionaries(
                 {name: fields[name] for name in fields if name in required},
                 optional={name: fields[name] for name in fields if name not in required},

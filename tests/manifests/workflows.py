@@ -132,6 +132,13 @@ BAD_WORKFLOW_CHANGES: tuple[BadChange, ...] = (
         "former size or to more",
     ),
     BadChange(
+        "workspaces on one node",
+        _spec(volume={"size": "2Gi"}),
+        _spec(volume={"accessMode": "ReadWriteOnce"}),
+        "spec.workflows.volume.accessMode",
+        "set it back",
+    ),
+    BadChange(
         "workspaces move",
         _spec(volume={"storageClass": "slow"}),
         _spec(volume={"storageClass": "fast"}),
@@ -142,6 +149,7 @@ BAD_WORKFLOW_CHANGES: tuple[BadChange, ...] = (
 
 GOOD_WORKFLOW_CHANGES: tuple[tuple[str, Mapping[str, Any], Mapping[str, Any]], ...] = (
     ("a generation on", _spec(generation="0.9"), _spec(generation="0.95")),
+    ("workspaces chosen late", {"spec": {}}, _spec(volume={"size": "1Gi", "accessMode": "ReadWriteOnce"})),
     ("workflows switched off", _spec(), _spec(enabled=False)),
     ("workspaces grow", _spec(volume={"size": "1Gi"}), _spec(volume={"size": "2Gi"})),
 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -119,6 +119,11 @@ def stays(field: str, remedy: str) -> Rule:
         remedy,
         path=f".{field}",
     )
+
+
+def unless(cel: str, rule: Rule) -> Rule:
+    """A rule about a change that does not count while `cel` holds."""
+    return replace(rule, cel=f"{cel} || ({rule.cel})")
 
 
 def only_grows(field: str) -> Rule:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
@@ -28,7 +28,7 @@ class AccessMode(StrEnum):
 class ShareVolume(Model):
     """A volume that the operator makes, and keeps when the share goes."""
 
-    cel_rules = (
+    cel_rules: ClassVar[tuple[Rule, ...]] = (
         immutable_field(
             "storageClass",
             "set it back, as volumes cannot move between classes. Add another share and copy the files",

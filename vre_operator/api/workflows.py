@@ -16,7 +16,16 @@ from vre_operator.api.compute import Backends
 from vre_operator.api.data_lake import SchemaUpgrade
 from vre_operator.api.people import Group
 from vre_operator.api.references import SecretName
-from vre_operator.api.rules import Rule, Unique, at_least, quantity, stays
+from vre_operator.api.rules import (
+    Rule,
+    Unique,
+    at_least,
+    immutable_field,
+    only_grows,
+    quantity,
+    stays,
+    unless,
+)
 from vre_operator.api.schedule import Schedule
 from vre_operator.api.shares import ShareVolume
 
@@ -98,6 +107,15 @@ class WorkflowProbe(Model):
     """When, as cron has it, in UTC; once an hour when absent."""
 
 
+_VOLUME_STAYS = "set it back, as workspaces would stay behind"
+
+
+class WorkflowVolume(ShareVolume):
+    """The volume of all workspaces."""
+
+    cel_rules = ()
+
+
 class Workflows(Model):
     """REANA: analyses that run again wherever they are taken, with a workspace and a log each."""
 
@@ -123,6 +141,20 @@ class Workflows(Model):
             path=".probe.enabled",
         ),
         stays("clientSecret", "set it back, as people would be left with another client"),
+        # Before there are workflows there is no volume, and what stands here are defaults.
+        *(
+            unless("!oldSelf.enabled", rule)
+            for rule in (
+                immutable_field("volume.storageClass", _VOLUME_STAYS),
+                Rule(
+                    "self.volume.accessMode == oldSelf.volume.accessMode",
+                    "cannot be changed",
+                    _VOLUME_STAYS,
+                    path=".volume.accessMode",
+                ),
+                only_grows("volume.size"),
+            )
+        ),
     )
 
     enabled: bool = False
@@ -139,7 +171,7 @@ class Workflows(Model):
     client_secret: SecretName | None = None
     """With identity.provider manual: the Secret with client_id and client_secret of REANA's own client at the
     provider. Without it nobody logs in to REANA's own pages; clients and notebooks have tokens all the same."""
-    volume: ShareVolume = ShareVolume()
+    volume: WorkflowVolume = WorkflowVolume()
     """The volume with all workspaces. It is kept when workflows are switched off."""
     jobs: Jobs = Jobs()
     """What a step of a workflow may take."""
