@@ -97,7 +97,8 @@ def test_upstreams_own_half_made_database_is_told(newest: Reana) -> None:
     assert "`reana-db alembic init`" in done.stderr
 
 
-def test_an_older_schema_waits_for_a_word(reana: Reana) -> None:
+def make_older(reana: Reana) -> None:
+    """The database of a version before it."""
     if reana.generation == "0.95":
         # What it makes anew it cannot take back: a constraint has another name then. As sites have it, then.
         replace(reana, generation="0.9").prepared()
@@ -105,6 +106,10 @@ def test_an_older_schema_waits_for_a_word(reana: Reana) -> None:
         reana.prepared()
         down = [str(reana.python.with_name("reana-db")), "alembic", "downgrade", "--", "-1"]
         subprocess.run(down, env=reana.environment, check=True, capture_output=True)
+
+
+def test_an_older_schema_waits_for_a_word(reana: Reana) -> None:
+    make_older(reana)
     older = reana.sql(STATE)
     revision = reana.sql("SELECT version_num FROM __reana.alembic_version")
     refused = reana.prepare()
@@ -122,12 +127,7 @@ def test_an_older_schema_waits_for_a_word(reana: Reana) -> None:
 
 
 def test_an_upgrade_waits_for_what_runs(reana: Reana) -> None:
-    if reana.generation == "0.95":
-        replace(reana, generation="0.9").prepared()
-    else:
-        reana.prepared()
-        down = [str(reana.python.with_name("reana-db")), "alembic", "downgrade", "--", "-1"]
-        subprocess.run(down, env=reana.environment, check=True, capture_output=True)
+    make_older(reana)
     older = replace(reana, generation="0.9")
     older.ask(RUNNING)
     revision = reana.sql("SELECT version_num FROM __reana.alembic_version")

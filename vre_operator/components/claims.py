@@ -4,8 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from vre_operator.api.shares import Cvmfs
 from vre_operator.components import ids, quantity
 from vre_operator.engine.resources import Policy, Resource, ResourceId
+
+
+def cvmfs(
+    component: str, identity: ResourceId, wish: Cvmfs, needs: Iterable[ResourceId], origin: str
+) -> Resource:
+    """The software of CVMFS. Nothing of it is on that volume, whose size the driver ignores."""
+    return claim(
+        component,
+        identity,
+        "1",
+        mode="ReadOnlyMany",
+        storage_class=wish.storage_class,
+        policy=Policy.DELETE,
+        needs=needs,
+        origin=origin,
+    )
 
 
 def claim(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from vre_operator.components import ids, workloads
+from vre_operator.components import ids, person, workloads
 from vre_operator.components.context import Environment, kube
 from vre_operator.components.hub import access, s3, settings, shares, walls
 from vre_operator.components.package import config_map, data_file
@@ -122,21 +122,18 @@ def _rucio_client(env: Environment) -> Resource:
             "request_retries = 3",
         ]
         return _config(env, settings.RUCIO_CLIENT, {"rucio.cfg": "\n".join(lines) + "\n"}, env.notebooks)
-    address = f"http://{env.service_host(ids.RUCIO)}"
-    lines = ["[client]", f"rucio_host = {address}", f"auth_host = {address}", "request_retries = 3"]
     if not ids.tokens_wanted(env):
         said = "# Written by vre-operator. Log in with RUCIO_ACCOUNT and the options of `rucio --help`."
-        lines = [said, *lines, "auth_type = userpass"]
-        return _config(env, settings.RUCIO_CLIENT, {"rucio.cfg": "\n".join(lines) + "\n"}, env.notebooks)
-    lines = [
-        "# Written by vre-operator. The token in the file is yours and stays fresh: no login is needed.",
-        *lines,
-        "auth_type = oidc",
-        f"auth_token_file_path = {settings.TOKEN_FILE}",
-    ]
+        files = {"rucio.cfg": person.rucio_cfg(env, said, "auth_type = userpass")}
+        return _config(env, settings.RUCIO_CLIENT, files, env.notebooks)
     files = {
-        "rucio.cfg": "\n".join(lines) + "\n",
-        "jupyter_server_config.json": settings.extension(env, address),
+        "rucio.cfg": person.rucio_cfg(
+            env,
+            "# Written by vre-operator. The token in the file is yours and stays fresh: no login is needed.",
+            "auth_type = oidc",
+            f"auth_token_file_path = {settings.TOKEN_FILE}",
+        ),
+        "jupyter_server_config.json": settings.extension(env, person.rucio_address(env)),
         "jupyter_server_config.py": data_file("vre_operator.components.hub", "jupyter_server_config.py"),
         "session_token.py": data_file("vre_operator.components.hub", "session_token.py"),
     }

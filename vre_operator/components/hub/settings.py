@@ -12,7 +12,7 @@ from vre_operator.api import names
 from vre_operator.api.catalogue import Gpus
 from vre_operator.api.rules import quantity
 from vre_operator.api.v1alpha1 import Entry, NotebookResources
-from vre_operator.components import ids
+from vre_operator.components import ids, person
 from vre_operator.components.context import Environment
 from vre_operator.components.package import json_file
 from vre_operator.components.quantity import number
@@ -65,7 +65,7 @@ def settings(env: Environment) -> str:
 
 def _tokens(env: Environment) -> Traits:
     """What vre_pods.py makes the container of that keeps a session's token fresh."""
-    service = _served(env)
+    service = person.tokens(env)
     (cpu_request, cpu_limit), (memory_request, memory_limit) = ids.TOKENS_CPU, ids.TOKENS_MEMORY
     site = [f"{CA_DIRECTORY}/ca.crt"] if env.site.ca_bundle else []
     return {
@@ -78,11 +78,6 @@ def _tokens(env: Environment) -> Traits:
             "limits": {"cpu": number(cpu_limit), "memory": memory_limit},
         },
     }
-
-
-def _served(env: Environment) -> str:
-    """Where sessions ask for what is their person's."""
-    return f"http://{env.service_host(ids.HUB)}:{ids.TOKENS_PORT}/"
 
 
 def catalogue(env: Environment) -> str:
@@ -266,7 +261,7 @@ def _spawner(env: Environment) -> Traits:
         volumes.append({"name": REANA_CLIENT, "configMap": {"name": REANA_CLIENT}})
         mounts.append({"name": REANA_CLIENT, "mountPath": REANA_DIRECTORY, "readOnly": True})
         environment["REANA_SERVER_URL"] = f"https://{env.spec.workflows.hostname}"
-        environment["VRE_TOKENS_URL"] = _served(env)
+        environment["VRE_TOKENS_URL"] = person.tokens(env)
         jupyter.append(REANA_DIRECTORY)
     if jupyter:
         environment["JUPYTER_CONFIG_PATH"] = ":".join(jupyter)

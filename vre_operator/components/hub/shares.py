@@ -12,7 +12,7 @@ from vre_operator.api.shares import Share, ShareVolume
 from vre_operator.components import claims, ids, workloads
 from vre_operator.components.context import Environment, kube
 from vre_operator.components.package import json_file
-from vre_operator.engine.resources import Policy, Resource, ResourceId
+from vre_operator.engine.resources import Resource, ResourceId
 
 COMPONENT = "notebooks"
 
@@ -29,17 +29,8 @@ def render(env: Environment) -> Iterable[Resource]:
         if share.claim:
             yield workloads.external(COMPONENT, _claim(env, share), f"{origin}.claim")
         elif share.cvmfs:
-            # Nothing of it is on that volume, whose size the driver ignores.
-            yield claims.claim(
-                COMPONENT,
-                _claim(env, share),
-                "1",
-                mode="ReadOnlyMany",
-                storage_class=share.cvmfs.storage_class,
-                policy=Policy.DELETE,
-                needs={ids.notebooks_namespace(env)},
-                origin=origin,
-            )
+            needs = {ids.notebooks_namespace(env)}
+            yield claims.cvmfs(COMPONENT, _claim(env, share), share.cvmfs, needs, origin)
         elif share.volume:
             yield _kept(env, _claim(env, share), share.volume, origin)
 

@@ -6,7 +6,7 @@ theirs. There is no side-car to keep a token fresh, so `lake.py COMMAND` does it
 
 from __future__ import annotations
 
-from vre_operator.components import ids
+from vre_operator.components import person
 from vre_operator.components.context import Environment
 from vre_operator.components.package import data_file
 
@@ -18,20 +18,15 @@ _TOKEN = f"{DIRECTORY}/token"
 
 def files(env: Environment) -> dict[str, str]:
     """By name, as jobs have them; vre-person comes to it, who they are."""
-    address = f"http://{env.service_host(ids.RUCIO)}"
-    lines = [
-        "# Written by vre-operator. `python3 lake.py COMMAND` keeps the token fresh while it runs.",
-        "[client]",
-        f"rucio_host = {address}",
-        f"auth_host = {address}",
-        "request_retries = 3",
-        "auth_type = oidc",
-        f"auth_token_file_path = {_TOKEN}",
-    ]
     return {
-        "rucio.cfg": "\n".join(lines) + "\n",
+        "rucio.cfg": person.rucio_cfg(
+            env,
+            "# Written by vre-operator. `python3 lake.py COMMAND` keeps the token fresh while it runs.",
+            "auth_type = oidc",
+            f"auth_token_file_path = {_TOKEN}",
+        ),
         "lake.py": data_file("vre_operator.components.reana", "lake.py"),
         "session_token.py": data_file("vre_operator.components.hub", "session_token.py"),
-        "vre-service": f"http://{env.service_host(ids.HUB)}:{ids.TOKENS_PORT}/jobs",
+        "vre-service": f"{person.tokens(env)}jobs",
         **({"ca.crt": env.site.ca_bundle} if env.site.ca_bundle else {}),
     }

@@ -41,16 +41,9 @@ def cvmfs(env: Environment, component: str) -> Iterator[Resource]:
     """The software of CVMFS for jobs that name repositories (`resources.cvmfs`), where everybody's sessions
     have it. REANA would make the claim itself, with a class of a fixed name, and by a right that it has not."""
     if share := ids.workflow_cvmfs(env):
-        yield claims.claim(
-            component,
-            kube("v1/PersistentVolumeClaim", env.workflows, "reana-cvmfs"),
-            "1",
-            mode="ReadOnlyMany",
-            storage_class=share.storage_class,
-            policy=Policy.DELETE,
-            needs={ids.workflows_namespace(env)},
-            origin="spec.storage.shares",
-        )
+        identity = kube("v1/PersistentVolumeClaim", env.workflows, "reana-cvmfs")
+        needs = {ids.workflows_namespace(env)}
+        yield claims.cvmfs(component, identity, share, needs, "spec.storage.shares")
 
 
 def generated(env: Environment, component: str, identity: ResourceId, key: str, **fields: str) -> Resource:

@@ -54,16 +54,20 @@ def write(path, token):
     scratch.replace(path)
 
 
+def renewed(service, own, path):
+    """Seconds until it has to be done again: halfway to its end there is time for more than one try."""
+    token, ends_at = fetched(service, own)
+    write(path, token)
+    return min(max((ends_at - time.time()) / 2, SHORTEST), LONGEST)
+
+
 def main(service, path, site=""):
     if site:
         trust(site, Path(path).parent / "certificates")
     wait = SHORTEST
     while True:
         try:
-            token, ends_at = fetched(service, os.environ["JUPYTERHUB_API_TOKEN"])
-            write(path, token)
-            # Halfway to its end there is time for more than one try.
-            wait = min(max((ends_at - time.time()) / 2, SHORTEST), LONGEST)
+            wait = renewed(service, os.environ["JUPYTERHUB_API_TOKEN"], path)
         except urllib.error.HTTPError as error:
             print(f"no token ({error.code}): {error.read(200).decode(errors='replace')}", flush=True)
             wait = min(wait * 2, 60)

@@ -15,32 +15,29 @@ import time
 import urllib.error
 from pathlib import Path
 
-from session_token import LONGEST, SHORTEST, fetched, trust, write
+from session_token import SHORTEST, renewed, trust
 
 HERE = Path(__file__).resolve().parent
 DIRECTORY = Path(os.environ.get("VRE_LAKE_DIRECTORY", "/tmp/vre-lake"))  # noqa: S108  the pod is the person's
 
 
-def renewed():
-    """Seconds until it has to be done again."""
+def once_more():
     service, person = ((HERE / name).read_text().strip() for name in ("vre-service", "vre-person"))
-    token, ends_at = fetched(service, person)
-    write(DIRECTORY / "token", token)
-    return min(max((ends_at - time.time()) / 2, SHORTEST), LONGEST)
+    return renewed(service, person, DIRECTORY / "token")
 
 
 def kept(wait):
     while True:
         time.sleep(wait)
         try:
-            wait = renewed()
+            wait = once_more()
         except (OSError, ValueError, KeyError):
             wait = SHORTEST
 
 
 def first(tries=3):
     try:
-        return renewed()
+        return once_more()
     except urllib.error.HTTPError as error:
         said, for_ever = f" ({error.code}): {error.read(300).decode(errors='replace')}", error.code < 500
     except (OSError, ValueError, KeyError) as error:
