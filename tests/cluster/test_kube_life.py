@@ -54,6 +54,34 @@ async def test_racing_creators_agree_on_one_value(cluster: Cluster, world: World
         assert (await world.apply(wanted)).outputs["password"] in won
 
 
+async def test_a_rotation_makes_each_value_anew_once_and_keeps_the_former(
+    cluster: Cluster, world: World
+) -> None:
+    wanted = secret(world)
+    wanted = replace(wanted, generate={**wanted.generate, "former-password": Generator.FORMER})
+    first = (await world.apply(wanted)).outputs
+    assert first["former-password"] == first["password"]
+    still = world.tenant
+
+    world.tenant = replace(still, rotation="2026-01-01T00:00:00Z", rotating=True)
+    assert (await world.observe(wanted)).presence is Presence.DRIFTED
+    second = (await world.apply(wanted)).outputs
+    assert second["password"] != first["password"]
+    assert second["former-password"] == first["password"]
+    for _ in range(2):
+        assert (await world.apply(wanted)).outputs == second, "once in a rotation"
+    async with following(cluster, world.tenant) as restarted:
+        assert (await restarted.observe(wanted)).presence is Presence.SYNCED
+        assert (await restarted.apply(wanted)).outputs == second
+
+    world.tenant = replace(world.tenant, rotating=False)
+    await patch(world, wanted, "/metadata/annotations", {})
+    await world.until(wanted, lambda seen: seen.presence is Presence.DRIFTED)
+    assert (await world.apply(wanted)).outputs == second, "who strips the mark of an ended one starts none"
+    world.tenant = still
+    assert (await world.apply(wanted)).outputs == second, "the word was forgotten: a status that was lost"
+
+
 async def test_a_lost_generated_value_is_seen(world: World) -> None:
     wanted = secret(world)
     first = await world.apply(wanted)

@@ -117,10 +117,18 @@ DAMAGES = (
     Damage(
         "a generated secret made anew at each apply",
         "data loss",
-        "vre_operator/targets/kubernetes/target.py",
-        "key: existing.get(key) or base64",
-        "key: base64",
+        "vre_operator/targets/kubernetes/generated.py",
+        "and (anew or key not in values)\n    }",
+        "\n    }",
         "tests/cluster/test_kube_target.py",
+    ),
+    Damage(
+        "the same rotation begun again at each pass",
+        "secrets",
+        "vre_operator/targets/kubernetes/target.py",
+        " and rotation_of(live) != tenant.rotation",
+        "",
+        "tests/cluster/test_kube_life.py",
     ),
     Damage(
         "the finalizer let go before all is gone",

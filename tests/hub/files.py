@@ -14,6 +14,7 @@ SECRETS = {
     "proxy-token": "a1" * 32,
     "cookie-secret": "b2" * 32,
     "crypt-key": "c3" * 32,
+    "former-crypt-key": "c9" * 32,
     "idle-culler-token": "d4" * 24,
     "vre-operator-token": "e5" * 24,
     "tokens-token": "f6" * 24,

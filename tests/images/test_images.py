@@ -11,7 +11,7 @@ from dev.images import build, refs
 from tests.images import container
 from tests.unit.components.scenarios import scenario
 from vre_operator.components import reana
-from vre_operator.engine.refs import resolve
+from vre_operator.engine.refs import encode, resolve
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
@@ -191,24 +191,24 @@ def test_postgres(run: Run, user: str) -> None:
     assert output.count("by script") == 2
 
 
-def of_reana(workload: str, config: str, file: str) -> tuple[dict[str, str], str]:
-    """A service's environment and its file, as the operator renders them."""
+def of_reana(workload: str, config: str) -> tuple[dict[str, str], dict[str, str]]:
+    """A service's environment and its files, as the operator renders them."""
     found = {one.id.name: one for one in reana.render(scenario("full")) if one.id.name in (workload, config)}
     (container,) = found[workload].body["spec"]["template"]["spec"]["containers"]
     env = {one["name"]: one["value"] for one in container.get("env", ())}
-    texts = resolve(found[config].body["stringData"], lambda ref: f"the-{ref.output}", str)
-    return env, texts[file]
+    given = found[config].body["stringData"]
+    return env, resolve(given, lambda ref: encode(f"the-{ref.output}", ref.encode), str)
 
 
 def test_rabbitmq(run: Run) -> None:
-    """With the operator's configuration: a user of its own, and nobody else."""
-    env, config = of_reana("reana-message-broker", "reana-message-broker-config", "rabbitmq.conf")
+    """With the operator's configuration: a user of its own, and nobody else; its password changes with data
+    that is there already."""
+    env, files = of_reana("reana-message-broker", "reana-message-broker-config")
     output = run(
         "rabbitmq",
         """
         [ "$*" = rabbitmq-server ]
-        "$@" >/tmp/log 2>&1 &
-        python3 - <<'PYTHON' || { cat /tmp/log; exit 1; }
+        cat >/tmp/enter.py <<'PYTHON'
 import socket, struct, time
 for attempt in range(300):
     try:
@@ -229,11 +229,19 @@ def enters(user, password):
         except ConnectionResetError:
             return False
         return answer[7:11] == struct.pack(">HH", 10, 30)  # Tune
-print(enters("the-user", "the-password"), enters("the-user", "wrong"), enters("guest", "guest"))
+print(*(enters(*pair) for pair in (("the-user", "the-password"), ("the-user", "another"), ("guest", "guest"))))
 PYTHON
+        enter() { python3 /tmp/enter.py || { cat /tmp/log; exit 1; }; }
+        "$@" >/tmp/log 2>&1 & server=$!
+        enter
+        kill $server; wait $server || true
+        sed s/the-password/another/ /etc/vre/service/definitions.json >/run/vre/definitions.json
+        sed s,/etc/vre/service/,/run/vre/, "$RABBITMQ_CONFIG_FILE" >/run/vre/rabbitmq.conf
+        RABBITMQ_CONFIG_FILE=/run/vre/rabbitmq.conf "$@" >/tmp/log 2>&1 &
+        enter
         """,
         files={
-            "etc/vre/service/rabbitmq.conf": config,
+            **{f"etc/vre/service/{name}": text for name, text in files.items()},
             "etc/hosts": "127.0.0.1 localhost\n",
             **dict.fromkeys(("data/.keep", "run/vre/.keep"), ""),
         },
@@ -241,12 +249,12 @@ PYTHON
         volumes=("tmp", "data", "run/vre"),
         user="999:999",
     )
-    assert output.splitlines()[-1] == "True False False"
+    assert output.splitlines()[-2:] == ["True False False", "False True False"]
 
 
 def test_redis(run: Run) -> None:
     """With the operator's configuration: by name, and without one as generation 0.9 does."""
-    _, config = of_reana("reana-cache", "reana-cache-config", "redis.conf")
+    _, files = of_reana("reana-cache", "reana-cache-config")
     output = run(
         "redis",
         """
@@ -258,7 +266,7 @@ def test_redis(run: Run) -> None:
         redis-cli --no-auth-warning --pass the-password get key
         redis-cli --no-auth-warning --user the-user --pass wrong get key
         """,
-        files={"etc/vre/service/redis.conf": config},
+        files={"etc/vre/service/redis.conf": files["redis.conf"]},
         user="999:999",
     )
     lines = [line for line in output.splitlines() if line]

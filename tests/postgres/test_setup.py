@@ -6,6 +6,7 @@ from __future__ import annotations
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
 
@@ -155,6 +156,31 @@ def test_an_administrator_that_is_no_superuser_can_do_it(server: Server, job: Jo
     job.role["password"] = "second"
     job.succeeds()
     assert login(server, job.role["username"], "second", job.role["database"]) == "1"
+
+
+def test_the_administrators_password_is_rotated_by_whichever_job_comes_first(
+    server: Server, job: Job, tmp_path: Path
+) -> None:
+    """They come at once, each with the new password and the former one."""
+    server.sql("CREATE ROLE chief LOGIN SUPERUSER PASSWORD 'former:one'")
+    others = [Job(server, tmp_path / str(number), f"vre_{next(NUMBERS)}") for number in range(4)]
+    jobs = [job, *others]
+    for number, one in enumerate(jobs):
+        one.directory.mkdir(exist_ok=True)
+        one.admin |= {"username": "chief", "password": r"new\one'", "former-password": "former:one"}
+        one.role["password"] = f"role {number}"
+    with ThreadPoolExecutor(len(jobs)) as pool:
+        for done in pool.map(Job.run, jobs):
+            assert done.returncode == 0, done.stderr
+    assert login(server, "chief", "former:one", "postgres") is None
+    assert login(server, "chief", r"new\one'", "postgres") == "1"
+    for number, one in enumerate(jobs):
+        assert login(server, one.role["username"], f"role {number}", one.role["database"]) == "1"
+    job.admin |= {"former-password": r"new\one'"}
+    job.succeeds()
+    job.admin |= {"password": "third", "former-password": "neither"}
+    assert job.run().returncode != 0
+    assert "new\\one" not in server.log.read_text()
 
 
 def test_an_administrator_without_the_right_is_told_what_lacks_before_anything_happens(

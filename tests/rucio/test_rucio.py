@@ -180,6 +180,22 @@ def test_readiness_follows_the_database(directory: Path) -> None:
     assert ROOT_PASSWORD not in (directory / "server.log").read_text()
 
 
+def test_a_new_password_of_root_takes_the_place_of_the_former(server: Server, directory: Path) -> None:
+    lake = new_lake(server, directory, "rotated")
+    assert lake.make_schema().returncode == 0
+    config = lake.files / "rucio.cfg"
+    written = config.read_text()
+    named = f"userpass_pwd = {ROOT_PASSWORD.replace('%', '%%')}\n"
+    assert named in written
+    config.write_text(written.replace(named, "userpass_pwd = another\n"))
+    again = lake.make_schema()
+    assert (again.returncode, "root account: new password" in again.stdout) == (0, True), again.stderr
+    assert "new password" not in lake.make_schema().stdout
+    with serving(lake) as address:
+        assert login(address, "root", "another") == 200
+        assert login(address, "root", ROOT_PASSWORD) == 401
+
+
 def restarted(home: Path, port: int) -> AbstractContextManager[object]:
     """The server whose data `running` left behind."""
     settings = [f"port={port}", "listen_addresses=127.0.0.1", f"unix_socket_directories={home}"]

@@ -27,6 +27,10 @@ LAST_START_ANNOTATION = f"{GROUP}/last-start"
 # A person's word, written on the VREEnvironment.
 ALLOW_PRUNE_ANNOTATION = f"{GROUP}/allow-prune"
 RECONCILE_ANNOTATION = f"{GROUP}/reconcile-at"
+# Another word than before asks for new credentials.
+ROTATE_ANNOTATION = f"{GROUP}/rotate"
+# On a Secret: in which rotation its values were made.
+ROTATION_ANNOTATION = f"{GROUP}/rotation"
 
 # A digest of the configuration that a pod template was made for: a change rolls the pods.
 CONFIG_DIGEST_ANNOTATION = f"{GROUP}/config-digest"

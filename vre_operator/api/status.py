@@ -76,6 +76,17 @@ class WorkflowsStatus(Model):
     """People with a token."""
 
 
+class RotationStatus(Model):
+    """The last rotation of credentials."""
+
+    asked: str = ""
+    """The word in the annotation vre.science/rotate that was followed last."""
+    started: AwareDatetime | None = None
+    """When it began."""
+    finished: AwareDatetime | None = None
+    """When all was well with the new ones; absent while it is under way."""
+
+
 class Registration(Model):
     """What a person enters at the identity provider when identity.provider is manual."""
 
@@ -113,6 +124,8 @@ class VREEnvironmentStatus(Model):
     of the old when it was tried."""
     workflows: WorkflowsStatus | None = None
     """What REANA says of itself, when there are workflows."""
+    rotation: RotationStatus | None = None
+    """The last rotation of the credentials that the operator makes, once there was one."""
     # Atomic, not a map: one writer, and a map would be listed entry by entry in managedFields as well.
     inventory: tuple[str, ...] = ()
     """Everything that exists, or is about to, because of this object; written before it is made. One line each:

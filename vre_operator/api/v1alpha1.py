@@ -9,7 +9,7 @@ import re
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 
 from vre_operator.api.base import Hostname, Model, ObjectName, Quantity
 from vre_operator.api.catalogue import Catalogue, Entry
@@ -26,6 +26,7 @@ from vre_operator.api.workflows import Workflows
 __all__ = [
     "Catalogue",
     "CertManager",
+    "Credentials",
     "Culling",
     "DataLake",
     "Database",
@@ -135,6 +136,15 @@ class Exposure(Model):
     """IngressClass of the Ingress objects; the site's default when absent."""
     tls: Tls = Tls()
     """Where the certificate comes from; the ingress controller's default certificate when empty."""
+
+
+class Credentials(Model):
+    """Passwords, keys, tokens and login clients' secrets that the operator makes."""
+
+    rotate_days: Annotated[int, Field(ge=1, le=3650)] | None = None
+    """After how many days they are replaced by new ones; never by themselves when absent. At once:
+    kubectl annotate vre NAME vre.science/rotate=WORD, with another word each time. status.rotation tells how
+    far it is."""
 
 
 class DeletionPolicy(StrEnum):
@@ -250,6 +260,8 @@ class VREEnvironmentSpec(Model):
     """REANA: workflows of people, each with a workspace and a log."""
     database: Database = Database()
     """The PostgreSQL server behind the services: one of the tenant's own, or an existing one."""
+    credentials: Credentials = Credentials()
+    """Passwords, keys, tokens and login clients' secrets that the operator makes."""
     exposure: Exposure = Exposure()
     """How people reach the VRE: Ingress and TLS."""
     page: LandingPage = LandingPage()

@@ -56,12 +56,16 @@ class Policy(StrEnum):
     EXTERNAL = "External"  # not ours; only read
 
 
+FORMER = "former-"
+
+
 class Generator(StrEnum):
-    """How the missing value of a Secret's key is made, once and never again."""
+    """How the missing value of a Secret's key is made: once, and again only when credentials are rotated."""
 
     HEX32 = "hex32"  # 16 random bytes
     HEX48 = "hex48"  # 24 random bytes
     HEX64 = "hex64"  # 32 random bytes
+    FORMER = "former"  # what the key that is named after "former-" was before its last rotation
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +98,16 @@ class Resource:
 @dataclass(frozen=True, slots=True)
 class Tenant:
     """Who a pass works for. cluster_id: the uid of the kube-system namespace. left: the targets in which
-    nothing is wanted any more."""
+    nothing is wanted any more. rotation: names the last rotation of credentials, "" where there was none;
+    rotating: it is still under way, so what was not made in it is made anew."""
 
     namespace: str
     name: str
     uid: str
     cluster_id: str
     left: frozenset[str] = frozenset()
+    rotation: str = ""
+    rotating: bool = False
 
     @property
     def key(self) -> tuple[str, str]:

@@ -14,6 +14,8 @@ from vre_operator.engine.plan import Plan, make_plan
 from vre_operator.engine.resources import Resource, Tenant
 from vre_operator.runtime.tenants import TenantKey
 
+_Made = tuple[str, int, str]  # of what: uid, generation, rotation
+
 KEPT = 64  # more than there are workers; a plan takes about 200 KiB
 
 
@@ -23,16 +25,16 @@ class Plans:
     def __init__(self, render: Callable[[Environment], Iterable[Resource]], site: Site) -> None:
         self._render = render
         self._site = site
-        self._kept: OrderedDict[TenantKey, tuple[str, int, VREEnvironmentSpec, Plan]] = OrderedDict()
+        self._kept: OrderedDict[TenantKey, tuple[_Made, VREEnvironmentSpec, Plan]] = OrderedDict()
 
     def of(self, tenant: Tenant, obj: Mapping[str, Any]) -> tuple[VREEnvironmentSpec, Plan]:
         """Raises SpecError, NameTakenError."""
-        generation = obj["metadata"]["generation"]
-        uid, made_of, spec, plan = self._kept.get(tenant.key, ("", 0, None, None))
-        if (uid, made_of) != (tenant.uid, generation) or spec is None or plan is None:
+        made_of = (tenant.uid, obj["metadata"]["generation"], tenant.rotation)
+        known, spec, plan = self._kept.get(tenant.key, (None, None, None))
+        if known != made_of or spec is None or plan is None:
             spec = load(obj)
             plan = make_plan(self._render(Environment(tenant, spec, self._site)))
-            self._kept[tenant.key] = (tenant.uid, generation, spec, plan)
+            self._kept[tenant.key] = (made_of, spec, plan)
             if len(self._kept) > KEPT:
                 self._kept.popitem(last=False)
         self._kept.move_to_end(tenant.key)

@@ -24,6 +24,7 @@ from vre_operator.engine.inventory import Inventory
 from vre_operator.engine.plan import Plan
 from vre_operator.engine.refs import printable
 from vre_operator.engine.resources import OIDC, REANA, REGISTRY, ResourceId
+from vre_operator.runtime.rotation import Rotation
 from vre_operator.runtime.tenants import Object, TenantKey, Tenants
 
 OPERATOR_VERSION = version("vre-operator")
@@ -118,6 +119,7 @@ class Report:
         self.inventory = Inventory.load(self._saved.get("inventory") or ())
         self.hostnames: list[str] = list(self._saved.get("hostnames") or ())
         self.seal: str = self._saved.get("seal") or ""
+        self.rotation = Rotation.of(obj)
         self._repairs: list[Outcome] = []
         self._pruned: list[ResourceId] = []
 
@@ -266,6 +268,8 @@ class Report:
     async def _write(self, *, passing: bool = False) -> None:
         self._draft["inventory"] = self.inventory.dump()
         self._draft["hostnames"] = self.hostnames
+        if rotation := self.rotation.dump():
+            self._draft["rotation"] = rotation
         if self._same():
             return
         self._publisher.told(self._key, passing=passing)
@@ -276,6 +280,8 @@ class Report:
         self._draft = dict(self._saved)
 
     async def _announce_acts(self) -> None:
+        if self.rotation.finished and Rotation.of({"status": self._saved}).running:
+            await self._post("Rotated", "all credentials that the operator makes are new, and in use")
         for outcome in self._repairs:
             act = "Repaired" if outcome.expires is None else "Renewed"
             await self._post(act, f"{outcome.resource.id.short} {outcome.change}")

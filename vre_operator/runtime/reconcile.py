@@ -73,6 +73,8 @@ class Reconciler:
         if collision := self.tenants.collision(key):
             await self._halt(report, collision.reason, collision.message)
             return SAFETY_SECONDS
+        report.rotation = report.rotation.next(obj, self.publisher.clock())
+        tenant = replace(tenant, rotation=report.rotation.started, rotating=report.rotation.running)
         if (rest := self._untouched(tenant, obj, report)) is not None:
             return rest
         try:
@@ -91,7 +93,7 @@ class Reconciler:
 
     def _untouched(self, tenant: Tenant, obj: Mapping[str, Any], report: Report) -> float | None:
         """Seconds to rest when all is as a walk left it, and the next walk is not due yet."""
-        if not report.ready or not report.has_finalizer:
+        if not report.ready or not report.has_finalizer or report.rotation.running:
             return None
         now = time.monotonic()
         known, walked = self._seals.get(tenant.key, (report.seal, None))
@@ -128,6 +130,7 @@ class Reconciler:
             summary = pruned
         if summary.ready:
             report.hostnames = sorted(wanted(obj))
+            report.rotation = report.rotation.done(self.publisher.clock())
         report.endpoints(spec, plan)
         fresh = self._seal(tenant, obj, report, ready=summary.ready)
         later = await report.finish(summary, fresh=fresh)

@@ -103,6 +103,7 @@ def spec(tenant: str, issuer: str) -> Json:
             ],
         },
         "database": {"embedded": {"size": "1" * 15 + ".999Gi", "storageClass": "c" * 253}},
+        "credentials": {"rotateDays": 3650},
         "exposure": {
             "ingressClass": "c" * 253,
             "tls": {"certManager": {"issuer": "m" * 253}},

@@ -1,7 +1,8 @@
 """A PostgreSQL server of the tenant's own: one pod, one volume, one password.
 
 The volume and the Secret of the superuser outlive the tenant together: PostgreSQL takes the password only when
-it creates the data, so a new Secret would not open an old volume.
+it creates the data, so a new Secret would not open an old volume. A new password is set by the Jobs of the
+roles (setup.sh), which the former one lets in.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from vre_operator.api.v1alpha1 import EmbeddedDatabase
 from vre_operator.components import claims, ids, policies, workloads
 from vre_operator.components.context import Environment, kube
 from vre_operator.components.workloads import Body, User, mount, scratch
-from vre_operator.engine.resources import Generator, Policy, Resource, ResourceId
+from vre_operator.engine.resources import FORMER, Generator, Policy, Resource, ResourceId
 
 # The user `postgres` of the official Debian-based image.
 POSTGRES = User(uid=999, gid=999)
@@ -42,7 +43,7 @@ def render(env: Environment, component: str, wish: EmbeddedDatabase) -> Iterator
                 "username": "postgres",
             },
         },
-        generate={"password": Generator.HEX48},
+        generate={"password": Generator.HEX48, f"{FORMER}password": Generator.FORMER},
         policy=Policy.RETAIN,
     )
     claim = claims.claim(

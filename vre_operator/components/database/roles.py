@@ -15,7 +15,7 @@ from vre_operator.components.naming import database_name
 from vre_operator.components.package import data_file
 from vre_operator.components.workloads import Body, mount, scratch, secret_volume
 from vre_operator.engine.refs import Ref
-from vre_operator.engine.resources import Generator, Policy, Resource, ResourceId
+from vre_operator.engine.resources import FORMER, Generator, Policy, Resource, ResourceId
 
 SCRIPT = data_file("vre_operator.components.database", "setup.sh")
 ADMIN_DIRECTORY = "/run/vre/admin"
@@ -66,6 +66,13 @@ def _credentials(env: Environment, component: str, role: str, admin: ResourceId)
     )
 
 
+def _administrator(env: Environment, admin: ResourceId) -> Body:
+    keys = ["host", "port", "username", "password"]
+    # The password of somebody else's server is theirs to change.
+    own = [] if env.spec.database.external else [f"{FORMER}password"]
+    return secret_volume("admin", admin, *keys, *own)
+
+
 def _template(env: Environment, component: str, role: str, admin: ResourceId) -> Body:
     credentials = ids.database_credentials(env, role)
     container = workloads.container(
@@ -94,7 +101,7 @@ def _template(env: Environment, component: str, role: str, admin: ResourceId) ->
         [container],
         user=POSTGRES,
         volumes=[
-            secret_volume("admin", admin, "host", "port", "username", "password"),
+            _administrator(env, admin),
             secret_volume("role", credentials, "username", "password", "database"),
             scratch("tmp", "16Mi"),
         ],

@@ -15,7 +15,7 @@ from vre_operator.components.hub import access, s3, settings, shares, walls
 from vre_operator.components.package import config_map, data_file
 from vre_operator.components.workloads import Body, User, mount, scratch
 from vre_operator.engine.refs import Encode, Ref, Text
-from vre_operator.engine.resources import Generator, Policy, Resource, ResourceId
+from vre_operator.engine.resources import FORMER, Generator, Policy, Resource, ResourceId
 
 COMPONENT = "hub"
 
@@ -62,6 +62,7 @@ def _secrets(env: Environment) -> Resource:
             "proxy-token": Generator.HEX64,
             "cookie-secret": Generator.HEX64,
             "crypt-key": Generator.HEX64,
+            f"{FORMER}crypt-key": Generator.FORMER,
             f"{settings.CULLER}-token": Generator.HEX48,
             f"{settings.OPERATOR}-token": Generator.HEX48,
             f"{settings.TOKENS}-token": Generator.HEX48,

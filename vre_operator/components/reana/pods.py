@@ -132,7 +132,7 @@ def database(env: Environment, component: str, needs: set[ResourceId]) -> Resour
         cpu=("100m", "1"),
         memory=("256Mi", "1Gi"),
         command=["python3", f"{settings.PROGRAMS}/database.py", "--framework", *upgrade],
-        environment=settings.administrator(env),
+        environment=settings.administrator(env) | settings.former_key(env),
     )
     return workloads.job(
         env,

@@ -15,7 +15,7 @@ from vre_operator.components import ids
 from vre_operator.components.context import Environment, kube
 from vre_operator.components.package import json_file
 from vre_operator.components.workloads import Body, User, secret_key
-from vre_operator.engine.resources import ResourceId
+from vre_operator.engine.resources import FORMER, ResourceId
 
 SHARED = "/var/reana"
 VOLUME = "reana-shared-persistent-volume"
@@ -157,6 +157,11 @@ def common(env: Environment) -> dict[str, Any]:
 def key(env: Environment) -> dict[str, Any]:
     """For who reads people's tokens."""
     return {"REANA_SECRET_KEY": secret_key(Names(env).key, "REANA_SECRET_KEY")}
+
+
+def former_key(env: Environment) -> dict[str, Any]:
+    """For who encrypts the database anew after a rotation."""
+    return {"REANA_FORMER_SECRET_KEY": secret_key(Names(env).key, f"{FORMER}REANA_SECRET_KEY")}
 
 
 def administrator(env: Environment) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from vre_operator.components import claims, ids, workloads
 from vre_operator.components.context import Environment, kube
 from vre_operator.components.reana.settings import Names
 from vre_operator.components.workloads import Body, User, mount, scratch, secret_volume
-from vre_operator.engine.refs import Ref, Text
-from vre_operator.engine.resources import Generator, Policy, Resource, ResourceId
+from vre_operator.engine.refs import Encode, Ref, Text
+from vre_operator.engine.resources import FORMER, Generator, Policy, Resource, ResourceId
 
 BROKER_PORT, CACHE_PORT = 5672, 6379
 # The users of the official images.
@@ -48,11 +48,14 @@ def cvmfs(env: Environment, component: str) -> Iterator[Resource]:
 
 def generated(env: Environment, component: str, identity: ResourceId, key: str, **fields: str) -> Resource:
     """A Secret with a password. Kept with the volume or database that it opens."""
+    made = {key: Generator.HEX48}
+    if key == "REANA_SECRET_KEY":
+        made = {key: Generator.HEX64, f"{FORMER}{key}": Generator.FORMER}
     return Resource(
         id=identity,
         component=component,
         body={"type": "Opaque", "stringData": fields},
-        generate={key: Generator.HEX64 if key == "REANA_SECRET_KEY" else Generator.HEX48},
+        generate=made,
         policy=Policy.RETAIN,
         needs=frozenset({ids.workflows_namespace(env)}),
     )
@@ -72,7 +75,7 @@ def written(
 
 
 def broker(env: Environment, component: str, needs: set[ResourceId]) -> Iterator[Resource]:
-    """RabbitMQ. Its user is made with its data, so the password stays with that (contracts/reana.md, 2)."""
+    """RabbitMQ. What `default_user` says is heeded with empty data only; definitions are at every start."""
     secret = Names(env).broker
     config = written(
         env,
@@ -80,16 +83,22 @@ def broker(env: Environment, component: str, needs: set[ResourceId]) -> Iterator
         kube("v1/Secret", env.workflows, "reana-message-broker-config"),
         {
             "rabbitmq.conf": Text(
-                "default_user = ",
-                Ref(secret, "user"),
-                "\ndefault_pass = ",
-                Ref(secret, "password"),
-                f"\nlisteners.tcp.default = {BROKER_PORT}\n",
+                f"load_definitions = {_ETC}/definitions.json\n",
+                f"listeners.tcp.default = {BROKER_PORT}\n",
                 "loopback_users = none\n",
                 "vm_memory_high_watermark.absolute = 384MB\n",
                 "disk_free_limit.absolute = 64MB\n",
                 "log.console = true\nlog.console.level = warning\nlog.file = false\n",
-            )
+            ),
+            "definitions.json": Text(
+                '{"vhosts": [{"name": "/"}], "users": [{"name": ',
+                Ref(secret, "user", Encode.JSON),
+                ', "password": ',
+                Ref(secret, "password", Encode.JSON),
+                ', "tags": ""}], "permissions": [{"vhost": "/", "user": ',
+                Ref(secret, "user", Encode.JSON),
+                ', "configure": ".*", "write": ".*", "read": ".*"}]}\n',
+            ),
         },
     )
     claim = claims.claim(

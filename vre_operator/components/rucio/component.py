@@ -65,7 +65,7 @@ def render(env: Environment) -> Iterable[Resource]:
     files = Files(configuration.id, scripts.id)
     walls = [*_walls(env), *daemons.walls(env, COMPONENT)]
     needs = {configuration.id, scripts.id} | {wall.id for wall in walls}
-    schema = _schema(env, files, needs)
+    schema = _schema(env, files, needs, root.id)
     yield from (root, configuration, scripts, *walls, schema)
     if ids.rucio_logs_people_in(env):
         yield login.render(env, COMPONENT)
@@ -118,8 +118,8 @@ def _walls(env: Environment) -> Iterator[Resource]:
     )
 
 
-def _schema(env: Environment, files: Files, needs: set[ResourceId]) -> Resource:
-    """Another image, script, policy or database: another Job."""
+def _schema(env: Environment, files: Files, needs: set[ResourceId], root: ResourceId) -> Resource:
+    """Another image, script, policy or database: another Job. Another password of root: it runs again."""
     image = env.site.images.rucio_server
     basis = {"image": image, "script": SCRIPTS["schema.py"], "database": database_job_name(env, ids.RUCIO)}
     basis |= policy(env)
@@ -141,6 +141,7 @@ def _schema(env: Environment, files: Files, needs: set[ResourceId]) -> Resource:
         [container],
         user=NOBODY,
         volumes=[*files.volumes, workloads.scratch("tmp", "64Mi")],
+        config=[root],
     )
     return workloads.job(
         env,

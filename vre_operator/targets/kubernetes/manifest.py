@@ -61,6 +61,8 @@ def _manifest(tenant: Tenant, desired: Desired) -> Object:
             "annotations": dict(metadata.get("annotations") or {}),
         },
     }
+    if resource.generate and tenant.rotation:
+        made["metadata"]["annotations"][names.ROTATION_ANNOTATION] = tenant.rotation
     made["metadata"]["annotations"][MARK] = f"{tenant.uid}.{digest([made, sorted(resource.generate)])}"
     return made
 
@@ -78,6 +80,11 @@ def owner_labels(tenant: Tenant, resource: Resource) -> dict[str, str]:
 
 def mark_of(obj: Mapping[str, Any]) -> str:
     return str((obj["metadata"].get("annotations") or {}).get(MARK, ""))
+
+
+def rotation_of(obj: Mapping[str, Any]) -> str:
+    """In which rotation a Secret's generated values were made; "" for the first ones."""
+    return str((obj["metadata"].get("annotations") or {}).get(names.ROTATION_ANNOTATION, ""))
 
 
 def may_apply(tenant: Tenant, owner: Owner | None, mark: str) -> bool:

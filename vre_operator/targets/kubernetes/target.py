@@ -8,10 +8,8 @@ there is none" or "only this uid" (client.Kube.apply), so no race and no stale c
 from __future__ import annotations
 
 import asyncio
-import base64
 import hashlib
 import logging
-import secrets
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -20,13 +18,14 @@ from vre_operator.api.conditions import Reason
 from vre_operator.engine.compare import Difference, differences
 from vre_operator.engine.errors import Conflict, Invalid, NotFound, NotReady
 from vre_operator.engine.readiness import asks_pods, explain
-from vre_operator.engine.resources import KUBERNETES, Generator, Policy, Resource, ResourceId, Tenant
+from vre_operator.engine.resources import KUBERNETES, Policy, Resource, ResourceId, Tenant
 from vre_operator.engine.target import Desired, Observation, Presence, Readiness, State, Voucher
 from vre_operator.kube.client import ABSENT, SILENCE, Kube
 from vre_operator.kube.reflector import Entry, Owner, Reflector
 from vre_operator.kube.transport import Object
 from vre_operator.targets.kubernetes.cache import FOLLOWED, Cache, TenantKey
 from vre_operator.targets.kubernetes.external import External
+from vre_operator.targets.kubernetes.generated import with_generated
 from vre_operator.targets.kubernetes.manifest import (
     MARK,
     RUNS,
@@ -38,6 +37,7 @@ from vre_operator.targets.kubernetes.manifest import (
     manifest,
     mark_of,
     may_apply,
+    rotation_of,
     whose,
 )
 from vre_operator.targets.kubernetes.removal import Removal, propagation
@@ -45,8 +45,6 @@ from vre_operator.targets.kubernetes.runs import Runs
 from vre_operator.targets.kubernetes.sessions import Sessions
 
 log = logging.getLogger(__name__)
-
-_BYTES = {Generator.HEX32: 16, Generator.HEX48: 24, Generator.HEX64: 32}
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,12 +242,13 @@ class KubernetesTarget:
             raise NotReady(f"{resource.id.short} is being deleted", retry_after=5)
         # The version too, where values are read from `live`: nothing generated is ever overwritten.
         version = {"resourceVersion": metadata["resourceVersion"]} if resource.generate else {}
-        complete = _with_generated(wanted, resource, live.get("data") or {})
+        anew = tenant.rotating and rotation_of(live) != tenant.rotation
+        complete = with_generated(wanted, resource, live.get("data") or {}, anew=anew)
         return await self._kube.apply(_guarded(complete, uid=metadata["uid"], **version))
 
     async def _create(self, resource: Resource, wanted: Object) -> Object:
         """Conflict when there is one already."""
-        return await self._kube.apply(_guarded(_with_generated(wanted, resource, {}), resourceVersion=ABSENT))
+        return await self._kube.apply(_guarded(with_generated(wanted, resource, {}), resourceVersion=ABSENT))
 
     async def _take_whole(self, tenant: Tenant, resource: Resource, wanted: Object, part: str) -> Object:
         """What somebody put beside ours in that part of the spec goes: an apply alone is refused for ever."""
@@ -316,17 +315,6 @@ def _mark(entry: Entry) -> str:
 
 def _guarded(wanted: Object, **guard: str) -> Object:
     return {**wanted, "metadata": {**wanted["metadata"], **guard}}
-
-
-def _with_generated(wanted: Object, resource: Resource, existing: Mapping[str, str]) -> Object:
-    """`wanted` with a value for each generated key: the existing one, else a new one."""
-    if not resource.generate:
-        return wanted
-    made = {
-        key: existing.get(key) or base64.b64encode(secrets.token_hex(_BYTES[how]).encode()).decode()
-        for key, how in resource.generate.items()
-    }
-    return {**wanted, "data": {**wanted.get("data", {}), **made}}
 
 
 def _only(values: Mapping[str, str], keys: Iterable[str]) -> dict[str, str]:

@@ -1,8 +1,9 @@
 #!/bin/sh
 # Make a role and its database, on any PostgreSQL since 12, any number of times.
 #
-# ADMIN: directory with the files host, port, username and password. ROLE: the same with username, password and
-# database. PGPASSFILE: where a password file may be written. Runs in a writable directory.
+# ADMIN: directory with the files host, port, username and password, and, where the server is the tenant's own,
+# former-password: what the password was before its rotation. ROLE: the same with username, password and database.
+# PGPASSFILE: where a password file may be written. Runs in a writable directory.
 #
 # No secret is in an argument, in the environment or in the text of a statement. Passwords go from files into
 # the password file and into psql's \password, which sends a verifier computed here: so the role's password is
@@ -11,9 +12,11 @@ set -eu
 umask 077
 
 escaped() { sed 's/[\\:]/\\&/g' "$1"; }
-for who in "$ADMIN" "$ROLE"; do
-    printf '*:*:*:%s:%s\n' "$(escaped "$who/username")" "$(escaped "$who/password")"
-done >"$PGPASSFILE"
+line() { printf '*:*:*:%s:%s\n' "$(escaped "$1/username")" "$(escaped "$1/$2")"; }
+{ line "$ADMIN" password; line "$ROLE" password; } >"$PGPASSFILE"
+# psql's \password asks twice, on standard input where there is no terminal.
+twice() { for _ in 1 2; do cat "$1"; echo; done; }
+as_admin() { psql --no-psqlrc --quiet --username="$(cat "$ADMIN/username")" --dbname=postgres "$@"; }
 
 PGHOST=$(cat "$ADMIN/host") PGPORT=$(cat "$ADMIN/port") PGCONNECT_TIMEOUT=10
 export PGHOST PGPORT PGCONNECT_TIMEOUT
@@ -23,6 +26,14 @@ until pg_isready --quiet || [ "$tries" = 0 ]; do
     tries=$((tries - 1))
     sleep 1
 done
+
+# Several of these Jobs may find the new password unknown at once: who comes second finds it known.
+if [ -e "$ADMIN/former-password" ] && ! as_admin --command='SELECT 1' >/dev/null 2>&1; then
+    line "$ADMIN" former-password >former
+    twice "$ADMIN/password" | PGPASSFILE=former as_admin --command='\password' ||
+        as_admin --command='SELECT 1' >/dev/null
+    echo "the administrator's password is new"
+fi
 
 cat >setup.sql <<'SQL'
 \set ON_ERROR_STOP on
@@ -61,9 +72,7 @@ SELECT format('CREATE DATABASE %I OWNER %I ENCODING ''UTF8'' TEMPLATE template0'
 REVOKE CONNECT, TEMPORARY ON DATABASE :"database" FROM PUBLIC;
 SQL
 
-# \password asks twice, on standard input where there is no terminal.
-{ cat "$ROLE/password"; echo; cat "$ROLE/password"; echo; } |
-    psql --no-psqlrc --quiet --username="$(cat "$ADMIN/username")" --dbname=postgres --file=setup.sql
+twice "$ROLE/password" | as_admin --file=setup.sql
 
 psql --no-psqlrc --quiet --username="$(cat "$ROLE/username")" --dbname="$(cat "$ROLE/database")" \
     --command='SELECT 1' >/dev/null

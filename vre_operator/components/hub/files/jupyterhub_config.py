@@ -153,7 +153,8 @@ for section, traits in SETTINGS["traits"].items():
 c.JupyterHub.authenticator_class = Login
 c.JupyterHub.db_url = secret("login/database_url")
 c.JupyterHub.cookie_secret = bytes.fromhex(secret("secrets/cookie-secret"))
-c.CryptKeeper.keys = [bytes.fromhex(secret("secrets/crypt-key"))]
+# The first encrypts, each of them decrypts.
+c.CryptKeeper.keys = [bytes.fromhex(secret(f"secrets/{key}")) for key in ("crypt-key", "former-crypt-key")]
 c.ConfigurableHTTPProxy.auth_token = secret("secrets/proxy-token")
 for service in c.JupyterHub.services:
     service["api_token"] = secret(f"secrets/{service['name']}-token")

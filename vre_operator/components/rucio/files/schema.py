@@ -10,19 +10,23 @@ upgraded when `--upgrade` is given, in one transaction, too; any other, or one t
 as it is.
 """
 
+import os
 import sys
+from hashlib import sha256
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from rucio.common.config import config_get
-from rucio.common.exception import RucioException
-from sqlalchemy import func, inspect, select
+from rucio.common.exception import IdentityNotFound, RucioException
+from sqlalchemy import func, inspect, select, update
 
 try:
     import rucio.core.permission  # noqa: F401 it imports the policy package, too
+    from rucio.core.identity import verify_identity
     from rucio.db.sqla import models
+    from rucio.db.sqla.constants import IdentityType
     from rucio.db.sqla.session import get_engine
     from rucio.db.sqla.util import create_base_vo, create_root_account
 except RucioException as error:
@@ -72,6 +76,19 @@ def count(engine, column, value):
         return connection.scalar(select(func.count()).where(column == value))
 
 
+def keep_password(engine, identity, password):
+    """The one of the configuration: another after a rotation. Salted and hashed as core/identity.py does."""
+    try:
+        verify_identity(identity, IdentityType.USERPASS, password)
+    except IdentityNotFound:
+        salt = os.urandom(255)
+        hashed = sha256(salt + password.encode()).hexdigest()
+        mine = (models.Identity.identity == identity, models.Identity.identity_type == IdentityType.USERPASS)
+        with engine.begin() as connection:
+            connection.execute(update(models.Identity).where(*mine).values(salt=salt, password=hashed))
+        print("root account: new password")
+
+
 def main():
     engine, alembic = get_engine(), Config(config_get("alembic", "cfg"))
     with engine.begin() as connection:
@@ -83,11 +100,11 @@ def main():
         create_base_vo()
         print("virtual organisation: made")
     # Its last commit, so nothing is missing when it is there.
-    if not count(
-        engine, models.IdentityAccountAssociation.identity, config_get("bootstrap", "userpass_identity")
-    ):
+    root = config_get("bootstrap", "userpass_identity")
+    if not count(engine, models.IdentityAccountAssociation.identity, root):
         create_root_account()
         print("root account: made")
+    keep_password(engine, root, config_get("bootstrap", "userpass_pwd"))
     print("done")
 
 
