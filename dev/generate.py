@@ -10,7 +10,8 @@ from typing import Any
 import yaml
 
 from dev.reference import reference
-from vre_operator.api.crd import CRD_NAME, custom_resource_definition
+from vre_operator.api.bounds import admission_policy
+from vre_operator.api.crd import DEFINITIONS, custom_resource_definition
 from vre_operator.api.site import Site
 
 _REPOSITORY = Path(__file__).resolve().parents[1]
@@ -21,13 +22,17 @@ _NOTE = "# Generated from vre_operator/api by `make crds`; do not edit.\n"
 
 def generated() -> dict[Path, str]:
     """Give every generated file and what must stand in it."""
-    crd = _NOTE + yaml.safe_dump(custom_resource_definition(), sort_keys=False, width=110)
-    return {
-        _REPOSITORY / "crds" / f"{CRD_NAME}.yaml": crd,
-        _CHART / "files" / "crds" / f"{CRD_NAME}.yaml": crd,
-        _VALUES_SCHEMA: _values_schema(),
-        _REPOSITORY / "docs" / "reference" / "vreenvironment.md": reference(),
-    }
+    files = {_VALUES_SCHEMA: _values_schema(), _CHART / "files" / "bounds.yaml": _text(admission_policy())}
+    for one in DEFINITIONS:
+        crd = _text(custom_resource_definition(one))
+        files[_REPOSITORY / "crds" / f"{one.name}.yaml"] = crd
+        files[_CHART / "files" / "crds" / f"{one.name}.yaml"] = crd
+        files[_REPOSITORY / "docs" / "reference" / f"{one.kind.lower()}.md"] = reference(one)
+    return files
+
+
+def _text(data: Any) -> str:
+    return _NOTE + yaml.safe_dump(data, sort_keys=False, width=110)
 
 
 def _values_schema() -> str:

@@ -1,13 +1,14 @@
-"""The reference page of the VREEnvironment, written from the CRD's schema."""
+"""The reference pages of the custom resources, written from the schemas of the CRDs."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from vre_operator.api.crd import structural_schema
+from vre_operator.api.crd import Definition, structural_schema
 
 Schema = Mapping[str, Any]
 
-_HEAD = """\
+_HEADS = {
+    "VREEnvironment": """\
 <!-- Generated from vre_operator/api by `make crds`; do not edit. -->
 # VREEnvironment
 
@@ -21,20 +22,25 @@ shows every field in use, and `vre validate FILE` tells without a cluster what t
 - **Secrets are named, never a namespace**: they are in the namespace of the VREEnvironment.
 - The name has at most 40 characters, its namespace at most 50: two namespaces are derived from it.
 - A field that is `null` is a field that is absent.
-"""
+""",
+    "VRESite": """\
+<!-- Generated from vre_operator/api by `make crds`; do not edit. -->
+# VRESite
+
+`vre.science/v1alpha1`, for the whole cluster, named `site`. {description}
+
+[Bounds of a site](../site.md) shows it in use; without one nothing is bounded.
+""",
+}
 
 
-def reference() -> str:
-    """Give the page."""
-    schema = structural_schema()
-    spec, status = schema["properties"]["spec"], schema["properties"]["status"]
-    page = [
-        _HEAD.format(description=schema["description"]),
-        *_section("spec", spec),
-        "## status\n",
-        f"{status['description']}\n",
-        *_table(status, deep=True),
-    ]
+def reference(of: Definition) -> str:
+    """Give the page of a kind."""
+    schema = structural_schema(of)
+    page = [_HEADS[of.kind].format(description=schema["description"])]
+    page += _section("spec", schema["properties"]["spec"])
+    if status := schema["properties"].get("status"):
+        page += ["## status\n", f"{status['description']}\n", *_table(status, deep=True)]
     return "\n".join(page)
 
 

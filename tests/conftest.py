@@ -7,6 +7,7 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 from xdist.workermanage import WorkerController
 
+from tests import attacks
 from tests.faults import resume
 
 # Each of their tests brings what it needs, or has it once in every process.
@@ -44,6 +45,14 @@ class ByCluster(LoadScopeScheduling):  # type: ignore[misc]
 
 def pytest_configure(config: pytest.Config) -> None:
     resume.register(config)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    attacks.collected(items)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    attacks.summary(terminalreporter)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByCluster:

@@ -238,7 +238,7 @@ def server(cluster: Cluster) -> Iterator[ApiServer]:
     """With the chart's policy, and a namespace with REANA's accounts in it."""
     ask = ApiServer(cluster)
     chart = Helm(cluster).render()
-    policy = [obj for obj in chart if obj["kind"].startswith("ValidatingAdmissionPolicy")]
+    policy = [obj for obj in chart if obj["metadata"]["name"].endswith("-workflow-jobs")]
     assert len(policy) == 2
     subject = {"kind": "ServiceAccount", "name": "reana-runtime", "namespace": SPACE}
     objects: list[dict[str, Any]] = [
@@ -286,8 +286,8 @@ def server(cluster: Cluster) -> Iterator[ApiServer]:
 
 def test_the_policy_compiles(server: ApiServer) -> None:
     """The API server checks the types in expressions, and warns of what cannot be."""
-    said = server("get", "validatingadmissionpolicy", "-o", "json")
-    (policy,) = json.loads(said.stdout)["items"]
+    said = server("get", "validatingadmissionpolicy", "vre-operator-workflow-jobs", "-o", "json")
+    policy = json.loads(said.stdout)
     for _ in range(100):
         status = policy.get("status", {})
         if status.get("observedGeneration") == policy["metadata"]["generation"]:
@@ -302,6 +302,7 @@ def test_what_workflows_do_is_let_through(server: ApiServer, change: Change) -> 
     assert server.refusal(job(change)) == ""
 
 
+@pytest.mark.attack("compromised workflow engine", "a Job")
 @pytest.mark.parametrize(("message", "change"), ATTACKS.values(), ids=ATTACKS)
 def test_an_attack_is_refused(server: ApiServer, message: str, change: Change) -> None:
     said = server.refusal(job(change))
@@ -309,6 +310,7 @@ def test_an_attack_is_refused(server: ApiServer, message: str, change: Change) -
     assert message in said.split("denied request:")[-1]
 
 
+@pytest.mark.attack("compromised workflow engine", "a Job")
 @pytest.mark.parametrize(
     "labels",
     [
@@ -324,6 +326,7 @@ def test_a_job_that_looks_like_somebody_else_is_refused(server: ApiServer, label
     assert "labels that REANA gives it" in server.refusal(made)
 
 
+@pytest.mark.attack("compromised workflow engine", "a Job")
 def test_a_job_that_takes_others_pods_is_refused(server: ApiServer) -> None:
     made = job(lambda pod: None)
     labels = {"reana-run-job-workflow-uuid": WORKFLOW}

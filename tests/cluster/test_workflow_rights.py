@@ -109,6 +109,7 @@ def rights(cluster: Cluster) -> Iterator[Rights]:
     ask("delete", "namespace", *(place for place in PLACES if place), "--wait=false")
 
 
+@pytest.mark.attack("compromised workflow engine", "more rights")
 @pytest.mark.parametrize("place", PLACES, ids=[place or "the cluster" for place in PLACES])
 def test_an_engine_may_do_this_and_nothing_else(rights: Rights, place: str) -> None:
     """Its token lies open to the code of people's workflows."""
@@ -116,6 +117,7 @@ def test_an_engine_may_do_this_and_nothing_else(rights: Rights, place: str) -> N
     assert rights.all(f"{ONE}-workflows/reana-runtime", place) == expected
 
 
+@pytest.mark.attack("compromised workflow engine", "more rights")
 @pytest.mark.parametrize("place", PLACES[1:])
 def test_of_secrets_an_engine_reads_people_s_own(rights: Rights, place: str) -> None:
     def found(name: str) -> set[str]:

@@ -152,6 +152,7 @@ def test_what_is_one_s_own_works(told: dict[str, Any]) -> None:
     assert told["own"] == {"postgres": True, "broker": True, "cache": True, "pods": 200, "job": 201}
 
 
+@pytest.mark.attack("researcher's job", "on a real node")
 def test_nothing_of_another_tenant_is_in_reach(told: dict[str, Any]) -> None:
     assert {key: told["other"][key] for key in ("postgres", "broker", "cache")} == {
         "postgres": False,
@@ -163,6 +164,7 @@ def test_nothing_of_another_tenant_is_in_reach(told: dict[str, Any]) -> None:
     assert len(asked) == 5
 
 
+@pytest.mark.attack("researcher's job", "on a real node")
 def test_nothing_beside_it_in_the_same_tenant_is_in_reach(told: dict[str, Any]) -> None:
     beside = dict(told["beside"])
     assert beside.pop("the hub's database") is False

@@ -25,6 +25,7 @@ class Condition(StrEnum):
     BACKENDS_WORK = "BackendsWork"
     PAGE = "PageReady"
     EXPOSURE = "ExposureReady"
+    WITHIN_BOUNDS = "WithinBounds"
 
 
 class Reason(StrEnum):
@@ -40,6 +41,10 @@ class Reason(StrEnum):
     INVALID_SPEC = "InvalidSpec"  # the spec does not fit this operator's schema
     HOSTNAME_TAKEN = "HostnameTaken"  # another tenant holds the hostname
     NAMESPACE_OCCUPIED = "NamespaceOccupied"  # another VREEnvironment lives in this namespace
+    SITE_FULL = "SiteFull"  # the VRESite has no room for another tenant
+    GRANT_EXPIRED = "GrantExpired"  # the VRESite gave the namespace a VRE until now; suspended
+    WITHIN_BOUNDS = "WithinBounds"  # of the VRESite
+    OUT_OF_BOUNDS = "OutOfBounds"  # as asked for before the bound was drawn
     PRUNE_HELD = "PruneHeld"  # more than half of the inventory would go: a person must say so
     INTERNAL_ERROR = "InternalError"  # a bug of the operator; its log has the traceback
     # objects in the cluster

@@ -1,4 +1,4 @@
-"""The CustomResourceDefinition, made from the models.
+"""The CustomResourceDefinitions, made from the models.
 
 Pydantic speaks JSON Schema; the API server wants a structural schema: everything inline, one type each, absent
 instead of null. What cannot be said that way raises here, not at a user's `helm install`.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import yaml
@@ -16,8 +17,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from vre_operator.api import names
 from vre_operator.api.base import Model, without_nulls
 from vre_operator.api.v1alpha1 import VREEnvironment
-
-CRD_NAME = f"{names.PLURAL}.{names.GROUP}"
+from vre_operator.api.vresite import VRESite
 
 _COLUMNS: tuple[Mapping[str, Any], ...] = (
     {
@@ -65,31 +65,62 @@ _DROPPED = frozenset({"$defs", "additionalProperties", "title"})
 _FORMATS = {"integer": "int64", "number": "double"}
 
 
-def custom_resource_definition() -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """What is told of a kind beside its model. cluster: it has no namespace."""
+
+    model: type[Model]
+    kind: str
+    plural: str
+    short: str
+    columns: tuple[Mapping[str, Any], ...]
+    required: tuple[str, ...] = ()
+    cluster: bool = False
+
+    @property
+    def name(self) -> str:
+        return f"{self.plural}.{names.GROUP}"
+
+
+ENVIRONMENT = Definition(VREEnvironment, names.KIND, names.PLURAL, "vre", _COLUMNS, ("spec",))
+SITE = Definition(
+    VRESite,
+    names.SITE_KIND,
+    names.SITE_PLURAL,
+    "",
+    ({"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},),
+    cluster=True,
+)
+DEFINITIONS = (ENVIRONMENT, SITE)
+CRD_NAME = ENVIRONMENT.name
+
+
+def custom_resource_definition(of: Definition = ENVIRONMENT) -> dict[str, Any]:
     """The whole object, ready to be applied."""
+    schema = structural_schema(of)
+    version: dict[str, Any] = {"name": names.VERSION, "served": True, "storage": True}
+    if "status" in schema["properties"]:
+        version["subresources"] = {"status": {}}
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
-        "metadata": {"name": CRD_NAME},
+        "metadata": {"name": of.name},
         "spec": {
             "group": names.GROUP,
-            "scope": "Namespaced",
+            "scope": "Cluster" if of.cluster else "Namespaced",
             "names": {
-                "kind": names.KIND,
-                "listKind": f"{names.KIND}List",
-                "plural": names.PLURAL,
-                "singular": names.KIND.lower(),
-                "shortNames": ["vre"],
-                "categories": ["vre"],
+                "kind": of.kind,
+                "listKind": f"{of.kind}List",
+                "plural": of.plural,
+                "singular": of.kind.lower(),
+                # A category of two kinds by a short name's word, and kubectl knows neither any more.
+                **({"shortNames": [of.short], "categories": [of.short]} if of.short else {}),
             },
             "versions": [
-                {
-                    "name": names.VERSION,
-                    "served": True,
-                    "storage": True,
-                    "subresources": {"status": {}},
-                    "additionalPrinterColumns": [dict(column) for column in _COLUMNS],
-                    "schema": {"openAPIV3Schema": structural_schema()},
+                version
+                | {
+                    "additionalPrinterColumns": [dict(column) for column in of.columns],
+                    "schema": {"openAPIV3Schema": schema},
                 }
             ],
         },
@@ -97,20 +128,24 @@ def custom_resource_definition() -> dict[str, Any]:
 
 
 def as_yaml() -> str:
-    """The same as text."""
-    return yaml.safe_dump(custom_resource_definition(), sort_keys=False, width=110)
+    """All of them as text."""
+    found = [custom_resource_definition(one) for one in DEFINITIONS]
+    return yaml.safe_dump_all(found, sort_keys=False, width=110)
 
 
-def structural_schema() -> dict[str, Any]:
-    """The schema of a VREEnvironment as the API server takes it."""
-    schema = structural(VREEnvironment)
+def structural_schema(of: Definition = ENVIRONMENT) -> dict[str, Any]:
+    """The schema of a kind as the API server takes it."""
+    schema = structural(of.model)
     # The API server knows these better, and lets nothing about metadata be said but its name.
     schema["properties"] |= {
         "apiVersion": {"type": "string"},
         "kind": {"type": "string"},
         "metadata": {"type": "object", "properties": {"name": {"type": "string"}}},
     }
-    schema["required"] = ["spec"]
+    if of.required:
+        schema["required"] = list(of.required)
+    else:
+        schema.pop("required", None)
     return schema
 
 

@@ -5,6 +5,8 @@ VERSION = "v1alpha1"
 API_VERSION = f"{GROUP}/{VERSION}"
 KIND = "VREEnvironment"
 PLURAL = "vreenvironments"
+SITE_KIND = "VRESite"
+SITE_PLURAL = "vresites"
 
 FIELD_MANAGER = "vre-operator"
 FINALIZER = f"{GROUP}/finalizer"

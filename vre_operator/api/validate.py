@@ -22,6 +22,7 @@ from vre_operator.api.crd import structural
 from vre_operator.api.rules import BROKEN, Broken
 from vre_operator.api.site import Site
 from vre_operator.api.v1alpha1 import VREEnvironment, VREEnvironmentSpec
+from vre_operator.api.vresite import VRESite, VRESiteSpec
 
 M = TypeVar("M", bound=Model)
 
@@ -62,6 +63,12 @@ def load_environment(document: Mapping[str, Any]) -> VREEnvironment:
 def load_site(document: Mapping[str, Any]) -> Site:
     """The site's settings. Raises SpecError."""
     return _load(Site, document)
+
+
+def load_vresite(document: Mapping[str, Any]) -> VRESiteSpec:
+    """The spec of a VRESite. Raises SpecError."""
+    typed = {"apiVersion": names.API_VERSION, "kind": names.SITE_KIND, **document}
+    return _load(VRESite, typed).spec
 
 
 def _load(model: type[M], document: Mapping[str, Any]) -> M:

@@ -115,9 +115,9 @@ def homes(name: str | None, namespace: str, context: str | None, unused: int | N
     _print(read(context, namespace, name, unused))
 
 
-@main.command(short_help="Print the CustomResourceDefinition.")
+@main.command(short_help="Print the CustomResourceDefinitions.")
 def crd() -> None:
-    """Print the CustomResourceDefinition of VREEnvironment, for `kubectl apply --server-side -f -`."""
+    """Print those of VREEnvironment and VRESite, for `kubectl apply --server-side -f -`."""
     from vre_operator.api.crd import as_yaml
 
     click.echo(as_yaml(), nl=False)

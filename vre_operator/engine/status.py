@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from vre_operator.api.conditions import Condition, Reason
@@ -31,6 +31,13 @@ class Summary:
     verdicts: tuple[Verdict, ...]
     ready: bool
     stalled: bool
+
+    def beside(self, verdict: Verdict) -> Summary:
+        """With a condition that speaks of no resource. Ready tells why, where it is suspended by that."""
+        ready, *others = self.verdicts
+        if verdict.reason == Reason.GRANT_EXPIRED and ready.reason == Reason.SUSPENDED:
+            ready = replace(ready, reason=verdict.reason, message=verdict.message)
+        return replace(self, verdicts=(ready, *others, verdict))
 
 
 def summarize(outcomes: Iterable[Outcome], conditions: Mapping[str, Condition], *, suspended: bool) -> Summary:

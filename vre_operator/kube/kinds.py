@@ -57,6 +57,7 @@ _TABLE = (
     Kind("storage.k8s.io/v1", "StorageClass", "storageclasses", namespaced=False),
     Kind("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets"),
     Kind("coordination.k8s.io/v1", "Lease", "leases"),
+    Kind(names.API_VERSION, names.SITE_KIND, names.SITE_PLURAL, namespaced=False),
     Kind("apiextensions.k8s.io/v1", "CustomResourceDefinition", "customresourcedefinitions", namespaced=False),
     Kind("cert-manager.io/v1", "Certificate", "certificates"),
     Kind(names.API_VERSION, names.KIND, names.PLURAL),

@@ -17,6 +17,7 @@ from aiohttp import web
 
 from vre_operator import telemetry
 from vre_operator.api import names
+from vre_operator.api.vresite import NAME
 from vre_operator.engine.target import Target
 from vre_operator.kube.client import Kube
 from vre_operator.kube.events import Events
@@ -29,6 +30,7 @@ from vre_operator.runtime.queue import WorkQueue
 from vre_operator.runtime.reconcile import SAFETY_SECONDS, Reconciler, guarded
 from vre_operator.runtime.seal import Sealer, build, load_key
 from vre_operator.runtime.settings import Settings
+from vre_operator.runtime.sites import SiteRules
 from vre_operator.runtime.tenants import TenantKey, Tenants, key_of
 from vre_operator.targets.fts import FtsTarget
 from vre_operator.targets.fts.http import GridHttp
@@ -89,6 +91,14 @@ class Operator:
             silence=settings.watch_silence,
             whole=True,
         )
+        self.rules = SiteRules()
+        self.sites = Reflector(
+            kube,
+            f"{names.API_VERSION}/{names.SITE_KIND}",
+            on_change=self._on_site,
+            silence=settings.watch_silence,
+            whole=True,
+        )
         repair = partial(self._queue.add, repair=True)
         self._kubernetes = KubernetesTarget(kube, wake=repair, silence=settings.watch_silence)
         memory = KubernetesStateStore(kube, settings.namespace)
@@ -139,7 +149,7 @@ class Operator:
         }
         sealer = Sealer(key, self.settings.site, build())
         self._reconciler = Reconciler(
-            self.tenants, targets, self._publisher, sealer, self._cluster_id, Backoff()
+            self.tenants, targets, self._publisher, sealer, self._cluster_id, Backoff(), rules=self.rules
         )
         return self._reconciler
 
@@ -150,6 +160,7 @@ class Operator:
         background = [
             asyncio.create_task(self._kubernetes.run(), name="reflectors"),
             asyncio.create_task(self.wishes.run(), name="wishes"),
+            asyncio.create_task(self.sites.run(), name="sites"),
         ]
         if self.settings.leader_election:
             background.append(asyncio.create_task(self._lease.hold(), name="lease"))
@@ -190,6 +201,7 @@ class Operator:
         # A pass over half-filled caches would take what stands for absent.
         await self._kubernetes.synced()
         await self.wishes.synced.wait()
+        await self.sites.synced.wait()
         while not self._stop.is_set():
             key = await self._queue.take()
             self.running[key] = time.monotonic()
@@ -215,6 +227,15 @@ class Operator:
                 self._queue.add((new.namespace, new.name))
         elif old is not None and old.body is not None:
             self._gone(old.body)
+
+    def _on_site(self, old: Entry | None, new: Entry | None) -> None:
+        """The site's word, which concerns everybody."""
+        obj = new.body if new is not None else None
+        if new is None and (old is None or old.name != NAME):
+            return
+        if self.rules.take(obj):
+            for key in self.tenants:
+                self._queue.add(key)
 
     def _on_event(self, obj: Mapping[str, Any], gone: bool) -> None:
         """kopf's word, for what the reflector has not heard of yet."""
@@ -261,7 +282,7 @@ class Operator:
         return await metrics.serve(self.settings.metrics_port, routes)
 
     def _reflectors(self) -> list[Reflector]:
-        return [self.wishes, *self._kubernetes.reflectors()] if self._reconciler else []
+        return [self.wishes, self.sites, *self._kubernetes.reflectors()] if self._reconciler else []
 
     def _collect(self) -> None:
         telemetry.QUEUE_DEPTH.set(self._queue.depth)

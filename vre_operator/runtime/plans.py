@@ -14,7 +14,7 @@ from vre_operator.engine.plan import Plan, make_plan
 from vre_operator.engine.resources import Resource, Tenant
 from vre_operator.runtime.tenants import TenantKey
 
-_Made = tuple[str, int, str]  # of what: uid, generation, rotation
+_Made = tuple[str, int, str, bool | None]  # of what: uid, generation, rotation, suspended
 
 KEPT = 64  # more than there are workers; a plan takes about 200 KiB
 
@@ -29,7 +29,8 @@ class Plans:
 
     def of(self, tenant: Tenant, obj: Mapping[str, Any]) -> tuple[VREEnvironmentSpec, Plan]:
         """Raises SpecError, NameTakenError."""
-        made_of = (tenant.uid, obj["metadata"]["generation"], tenant.rotation)
+        # A site may suspend it, too, which is no change of the wish.
+        made_of = (tenant.uid, obj["metadata"]["generation"], tenant.rotation, obj["spec"].get("suspend"))
         known, spec, plan = self._kept.get(tenant.key, (None, None, None))
         if known != made_of or spec is None or plan is None:
             spec = load(obj)

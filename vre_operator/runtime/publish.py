@@ -120,6 +120,7 @@ class Report:
         self.hostnames: list[str] = list(self._saved.get("hostnames") or ())
         self.seal: str = self._saved.get("seal") or ""
         self.rotation = Rotation.of(obj)
+        self.bounds: status.Verdict | None = None
         self._repairs: list[Outcome] = []
         self._pruned: list[ResourceId] = []
 
@@ -133,6 +134,14 @@ class Report:
         ready = self._condition(Condition.READY)
         same_wish = self._saved.get("observedGeneration") == self._obj["metadata"]["generation"]
         return bool(ready and ready["status"] == "True" and same_wish)
+
+    @property
+    def bounds_moved(self) -> bool:
+        """Whether the site says something else of it than is told."""
+        told = self._condition(Condition.WITHIN_BOUNDS)
+        if told is None or self.bounds is None:
+            return (told is None) != (self.bounds is None)
+        return (told["reason"], told["message"]) != (self.bounds.reason, self.bounds.message[:1024])
 
     async def ensure_finalizer(self) -> None:
         """Before the first thing is made: from here on a deletion waits for us."""

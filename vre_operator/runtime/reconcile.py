@@ -11,6 +11,7 @@ import random
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any
 
 from vre_operator import telemetry
@@ -31,6 +32,7 @@ from vre_operator.runtime.backoff import Backoff
 from vre_operator.runtime.plans import Plans
 from vre_operator.runtime.publish import Publisher, Report
 from vre_operator.runtime.seal import Sealer
+from vre_operator.runtime.sites import SiteRules
 from vre_operator.runtime.tenants import TenantKey, Tenants, wanted
 
 log = logging.getLogger(__name__)
@@ -50,6 +52,7 @@ class Reconciler:
     cluster_id: str
     backoff: Backoff
     render: Callable[[Environment], Iterable[Resource]] = registry.render
+    rules: SiteRules = field(default_factory=SiteRules)
     plans: Plans = field(init=False)
     _seals: dict[TenantKey, tuple[str, float]] = field(init=False, default_factory=dict)
 
@@ -73,6 +76,18 @@ class Reconciler:
         if collision := self.tenants.collision(key):
             await self._halt(report, collision.reason, collision.message)
             return SAFETY_SECONDS
+        if not report.inventory and (why := self.rules.full(self.tenants.older(key))):
+            await self._halt(report, Reason.SITE_FULL, why)
+            return SAFETY_SECONDS
+        now, end = datetime.now(UTC), self.rules.ends(key[0])
+        report.bounds = self.rules.verdict(key[0], obj.get("spec") or {}, now)
+        if end is not None and end <= now:
+            obj = {**obj, "spec": {**(obj.get("spec") or {}), "suspend": True}}
+        rest = await self._pass(tenant, obj, report)
+        return rest if end is None or end <= now else _sooner(rest, (end - now).total_seconds())
+
+    async def _pass(self, tenant: Tenant, obj: Mapping[str, Any], report: Report) -> float | None:
+        """Over a tenant that has its place."""
         report.rotation = report.rotation.next(obj, self.publisher.clock())
         tenant = replace(tenant, rotation=report.rotation.started, rotating=report.rotation.running)
         if (rest := self._untouched(tenant, obj, report)) is not None:
@@ -93,7 +108,7 @@ class Reconciler:
 
     def _untouched(self, tenant: Tenant, obj: Mapping[str, Any], report: Report) -> float | None:
         """Seconds to rest when all is as a walk left it, and the next walk is not due yet."""
-        if not report.ready or not report.has_finalizer or report.rotation.running:
+        if not report.ready or not report.has_finalizer or report.rotation.running or report.bounds_moved:
             return None
         now = time.monotonic()
         known, walked = self._seals.get(tenant.key, (report.seal, None))
@@ -126,6 +141,8 @@ class Reconciler:
         pruned = await self._prune(tenant, obj, plan, report)
 
         summary = status.summarize(outcomes.values(), registry.CONDITIONS, suspended=spec.suspend)
+        if report.bounds is not None:
+            summary = summary.beside(report.bounds)
         if pruned and summary.ready:
             summary = pruned
         if summary.ready:
@@ -218,6 +235,10 @@ class Reconciler:
         if not settled or any(not outcome.ready for outcome in everything):
             return min([SAFETY_SECONDS, *rechecks])
         return min([self.backoff.jittered(self.site.resync_seconds), *rechecks])
+
+
+def _sooner(rest: float | None, seconds: float) -> float:
+    return seconds if rest is None else min(rest, seconds)
 
 
 async def guarded(reconciler: Reconciler, key: TenantKey) -> float | None:

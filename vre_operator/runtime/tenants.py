@@ -87,6 +87,15 @@ class Tenants:
                     )
         return None
 
+    def older(self, key: TenantKey) -> int:
+        """How many tenants came before this one, those that are going left out."""
+        mine = self._objects[key]
+        return sum(
+            "deletionTimestamp" not in other["metadata"] and (_occupies(other) or _age(other) < _age(mine))
+            for one, other in self._objects.items()
+            if one != key
+        )
+
     def _unclaim(self, key: TenantKey, obj: Object) -> None:
         for claim in _claims(obj):
             self._claimants[claim].discard(key)

@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 
 from tests.manifests import GOOD, merge
 from vre_operator.api import names
-from vre_operator.api.crd import custom_resource_definition
+from vre_operator.api.crd import DEFINITIONS, custom_resource_definition
 from vre_operator.cli import catalogue, homes
 from vre_operator.cli.main import main
 
@@ -144,7 +144,8 @@ def test_namespace_of_a_file_without_one() -> None:
 
 
 def test_crd_is_printed() -> None:
-    assert yaml.safe_load(vre("crd").stdout) == custom_resource_definition()
+    made = [custom_resource_definition(one) for one in DEFINITIONS]
+    assert list(yaml.safe_load_all(vre("crd").stdout)) == made
 
 
 def test_version() -> None:

@@ -144,6 +144,7 @@ def test_this_works(source: End, target: End, port: int) -> None:
     assert network(QUICKSTART).allowed(source, target, port)
 
 
+@pytest.mark.attack("compromised notebook or service", "a path by network, as the policies say")
 @pytest.mark.parametrize(
     ("source", "target", "port"), [each[1:] for each in REFUSED], ids=[n[0] for n in REFUSED]
 )
@@ -160,6 +161,7 @@ def test_everybody_resolves_names_and_nothing_else_there(name: str, server: End)
     assert not net.possible(TENANT[name], server, 22)
 
 
+@pytest.mark.attack("compromised notebook or service", "a path by network, as the policies say")
 @pytest.mark.parametrize("name", TENANT)
 @pytest.mark.parametrize("env", [QUICKSTART, FULL, EXTERNAL], ids=["quickstart", "full", "external"])
 def test_nobody_gets_at_a_nodes_credentials(name: str, env: Environment) -> None:
@@ -269,6 +271,7 @@ def test_this_works_in_a_lake_with_storage(source: End, target: End, port: int) 
     assert network(FULL).allowed(source, target, port)
 
 
+@pytest.mark.attack("compromised notebook or service", "a path by network, as the policies say")
 @pytest.mark.parametrize(
     ("source", "target", "port"), [each[1:] for each in LAKE_REFUSED], ids=[n[0] for n in LAKE_REFUSED]
 )

@@ -146,6 +146,7 @@ def test_this_works(source: End, target: End, port: int) -> None:
     assert NET.allowed(source, target, port)
 
 
+@pytest.mark.attack("compromised workflow engine", "a path by network, as the policies say")
 @pytest.mark.parametrize(
     ("source", "target", "port"), [each[1:] for each in REFUSED], ids=[n[0] for n in REFUSED]
 )

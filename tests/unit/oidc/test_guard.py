@@ -8,6 +8,7 @@ from vre_operator.engine.errors import Invalid
 from vre_operator.targets.guard import GuardedResolver, allowed, check_url, networks
 
 
+@pytest.mark.attack("tenant admin", "SSRF")
 @pytest.mark.parametrize(
     "address",
     [
@@ -60,6 +61,7 @@ def test_the_site_can_allow_a_network() -> None:
     assert not allowed("169.254.169.254", extra)
 
 
+@pytest.mark.attack("tenant admin", "SSRF")
 @pytest.mark.parametrize(
     "url",
     [
@@ -91,6 +93,7 @@ def test_urls_that_are_taken(url: str) -> None:
     assert check_url(url).hostname == "login.example.org"
 
 
+@pytest.mark.attack("tenant admin", "SSRF")
 async def test_a_name_is_refused_when_one_of_its_addresses_is() -> None:
     with pytest.raises(Invalid, match="not a public address"):
         await GuardedResolver(()).resolve("localhost", 443)

@@ -62,6 +62,28 @@ def test_readme_shows_the_quickstart_as_it_is() -> None:
     assert manifest in (REPOSITORY / "README.md").read_text()
 
 
+def test_every_test_that_the_security_page_names_is_there() -> None:
+    text = (REPOSITORY / "docs" / "security.md").read_text()
+    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", text)
+    assert len(named) > 30
+    missing = [
+        f"{path}::{name}"
+        for path, name in named
+        if not re.search(rf"def {name}\(", (REPOSITORY / path).read_text())
+    ]
+    assert missing == []
+
+
+def test_every_control_of_the_security_page_names_a_test() -> None:
+    rows = re.findall(
+        r"^\| (?!Attack|Actor|---)(.+) \| (.+) \| (.+) \|$",
+        (REPOSITORY / "docs" / "security.md").read_text().partition("## What stops it")[2],
+        re.MULTILINE,
+    )
+    assert len(rows) > 20
+    assert [row[0] for row in rows if "::test_" not in row[2] and "the same" not in row[2]] == []
+
+
 def test_links_lead_somewhere() -> None:
     pages = [*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").rglob("*.md"), CHART / "README.md"]
     broken = [

@@ -1,0 +1,146 @@
+"""VRESite: what the site's admin decides for all tenants while they come and go. One object, named `site`.
+
+What the installation itself is made of (images, networks, certificates) is in the chart's values: api/site.py.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, ConfigDict, Field
+
+from vre_operator.api.base import Hostname, Model, ObjectName, Quantity
+from vre_operator.api.identity import ISSUER
+from vre_operator.api.rules import Rule, Unique, matches
+
+NAME = "site"
+
+NamespacePattern = Annotated[
+    str,
+    Field(max_length=63),
+    matches(
+        r"^[a-z0-9*]([-a-z0-9*]*[a-z0-9*])?$",
+        "is no pattern of namespaces",
+        "write a namespace, with * for any part of it, such as school-*",
+    ),
+]
+Domain = Annotated[
+    str,
+    Field(max_length=200),
+    matches(
+        r"^([-a-z0-9]|\{namespace\})+(\.([-a-z0-9]|\{namespace\})+)+$",
+        "is no domain",
+        "write a DNS name, with {namespace} for the tenant's namespace, such as {namespace}.example.org",
+    ),
+]
+Registry = Annotated[
+    str,
+    Field(max_length=300),
+    matches(
+        r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?(:[0-9]{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$",
+        "is no registry",
+        "write a registry's host with an optional port and path, such as registry.example.org/vre",
+    ),
+]
+Issuer = Annotated[
+    str,
+    Field(max_length=500),
+    matches(ISSUER, "is no issuer URL", "give https://NAME with an optional port and path and nothing else"),
+]
+
+
+class Grant(Model):
+    """Who may have a VREEnvironment, where people find it, and for how long."""
+
+    namespaces: Annotated[tuple[NamespacePattern, ...], Field(min_length=1, max_length=100), Unique()]
+    """Namespaces, with * for any part of a name."""
+    domains: Annotated[tuple[Domain, ...], Field(max_length=20), Unique()] = ()
+    """Domains of which, or below which, all hostnames of these tenants are; {namespace} stands for the tenant's
+    own. Any hostname when empty."""
+    expires: AwareDatetime | None = None
+    """From then on these tenants are suspended: everything is kept, nothing runs. For schools and guests."""
+
+
+class Maximum(Model):
+    """The most that a field of a tenant may ask for; no limit where absent."""
+
+    cpu: Annotated[float, Field(ge=0.1, le=1024)] | None = None
+    """CPUs of a session."""
+    memory: Quantity | None = None
+    """Memory of a session."""
+    gpus: Annotated[int, Field(ge=0, le=100_000)] | None = None
+    """Accelerators of a session."""
+    sessions: Annotated[int, Field(ge=0, le=100_000)] | None = None
+    """Sessions of a tenant at a time."""
+    home: Quantity | None = None
+    """Each person's home, where homes are volumes of their own."""
+    volume: Quantity | None = None
+    """Each volume of a tenant."""
+    running_workflows: Annotated[int, Field(ge=0, le=100_000)] | None = None
+    """Workflows of a tenant at a time."""
+    job_memory: Quantity | None = None
+    """Memory of a workflow's job."""
+
+
+class Bounds(Model):
+    """What tenants may ask for. A list that is empty bounds nothing. Whom a new bound leaves outside goes on as
+    before, and is told in the condition WithinBounds."""
+
+    grants: Annotated[tuple[Grant, ...], Field(max_length=200)] = ()
+    """Who may have a VREEnvironment; everybody who can create one when empty."""
+    tenants: Annotated[int, Field(ge=0, le=100_000)] | None = None
+    """How many VREEnvironments there may be. The oldest ones stay; a later one waits."""
+    issuers: Annotated[tuple[Issuer, ...], Field(max_length=50), Unique()] = ()
+    """Identity providers that tenants may use, by issuer URL."""
+    registries: Annotated[tuple[Registry, ...], Field(max_length=50), Unique()] = ()
+    """Registries, or paths in them, from which images of sessions and workflows come."""
+    digests: bool = False
+    """Images of catalogues are named by digest, so that what runs is what was looked at."""
+    storage_classes: Annotated[tuple[ObjectName, ...], Field(max_length=50), Unique()] = ()
+    """StorageClasses that tenants may name; the cluster's default may always be had by naming none."""
+    ingress_classes: Annotated[tuple[ObjectName, ...], Field(max_length=50), Unique()] = ()
+    """IngressClasses that tenants may name."""
+    certificate_issuers: Annotated[tuple[ObjectName, ...], Field(max_length=50), Unique()] = ()
+    """ClusterIssuers that tenants may name."""
+    rse_hosts: Annotated[tuple[Hostname, ...], Field(max_length=200), Unique()] = ()
+    """Domains of storage that tenants may declare as RSEs, and all names below them."""
+    service_hosts: Annotated[tuple[Hostname, ...], Field(max_length=200), Unique()] = ()
+    """Domains of what tenants attach by URL (an existing Rucio, FTS, VOMS, S3, SCIM), and all names below."""
+    maximum: Maximum = Maximum()
+    """The most that a field may ask for."""
+
+
+class VRESiteSpec(Model):
+    """What the site's admin decides for all tenants."""
+
+    bounds: Bounds = Bounds()
+    """What tenants may ask for."""
+
+
+class SiteMetadata(Model):
+    """The part of metadata that has rules of our own."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    name: str
+    """Name of the VRESite."""
+
+
+class VRESite(Model):
+    """What the site's admin decides for all tenants: what they may ask for. There is one, named site."""
+
+    cel_rules = (
+        Rule(
+            f"self.metadata.name == '{NAME}'",
+            "is not the name of the VRESite",
+            f"name it {NAME}: there is one for the whole cluster",
+            lambda self: self.metadata.name == NAME,
+            path=".metadata.name",
+        ),
+    )
+
+    api_version: Literal["vre.science/v1alpha1"]
+    kind: Literal["VRESite"]
+    metadata: SiteMetadata
+    spec: VRESiteSpec = VRESiteSpec()
+    """What the site's admin decides."""

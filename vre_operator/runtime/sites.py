@@ -1,0 +1,82 @@
+"""What the VRESite says of a tenant: is it within bounds, until when may it run, is there room for it.
+
+Admission refuses what is out of bounds (api/bounds.py). Here it is told of those who stood before: a bound that
+is drawn closer ends nothing. Two things the operator alone knows: the time, and how many tenants there are.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any
+
+from vre_operator.api.bounds import broken, matching
+from vre_operator.api.conditions import Condition, Reason
+from vre_operator.api.validate import SpecError, load_vresite
+from vre_operator.api.vresite import NAME, Bounds
+from vre_operator.engine.status import Verdict
+
+log = logging.getLogger(__name__)
+
+_TOLD = 3
+
+
+@dataclass(slots=True)
+class SiteRules:
+    """bounds: None while there is no VRESite."""
+
+    bounds: Bounds | None = None
+
+    def take(self, obj: Mapping[str, Any] | None) -> bool:
+        """Heed a VRESite, or its end; whether that changes anything. One that can't be read changes nothing."""
+        if obj is not None and obj["metadata"]["name"] != NAME:
+            return False
+        before = self.bounds
+        try:
+            self.bounds = load_vresite(obj).bounds if obj is not None else None
+        except SpecError as error:
+            log.error("VRESite %s is not heeded, and the former word stands: %s", NAME, error)
+        return self.bounds != before
+
+    def ends(self, namespace: str) -> datetime | None:
+        """When the last grant of this namespace is over; None where one has no end, or there are no grants."""
+        found = matching(self.bounds.grants, namespace) if self.bounds else []
+        ends = [grant.expires for grant in found if grant.expires is not None]
+        return max(ends) if found and len(ends) == len(found) else None
+
+    def verdict(self, namespace: str, spec: Mapping[str, Any], now: datetime) -> Verdict | None:
+        """The condition WithinBounds; None where there are no bounds to be within."""
+        if self.bounds is None:
+            return None
+        if (end := self.ends(namespace)) is not None and end <= now:
+            return Verdict(Condition.WITHIN_BOUNDS, False, Reason.GRANT_EXPIRED, _expired(end))
+        found = list(islice(broken(self.bounds, namespace, spec), _TOLD + 1))
+        if not found:
+            return Verdict(Condition.WITHIN_BOUNDS, True, Reason.WITHIN_BOUNDS, "within what the site allows")
+        more = "; and more" if len(found) > _TOLD else ""
+        return Verdict(
+            Condition.WITHIN_BOUNDS,
+            False,
+            Reason.OUT_OF_BOUNDS,
+            f"{'; '.join(found[:_TOLD])}{more}. What stands goes on; a change of these fields has to fit.",
+        )
+
+    def full(self, older: int) -> str:
+        """Why there is no room for a tenant with so many older ones; "" where there is."""
+        if self.bounds is None or self.bounds.tenants is None or older < self.bounds.tenants:
+            return ""
+        return (
+            f"the site has room for {self.bounds.tenants} VREEnvironments, and there are {older} older ones. "
+            "This one is made as soon as there is room; ask the site's admin"
+        )
+
+
+def _expired(end: datetime) -> str:
+    day = end.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return (
+        f"the site gave this namespace a VRE until {day}. Everything is kept, and comes back when the site's "
+        "admin extends the grant."
+    )
