@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from tests.unit.runtime.rig import KEY, Rig, make_rig
+from vre_operator.components.context import Environment
+from vre_operator.engine.resources import Resource
 from vre_operator.runtime.sites import SiteRules
 
 Json = dict[str, Any]
@@ -66,7 +68,12 @@ async def test_the_end_of_a_grant_suspends_and_a_longer_one_resumes(rig: Rig) ->
     assert wait is not None
     assert wait <= 86_400
     seen: list[bool] = []
-    rig.reconciler.plans._render = lambda env: (seen.append(env.spec.suspend), rig.plan)[1]
+
+    def render(env: Environment) -> list[Resource]:
+        seen.append(env.spec.suspend)
+        return rig.plan
+
+    rig.reconciler.plans._render = render
     rig.reconciler.rules.take(site(grants=[{"namespaces": ["at*"], "expires": day(-1)}]))
     await rig.run()
     assert seen == [True]
