@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from vre_operator.api import names
 from vre_operator.engine.errors import Unavailable
-from vre_operator.engine.pods import compact, diagnose
+from vre_operator.engine.pods import compact, diagnose, last_end
 from vre_operator.engine.resources import ResourceId, Tenant
 from vre_operator.engine.target import READY, Readiness
 from vre_operator.kube.client import SILENCE, Kube
@@ -36,6 +37,7 @@ FOLLOWED = (
     "rbac.authorization.k8s.io/v1/Role",
     "rbac.authorization.k8s.io/v1/RoleBinding",
 )
+_JOB_LABEL = "batch.kubernetes.io/job-name"
 _OURS = f"{names.MANAGED_BY_LABEL}={names.FIELD_MANAGER}"
 
 
@@ -97,7 +99,7 @@ class Cache:
     def pods_of(self, resource: ResourceId, body: Mapping[str, Any]) -> list[Object]:
         """The pods of a workload."""
         if resource.kind == "batch/v1/Job":
-            selector = {"batch.kubernetes.io/job-name": resource.name}
+            selector = {_JOB_LABEL: resource.name}
         elif resource.kind == "batch/v1/CronJob":
             selector = body["spec"]["jobTemplate"]["spec"]["template"]["metadata"]["labels"]
         else:
@@ -126,4 +128,8 @@ def _filled(reflector: Reflector) -> Reflector:
 
 
 def _judge_pod(_: str, pod: Object) -> Readiness:
-    return diagnose([pod]) or READY
+    if found := diagnose([pod]):
+        return found
+    # The end of a run is news: of a Job that somebody made of a CronJob nothing else tells.
+    ended = last_end([pod]) if _JOB_LABEL in (pod["metadata"].get("labels") or {}) else None
+    return replace(READY, exit_code=ended.code) if ended else READY
