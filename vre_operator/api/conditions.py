@@ -12,6 +12,7 @@ class Condition(StrEnum):
     RECONCILING = "Reconciling"
     STALLED = "Stalled"
     TENANCY = "TenancyReady"
+    ISOLATED = "Isolated"
     DATABASE = "DatabaseReady"
     IDENTITY = "IdentityReady"
     HUB = "HubReady"
@@ -65,6 +66,10 @@ class Reason(StrEnum):
     JOB_FAILED = "JobFailed"
     QUOTA_EXCEEDED = "QuotaExceeded"
     IMMUTABLE_FIELD = "ImmutableField"  # a change that the API server does not allow on an existing object
+    # the walls around the tenant, tried from inside
+    NOT_TRIED = "NotTried"  # no trial has ended yet; the condition is Unknown
+    WALLS_OPEN = "WallsOpen"  # something answers that must not
+    NETWORK_POLICY_NOT_ENFORCED = "NetworkPolicyNotEnforced"  # the cluster takes policies, and does nothing
     # talking to any target
     REJECTED = "Rejected"
     NOT_FOUND = "NotFound"

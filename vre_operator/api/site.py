@@ -8,6 +8,7 @@ from pydantic import Field
 
 from vre_operator.api.base import Model, ObjectName
 from vre_operator.api.catalogue import Entry
+from vre_operator.api.isolation import Isolation
 from vre_operator.api.rules import Rule, Unique
 
 
@@ -162,6 +163,8 @@ class Site(Model):
     public."""
     compute_cidrs: tuple[str, ...] = ()
     """Networks in which batch systems of spec.workflows.backends live although they are not public."""
+    isolation: Isolation = Isolation()
+    """Whether tenants' walls hold, tried from inside."""
     resync_seconds: float = Field(default=600, ge=10)
     """How often a settled tenant is looked over again."""
     people_seconds: int = Field(default=300, ge=10)
