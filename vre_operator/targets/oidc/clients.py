@@ -107,11 +107,13 @@ class Clients:
             unconfirmed = not state.current and not lost
             await record.update(owner=owner, body=body if unconfirmed else state.body)
         before = record.state.current, NO_PROBLEM
+        # whether a person changed it, too, only a probe can tell
+        reworded = state is not None and spec.provider is Provider.MANUAL and not spec.same_client(state.spec)
         work = self._work(record, body)
         had = record.state.problem
         problem = await _REGISTRARS[spec.provider].ensure(work)
         await record.update(body=body, problem=problem)
-        await self._probe(work, fresh=(record.state.current, had) != before)
+        await self._probe(work, fresh=reworded or (record.state.current, had) != before)
 
     async def delete(self, tenant: Tenant, role: str) -> bool:
         """Remove the client from the provider, then what is remembered of it."""

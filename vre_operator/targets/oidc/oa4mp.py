@@ -135,9 +135,14 @@ class Management:
             answer = await self._ask("GET")
         except Unanswered as failure:
             if failure.sent:
+                used = (
+                    "the credential of the last good pass is used, whatever the Secret holds now"
+                    if self._work.state.deleting
+                    else "it is that of spec.identity.credentialsSecret"
+                )
                 failure.remedy = (
-                    "OA4MP answers so for a wrong admin client, too: are client_id and client_secret of"
-                    " spec.identity.credentialsSecret those of an approved one? Its own log says why."
+                    "OA4MP answers so for a wrong admin client, too: is it still approved, and the secret the"
+                    f" right one ({used})? Its own log says why."
                 )
             raise
         listed = answer.fields.get("clients")
