@@ -186,6 +186,20 @@ async def _after_a_lost_answer(rig: Rig, life: Life) -> None:
     await left(rig, life)
 
 
+async def test_a_wish_changed_after_a_lost_answer_is_not_taken_for_fulfilled(rig: Rig, life: Life) -> None:
+    life.deafened("POST", rig.kind.creation)
+    with pytest.raises(TargetError):
+        await life.converge()
+    life.restart()
+    life.changes["redirect_uris"] = ["https://changed.example.org/cb"]
+    reason = await reason_of(partial(settle, life))
+    told = {Lost.UNMANAGED: "RegistrationTokenLost", Lost.TOLD: "RegistrationAmbiguous", Lost.HEALED: ""}
+    assert reason == told[rig.kind.lost]
+    assert len(await rig.clients(life)) == 1
+    if not reason:
+        await check(rig, life, await life.converge())
+
+
 async def test_killed_between_any_two_steps_of_a_registration(rig: Rig) -> None:
     points = untold = 0
     for at in range(1, _MOST):
@@ -276,6 +290,18 @@ async def test_a_deletion_whose_answer_gets_lost_ends_well(rig: Rig, life: Life)
         await life.delete()
     assert heard[0].status in (200, 204)
     life.restart()
+    assert await gone(life)
+    await left(rig, life)
+
+
+async def test_a_deletion_that_arrives_late_does_not_reach_the_tenant_s_next_life(rig: Rig, life: Life) -> None:
+    await life.converge()
+    letter = await life.killed_with_a_letter("DELETE", "", life.delete)
+    over = await life.delete()
+    made = await settle(life) if over else None
+    await letter()
+    if made:
+        await check(rig, life, made)
     assert await gone(life)
     await left(rig, life)
 

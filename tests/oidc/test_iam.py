@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -152,6 +153,11 @@ async def test_a_client_without_the_scopes_is_told(iam: Iam) -> None:
     assert refused.value.reason == "CredentialsRefused"
 
 
+async def test_a_client_s_id_is_as_iam_s_own_are(iam: Iam) -> None:
+    seen = await begin(iam, "iam-admin").converge()
+    assert str(uuid.UUID(seen.outputs["client_id"])) == seen.outputs["client_id"]
+
+
 async def test_a_client_of_somebody_else_is_never_touched(iam: Iam) -> None:
     life = begin(iam, "iam-admin")
     await life.converge()
@@ -177,10 +183,12 @@ async def test_a_description_that_somebody_changed_is_put_right(iam: Iam) -> Non
     assert (await life.converge()).outputs == made.outputs
 
 
-async def test_a_lost_token_is_told_and_an_admin_can_help(iam: Iam) -> None:
+@pytest.mark.parametrize("to", ["", "somebody"])
+async def test_a_lost_token_is_told_and_an_admin_can_help(iam: Iam, to: str) -> None:
+    """IAM answers 401 for a token that is none, and 400 for another client's."""
     life = begin(iam, "iam-dcr")
     made = await life.converge()
-    iam.lose_tokens()
+    iam.lose_tokens(to)
     life.check_time()
     seen = await life.converge()
     assert (seen.readiness.ready, seen.readiness.reason) == (True, "RegistrationTokenLost")

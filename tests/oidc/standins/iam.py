@@ -203,9 +203,9 @@ class Iam:
             return _error(400, "Invalid registration access token")
         return None if owner in self.clients else _gone(request)
 
-    def lose_tokens(self) -> None:
-        """As an admin does who makes new ones."""
-        self._rats.clear()
+    def lose_tokens(self, to: str = "") -> None:
+        """As an admin does who makes new ones. to: they are this client's from now on."""
+        self._rats = dict.fromkeys(self._rats, to) if to else {}
 
     def _made(self, body: Client, *, dynamic: bool) -> Client:
         fixed = {"active": True, "created_at": 1_800_000_000_000, "dynamically_registered": dynamic}
