@@ -149,7 +149,7 @@ class Management:
         if not isinstance(listed, list):
             raise registration_refused(
                 f"{self._work.spec.issuer} answers {answer.status} without a list of clients",
-                "Is spec.identity.issuer an OA4MP of version 5 or newer? See its log.",
+                "Is spec.identity.issuer an OA4MP that lists the clients of an admin client? See its log.",
             )
         found = [one for one in listed if isinstance(one, dict)]
         return {str(one.get("client_id", "")): str(one.get("name", "")) for one in found}
