@@ -132,3 +132,13 @@ async def test_the_credential_of_the_last_good_pass_removes_it(server: Oa4mp, li
     assert server.clients == {}
     with pytest.raises((Forbidden, Unavailable)):
         await life.converge()
+
+
+async def test_a_secret_that_works_no_more_is_told(server: Oa4mp, life: Life) -> None:
+    made = await life.converge()
+    assert await life.verdict(made.outputs) is Verdict.GOOD
+    assert await life.verdict({**made.outputs, "client_secret": "x"}) is Verdict.WRONG_SECRET
+    (client,) = server.clients.values()
+    client["hash"] = ""
+    life.clock.now += 7 * 3600
+    assert (await life.converge()).readiness.reason == "ProbeFailed"

@@ -53,9 +53,13 @@ class Oa4mp:
     async def _token(self, request: web.Request) -> web.Response:
         form = await request.post()
         client = self.clients.get(str(form.get("client_id", "")))
-        if not client or client["hash"] != _hash(str(form.get("client_secret", ""))):
-            return _json(401, "invalid_client", "client not recognized")
-        return _json(400, "invalid_grant", "unknown authorization grant")
+        if not client:
+            return _text(400, "unauthorized_client", "unknown client")
+        if client["hash"] != _hash(str(form.get("client_secret", ""))):
+            return _json(400, "unauthorized_client", "incorrect secret")
+        if form.get("grant_type") == _GRANTS[2]:
+            return _json(401, "access_denied", "Missing device_code parameter")
+        return _text(500, "server_error", "Unparseable date")
 
     def _admin(self, request: web.Request) -> str:
         """The admin client, "" for one that is wrong."""
