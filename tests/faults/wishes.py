@@ -175,7 +175,7 @@ def _mended(spec: Json) -> Json:
     """With the rules kept that cross fields: a spec that breaks them tells nothing new."""
     identity = spec["identity"]
     identity["allowAll"] = not identity.get("allowedGroups")
-    if identity.get("provider", "manual") != "generic-dcr":
+    if identity.get("provider", "manual") not in ("generic-dcr", "iam-dcr"):
         identity.setdefault("credentialsSecret", {"name": "login"})
     if identity.get("provider", "").startswith("keycloak-"):
         identity["issuer"] = identity["issuer"].partition("/realms/")[0].rstrip("/")[:400] + "/realms/vre"

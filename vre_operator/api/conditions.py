@@ -86,6 +86,7 @@ class Reason(StrEnum):
     REGISTRATION_REFUSED = "RegistrationRefused"  # the provider refuses the client
     REGISTRATION_AMBIGUOUS = "RegistrationAmbiguous"  # the answer was lost and the provider cannot be asked
     REGISTRATION_PENDING = "RegistrationPending"  # provider manual: a person has to enter the client
+    SCOPES_NOT_GRANTED = "ScopesNotGranted"  # the client is there, without scopes that logins ask for
     CLIENT_OWNED_BY_OTHER = "ClientOwnedByOther"
     CLIENT_DISABLED = "ClientDisabled"  # an admin of the provider disabled it; left alone
     REGISTRATION_TOKEN_LOST = "RegistrationTokenLost"  # noqa: S105

@@ -174,10 +174,14 @@ class Report:
         self._draft["registration"] = [
             {
                 "role": resource.id.name,
+                "name": body["display_name"],
                 "redirectUris": list(body["redirect_uris"]),
+                "postLogoutRedirectUris": list(body["post_logout_redirect_uris"]),
                 "scopes": list(body["scopes"]),
                 "grantTypes": list(body["grant_types"]),
                 "tokenEndpointAuthMethod": body["token_endpoint_auth_method"],
+                "pkce": "S256" if body["pkce"] else "none",
+                "groupsClaim": body["groups_claim"],
             }
             for resource in plan.resources
             if resource.id.target == OIDC

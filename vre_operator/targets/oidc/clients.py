@@ -10,8 +10,11 @@ from vre_operator.api.conditions import Reason
 from vre_operator.engine.errors import Conflict, NotReady, TargetError, Throttled, Unavailable
 from vre_operator.engine.resources import Tenant
 from vre_operator.engine.target import READY, Observation, Presence, Readiness, State
+from vre_operator.targets.oidc import entry
 from vre_operator.targets.oidc.dcr import GenericDcr
 from vre_operator.targets.oidc.discovery import Connect
+from vre_operator.targets.oidc.iam_admin import IamAdmin
+from vre_operator.targets.oidc.iam_dcr import IamDcr
 from vre_operator.targets.oidc.keycloak_admin import KeycloakAdmin
 from vre_operator.targets.oidc.keycloak_dcr import KeycloakDcr
 from vre_operator.targets.oidc.manual import Manual
@@ -23,6 +26,7 @@ from vre_operator.targets.oidc.model import (
     Problem,
     Provider,
 )
+from vre_operator.targets.oidc.oa4mp import Oa4mp
 from vre_operator.targets.oidc.probe import Verdict, probe
 from vre_operator.targets.oidc.registrar import Registrar, Work
 from vre_operator.targets.oidc.state import Record
@@ -32,11 +36,14 @@ _REGISTRARS: dict[Provider, Registrar] = {
     Provider.KEYCLOAK_ADMIN: KeycloakAdmin(),
     Provider.KEYCLOAK_DCR: KeycloakDcr(),
     Provider.GENERIC_DCR: GenericDcr(),
+    Provider.IAM_ADMIN: IamAdmin(),
+    Provider.IAM_DCR: IamDcr(),
+    Provider.OA4MP: Oa4mp(),
     Provider.MANUAL: Manual(),
 }
 
 # What these made without our seeing the answer can't be put right: it is as the body of that attempt had it.
-_ONCE = (Provider.KEYCLOAK_DCR, Provider.GENERIC_DCR)
+_ONCE = (Provider.KEYCLOAK_DCR, Provider.GENERIC_DCR, Provider.IAM_DCR)
 
 _CHECK = (600.0, 1800.0)  # seconds between two readings of a settled client
 _UNREACHED = 60.0
@@ -100,11 +107,13 @@ class Clients:
             unconfirmed = not state.current and not lost
             await record.update(owner=owner, body=body if unconfirmed else state.body)
         before = record.state.current, NO_PROBLEM
+        # whether a person changed it, too, only a probe can tell
+        reworded = state is not None and spec.provider is Provider.MANUAL and not spec.same_client(state.spec)
         work = self._work(record, body)
         had = record.state.problem
         problem = await _REGISTRARS[spec.provider].ensure(work)
         await record.update(body=body, problem=problem)
-        await self._probe(work, fresh=(record.state.current, had) != before)
+        await self._probe(work, fresh=reworded or (record.state.current, had) != before)
 
     async def delete(self, tenant: Tenant, role: str) -> bool:
         """Remove the client from the provider, then what is remembered of it."""
@@ -175,12 +184,15 @@ class Clients:
         doubts = self._doubts.get(key, 0)
         try:
             verdict = await probe(work.http, work.spec, state.client_id, state.current)
+            problem = NO_PROBLEM
+            if verdict in (Verdict.REFUSED, Verdict.WRONG_SECRET):
+                problem = _refused(work)
+            elif work.spec.provider is Provider.MANUAL:
+                problem = await entry.check(work.http, work.spec, state.client_id)
         except (Unavailable, Throttled):
             return
-        problem = NO_PROBLEM
         self._doubts.pop(key, None)
-        if verdict in (Verdict.REFUSED, Verdict.WRONG_SECRET):
-            problem = _refused(work)
+        if problem != NO_PROBLEM:
             self._doubts[key] = doubts + 1
         self._probed[key] = self._clock()
         await work.record.update(problem=problem)
