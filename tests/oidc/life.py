@@ -52,6 +52,7 @@ class Life:
     credential: dict[str, str]
     name: str = "ocean"
     uid: str = "uid-1"
+    rotation: str = ""
     changes: dict[str, Any] = field(default_factory=dict)
     store: MemoryStateStore = field(default_factory=MemoryStateStore)
     clock: Clock = field(default_factory=Clock)
@@ -69,7 +70,8 @@ class Life:
 
     @property
     def tenant(self) -> Tenant:
-        return Tenant(self.name, "vre", self.uid, CLUSTER)
+        """rotation: one that is under way."""
+        return Tenant(self.name, "vre", self.uid, CLUSTER, rotation=self.rotation, rotating=bool(self.rotation))
 
     @property
     def body(self) -> dict[str, Any]:

@@ -294,7 +294,7 @@ class Report:
 
     async def _announce_acts(self) -> None:
         if self.rotation.finished and Rotation.of({"status": self._saved}).running:
-            await self._post("Rotated", "all credentials that the operator makes are new, and in use")
+            await self._post("Rotated", "credentials that the operator makes are new, and in use")
         for outcome in self._repairs:
             act = "Repaired" if outcome.expires is None else "Renewed"
             await self._post(act, f"{outcome.resource.id.short} {outcome.change}")

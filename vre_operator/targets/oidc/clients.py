@@ -28,7 +28,7 @@ from vre_operator.targets.oidc.model import (
 )
 from vre_operator.targets.oidc.oa4mp import Oa4mp
 from vre_operator.targets.oidc.probe import Verdict, probe
-from vre_operator.targets.oidc.registrar import Registrar, Work
+from vre_operator.targets.oidc.registrar import Registrar, Work, new_secret
 from vre_operator.targets.oidc.state import Record
 from vre_operator.targets.store import StateKey, StateStore
 
@@ -44,6 +44,9 @@ _REGISTRARS: dict[Provider, Registrar] = {
 
 # What these made without our seeing the answer can't be put right: it is as the body of that attempt had it.
 _ONCE = (Provider.KEYCLOAK_DCR, Provider.GENERIC_DCR, Provider.IAM_DCR)
+
+# Whose secrets are ours to choose. Elsewhere a new one would be a new client, and the old one's end.
+_OURS = (Provider.KEYCLOAK_ADMIN, Provider.KEYCLOAK_DCR, Provider.IAM_ADMIN)
 
 _CHECK = (600.0, 1800.0)  # seconds between two readings of a settled client
 _UNREACHED = 60.0
@@ -70,6 +73,8 @@ class Clients:
         if state is None:
             return Observation(Presence.ABSENT)
         detail = _unsettled(state, Owner.of(tenant, role), body)
+        if not detail and _outdated(state, tenant):
+            detail = "credentials are to be new"
         if not detail and self._clock() >= self._when(record.key):
             detail = await self._check(self._work(record, body))
         if detail:
@@ -85,27 +90,30 @@ class Clients:
         ClientSpec.parse(body).check()
         record = self._record(tenant, role)
         try:
-            await self._ensure(record, Owner.of(tenant, role), body)
+            await self._ensure(record, tenant, role, body)
         except TargetError:
             record.drop()
             raise
         self._plan_check(record.key)
         return self._settled(record)
 
-    async def _ensure(self, record: Record, owner: Owner, body: Mapping[str, Any]) -> None:
-        spec = ClientSpec.parse(body)
+    async def _ensure(self, record: Record, tenant: Tenant, role: str, body: Mapping[str, Any]) -> None:
+        owner, spec = Owner.of(tenant, role), ClientSpec.parse(body)
         state = await record.load()
         if state and (state.deleting or _moved(state.spec, spec)):
             if not await self._remove(record):
                 raise NotReady(f"Client {state.client_id} is still being removed", retry_after=_UNREACHED)
             state = None
         if state is None:
-            await record.write(ClientState(owner, body))
+            await record.write(ClientState(owner, body, rotation=tenant.rotation))
         else:
             # the credential is needed to remove what a first attempt leaves; a lost answer keeps its own
             lost = state.spec.provider in _ONCE and (state.intent_at or state.stray_at)
             unconfirmed = not state.current and not lost
             await record.update(owner=owner, body=body if unconfirmed else state.body)
+            if _outdated(state, tenant):
+                # One that is on its way already is new enough, and known to nobody else.
+                await record.update(rotation=tenant.rotation, pending=state.pending or new_secret())
         before = record.state.current, NO_PROBLEM
         # whether a person changed it, too, only a probe can tell
         reworded = state is not None and spec.provider is Provider.MANUAL and not spec.same_client(state.spec)
@@ -239,6 +247,13 @@ def _unsettled(state: ClientState, owner: Owner, body: Mapping[str, Any]) -> str
     if dict(state.body) != dict(body):
         return "other settings are wanted"
     return ""
+
+
+def _outdated(state: ClientState, tenant: Tenant) -> bool:
+    """Whether a rotation asks for another secret, and the provider lets us set one."""
+    lost = state.problem[0] == Reason.REGISTRATION_TOKEN_LOST
+    asked = tenant.rotating and state.rotation != tenant.rotation
+    return asked and state.spec.provider in _OURS and not lost
 
 
 def _moved(old: ClientSpec, new: ClientSpec) -> bool:

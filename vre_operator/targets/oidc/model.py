@@ -167,6 +167,7 @@ class ClientState:
     stray_at: before when a request was sent that may still arrive although the client was confirmed since.
     mapper: whether the provider let us add the groups mapper.
     problem: what a person should look at although the client is registered.
+    rotation: of the tenant's rotations, the last that this client has seen.
     """
 
     owner: Owner
@@ -182,6 +183,7 @@ class ClientState:
     mapper: bool = True
     deleting: bool = False
     problem: Problem = NO_PROBLEM
+    rotation: str = ""
 
     @property
     def spec(self) -> ClientSpec:
