@@ -224,7 +224,7 @@ def test_the_api_server_and_the_node_are_known_to_the_pod(
     }
     told = tried(tmp_path, canary[0], refusing(), env=env, node=[{"what": "node: kubelet", "port": listening}])
     assert told.code == 2
-    assert told.state("API server, by its address") == "open"
+    assert told.state("API server by its address") == "open"
     assert told.state("node: kubelet") == "open"
 
 
@@ -236,7 +236,7 @@ def test_the_way_out_of_the_pod_is_the_node_by_another_address(
     node: dict[str, Any] = {"node": [{"what": "node: kubelet", "port": listening}]}
     routes.write_text(head + "eth0\t00000000\t0100007F\t0003\neth0\t0000F4AC\t00000000\t0001\n")
     told = tried(tmp_path, canary[0], refusing(), **node)
-    assert told.words.endswith(f"node: kubelet, by the gateway (127.0.0.1:{listening})")
+    assert told.words.endswith(f"node: kubelet by the gateway (127.0.0.1:{listening})")
     routes.write_text(head + "eth0\t00000000\t0101FEA9\t0003\n")  # Calico's 169.254.1.1
     assert tried(tmp_path, canary[0], refusing(), **node).code == 0
 

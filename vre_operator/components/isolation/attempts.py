@@ -40,7 +40,7 @@ class Place(NamedTuple):
 
 NODE = (
     ("node: kubelet", 10250),
-    ("node: kubelet, for reading", 10255),
+    ("node: kubelet for reading", 10255),
     ("node: kube-proxy", 10256),
     ("node: API server", 6443),
     ("node: etcd", 2379),
@@ -65,7 +65,7 @@ def document(env: Environment, place: Place) -> dict[str, Any]:
         "who": place.who,
         "control": Attempt("canary's open port", canary, CONTROL_PORT).plain(),
         "alive": [one.plain() for one in alive],
-        "canary": Attempt("canary, which no policy opens", canary, CANARY_PORT).plain(),
+        "canary": Attempt("canary that no policy opens", canary, CANARY_PORT).plain(),
         "walls": [one.plain() for one in walls(env, place)],
         # Only the pod knows its node.
         "node": [{"what": what, "port": port} for what, port in NODE],
@@ -96,18 +96,18 @@ def _services(env: Environment, place: Place) -> Iterator[Attempt]:
     """In the tenant's own namespace."""
     job = place.namespace == env.workflows
     if env.spec.notebooks.enabled:
-        yield Attempt("proxy, past the front door", env.service_host(ids.proxy_service(env).name), 80)
+        yield Attempt("proxy past the front door", env.service_host(ids.proxy_service(env).name), 80)
         yield Attempt("proxy's orders", env.service_host("proxy-api"), 8001)
         if job:
             yield Attempt("hub", env.service_host(ids.HUB), 8081)
     if ids.page_wanted(env):
-        yield Attempt("page, past the front door", env.service_host(ids.PAGE), 80)
+        yield Attempt("page past the front door", env.service_host(ids.PAGE), 80)
     if ids.embedded_database(env):
         yield Attempt("database", env.service_host(ids.DATABASE), ids.DATABASE_PORT)
     if ids.own_lake(env):
         for one in env.spec.data_lake.storage:
             yield Attempt(
-                f"storage {one.name}, past the front door", env.service_host(ids.storage(one.name)), 80
+                f"storage {one.name} past the front door", env.service_host(ids.storage(one.name)), 80
             )
         if job and not ids.lake_in_jobs(env):
             yield Attempt("rucio", env.service_host(ids.RUCIO), 80)

@@ -102,11 +102,11 @@ def here(wish):
     node = [dict(one, host=NODE, node=True) for one in wish["node"]]
     host, port = os.environ.get("KUBERNETES_SERVICE_HOST"), os.environ.get("KUBERNETES_SERVICE_PORT", "443")
     if host:
-        node.append({"what": "API server, by its address", "host": host, "port": int(port)})
+        node.append({"what": "API server by its address", "host": host, "port": int(port)})
     way = gateway(wish["routes"])
     if way and way != NODE:
         node += [
-            dict(one, what=f"{one['what']}, by the gateway", host=way, node=True) for one in wish["node"][:1]
+            dict(one, what=f"{one['what']} by the gateway", host=way, node=True) for one in wish["node"][:1]
         ]
     return node
 
