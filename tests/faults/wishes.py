@@ -107,12 +107,12 @@ def pattern_of(node: Mapping[str, Any]) -> re.Pattern[str] | None:
     return None
 
 
-def _values(node: Mapping[str, Any]) -> st.SearchStrategy[Any]:
+def values_of(node: Mapping[str, Any]) -> st.SearchStrategy[Any]:
     """What the schema of `node` allows; its edges often."""
     match node["type"]:
         case "object":
             required = set(node.get("required", ()))
-            fields = {name: _values(child) for name, child in node.get("properties", {}).items()}
+            fields = {name: values_of(child) for name, child in node.get("properties", {}).items()}
             return st.fixed_dictionaries(
                 {name: fields[name] for name in fields if name in required},
                 optional={name: fields[name] for name in fields if name not in required},
@@ -120,7 +120,7 @@ def _values(node: Mapping[str, Any]) -> st.SearchStrategy[Any]:
         case "array":
             keys = node.get("x-kubernetes-list-map-keys", ())
             return st.lists(
-                _values(node["items"]),
+                values_of(node["items"]),
                 min_size=node.get("minItems", 0),
                 max_size=4,
                 unique_by=lambda item: tuple(item.get(key) for key in keys) if keys else repr(item),
@@ -294,7 +294,7 @@ def _mend_workflows(spec: Json, workflows: Json) -> None:
 
 def wishes() -> st.SearchStrategy[Json]:
     """Specs that are nearly all admitted."""
-    return _values(schema()).map(_mended)
+    return values_of(schema()).map(_mended)
 
 
 def crossed(wishes: Sequence[Json], chance: random.Random) -> Json:
