@@ -95,7 +95,7 @@ def test_new_credentials_end_no_kernel_and_nobody_types_a_password(
             "the new proxy's route to her session",
         )
 
-    journey.save_and_open_again(alice, rotated)
+    journey.save_and_open_again(alice, rotated, named=True)
     assert journey.run_another(alice, "print(word)") == word
     assert uid(kubectl, "pod", "jupyter-alice", f"{NAMESPACE}-notebooks") == pod
     after = rotation.digests(kubectl, NAMESPACE)
