@@ -87,6 +87,16 @@ lock: venv ## the lock files, with the newest versions that fit: make lock UPGRA
 	@cd dev/images/locks && for source in *.in; do \
 	  ../../../$(locked) $(UPGRADE) "$$source" -o "$${source%.in}.lock"; done
 
+# --- what is shipped, and from whom it comes ----------------------------------------------------------------------
+
+.PHONY: audit
+audit: venv ## known vulnerabilities of what is locked; where no advisory service answers it says so (AUDIT=required fails)
+	@$(python) -m dev.audit $(if $(filter required,$(AUDIT)),--required)
+
+.PHONY: sbom
+sbom: venv ## what is in the operator's image, as CycloneDX: artifacts/sbom.json
+	@$(python) -m dev.sbom
+
 # --- parts of the above ------------------------------------------------------------------------------------------
 
 .PHONY: images
