@@ -55,7 +55,7 @@ static: venv
 # progress is seen; a fixture would find it missing and make it, too. PYTEST="-n 2", as CI has it, takes
 # half the time where nothing else runs.
 .PHONY: test
-test: static ## everything that CI runs: check, cluster tests, the journey in a browser
+test: static ## all tests that CI runs: check, cluster tests, the journey in a browser
 	@$(python) -m dev.demo prepare
 	@$(bin)/pytest $(tests) $(PYTEST)
 
