@@ -31,12 +31,14 @@ class ReanaImages(Model):
     remote_job_controller: str = ""
     """In the place of jobController where jobs may run on batch systems outside the cluster, with what that
     takes; jobController when empty."""
+    kerberos: str = ""
+    """Beside steps that say `kerberos: true`; REANA's own choice when empty."""
     ui: str = ""
     """Its pages; none are served when empty."""
 
 
 def _official(
-    version: str, *, server: str = "", controller: str = "", yadage: str = "", ui: str = ""
+    version: str, *, kerberos: str, server: str = "", controller: str = "", yadage: str = "", ui: str = ""
 ) -> ReanaImages:
     """All of one version, but for those that say another."""
     base = "docker.io/reanahub/reana"
@@ -45,6 +47,7 @@ def _official(
         workflow_controller=f"{base}-workflow-controller:{controller or version}",
         job_controller=f"{base}-job-controller:{version}",
         remote_job_controller=f"{base}-job-controller-htcondorcern-slurmcern:{version}",
+        kerberos=f"{base}-auth-krb5:{kerberos}",
         serial=f"{base}-workflow-engine-serial:{version}",
         snakemake=f"{base}-workflow-engine-snakemake:{version}",
         cwl=f"{base}-workflow-engine-cwl:{version}",
@@ -56,10 +59,14 @@ def _official(
 class Reana(Model):
     """REANA's images, by generation."""
 
-    v0_9: ReanaImages = _official("0.9.4", yadage="0.9.5")
+    v0_9: ReanaImages = _official("0.9.4", yadage="0.9.5", kerberos="1.0.1")
     """Generation 0.9."""
     v0_95: ReanaImages = _official(
-        "0.95.0-alpha.5", server="0.95.0-alpha.6", controller="0.95.0-alpha.7", ui="0.95.0-alpha.4"
+        "0.95.0-alpha.5",
+        server="0.95.0-alpha.6",
+        controller="0.95.0-alpha.7",
+        ui="0.95.0-alpha.4",
+        kerberos="1.0.3",
     )
     """Generation 0.95."""
     message_broker: str = "docker.io/library/rabbitmq:3.13"
@@ -161,7 +168,8 @@ class Site(Model):
     """Networks in which an identity provider, an attached Rucio or a registry may live although they are not
     public."""
     compute_cidrs: tuple[str, ...] = ()
-    """Networks in which batch systems of spec.workflows.backends live although they are not public."""
+    """Networks in which batch systems of spec.workflows.backends, and KDCs of spec.workflows.kerberos, live
+    although they are not public."""
     resync_seconds: float = Field(default=600, ge=10)
     """How often a settled tenant is looked over again."""
     people_seconds: int = Field(default=300, ge=10)

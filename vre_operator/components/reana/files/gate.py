@@ -4,9 +4,10 @@
 uwsgi's `module = gate:application`. Each way to make a workflow (clients, the launcher, GitLab) ends here, so
 it is refused before anything of it exists. VRE_ENGINES: the types that are allowed, as specifications write
 them. VRE_BACKENDS: the batch systems that are declared. VRE_STATES: the file in which backends.py tells how
-each of them does. VRE_CVMFS: whether jobs can have it.
+each of them does. VRE_CVMFS, VRE_KERBEROS: whether jobs can have it.
 """
 
+import base64
 import io
 import json
 import os
@@ -16,9 +17,12 @@ from urllib.parse import parse_qs
 ALLOWED = os.environ.get("VRE_ENGINES", "").split()
 DECLARED = os.environ.get("VRE_BACKENDS", "").split()
 CVMFS = bool(os.environ.get("VRE_CVMFS"))
+TICKETS = bool(os.environ.get("VRE_KERBEROS"))
 LARGEST = 64 << 20
 OWN = "kubernetes"
 KERBEROS = ("CERN_USER", "CERN_KEYTAB")
+# What REANA's job controller takes for yes (marshmallow's Boolean).
+YES = ("true", "t", "yes", "y", "on", "1")
 BROUGHT = {"slurmcern": KERBEROS, "htcondorcern": KERBEROS, "compute4punch": ("HELMHOLTZ_TOP",)}
 
 
@@ -58,8 +62,8 @@ def backends(part):
 
 
 def backend_refused(workflow, declared, states, brought):
-    """states: by backend, why it does not work, "" for one that does. brought: gives the names of the person's
-    own Secrets."""
+    """states: by backend, why it does not work, "" for one that does. brought: gives the person's own Secrets,
+    as `own_secrets` has them."""
     for backend in sorted(backends(workflow) - {OWN}):
         if backend not in declared:
             return (
@@ -71,13 +75,59 @@ def backend_refused(workflow, declared, states, brought):
         if states[backend]:
             why = states[backend]
             return f"{backend} does not work now: {why}. Run the step on kubernetes, or try again later."
-        missing = [name for name in BROUGHT.get(backend, ()) if name not in brought()]
-        if missing:
-            return (
-                f"{backend} needs your own {' and '.join(missing)}: bring them with reana-client secrets-add, "
-                "and make the workflow again."
-            )
+        needed = BROUGHT.get(backend, ())
+        if missing := lacking(backend, needed, brought() if needed else {}):
+            return missing
     return ""
+
+
+def lacking(what, needed, secrets):
+    """Why what a person has brought is not enough, "" where it is."""
+    missing = [name for name in needed if not secrets.get(name)]
+    keytab = secrets.get("CERN_KEYTAB")
+    if "CERN_KEYTAB" in needed and keytab and secrets.get(keytab, "") is not None:
+        missing.append(f"file {keytab}, which CERN_KEYTAB names")
+    if not missing:
+        return ""
+    return (
+        f"{what} needs your own {' and '.join(missing)}: bring them with reana-client secrets-add, "
+        "and make the workflow again."
+    )
+
+
+def tickets(part):
+    """Whether any step in this cluster wants one: each engine has another place for it."""
+    if isinstance(part, list):
+        return any(map(tickets, part))
+    if not isinstance(part, dict):
+        return False
+    # On another backend it means nothing: who submits has a ticket in any case.
+    here = part.get("compute_backend") in (None, "", OWN)
+    return (here and str(part.get("kerberos")).lower() in YES) or any(map(tickets, part.values()))
+
+
+def kerberos_refused(workflow, available, brought):
+    """Its step would end before it began."""
+    if not tickets(workflow):
+        return ""
+    if not available:
+        return (
+            "There is no Kerberos here, and a step says kerberos: true. Take it out, or ask whoever runs this "
+            "VRE, who can have it: spec.workflows.kerberos."
+        )
+    return lacking("kerberos: true", KERBEROS, brought())
+
+
+def dask_refused(workflow):
+    """REANA would ask for kinds of objects that this cluster does not have, or that are not for its account."""
+    resources = workflow.get("resources")
+    if not isinstance(resources, dict) or not resources.get("dask"):
+        return ""
+    return (
+        "There is no Dask here: it needs the Dask operator, with definitions over the whole cluster, and a "
+        "VRE that is one tenant among others has none. Take dask out of the workflow's resources; a step can "
+        "start workers of its own (dask.distributed.LocalCluster)."
+    )
 
 
 def cvmfs_refused(workflow, available):
@@ -117,7 +167,7 @@ def told_states(file):
 
 
 def own_secrets(person):
-    """Names of what a person has brought."""
+    """What a person has brought: values by name, None for a file."""
     from kubernetes.client.rest import ApiException
     from reana_commons.config import REANA_RUNTIME_KUBERNETES_NAMESPACE
     from reana_commons.k8s.api_client import current_k8s_corev1_api_client as api
@@ -126,9 +176,13 @@ def own_secrets(person):
         stored = api.read_namespaced_secret(f"reana-secretsstore-{person}", REANA_RUNTIME_KUBERNETES_NAMESPACE)
     except ApiException as error:
         if error.status == 404:
-            return set()
+            return {}
         raise
-    return set(stored.data or {})
+    kinds = json.loads((stored.metadata.annotations or {}).get("secrets_types", "{}"))
+    return {
+        name: base64.b64decode(value).decode(errors="replace") if kinds.get(name) == "env" else None
+        for name, value in (stored.data or {}).items()
+    }
 
 
 def any_refused(workflow, person):
@@ -136,6 +190,8 @@ def any_refused(workflow, person):
     return (
         engine_refused(workflow, ALLOWED)
         or cvmfs_refused(workflow, CVMFS)
+        or dask_refused(workflow)
+        or kerberos_refused(workflow, TICKETS, lambda: own_secrets(person))
         or backend_refused(workflow, DECLARED, states, lambda: own_secrets(person))
     )
 
@@ -145,9 +201,23 @@ def made_already():
     make one."""
 
 
+def started_anyway(config_of):
+    """In the place of REANA's containers for an engine that wants a ticket. One whose ticket fails would never
+    start, and the workflow be pending for ever, as nobody looks at it before it speaks; so it starts, and its
+    first step tells why there is no ticket."""
+
+    def config(*arguments, **named):
+        made = config_of(*arguments, **named)
+        asks = ["bash", "-c", '"$@" || true', "kinit", *made.init_container["command"]]
+        return made._replace(init_container={**made.init_container, "command": asks})
+
+    return config
+
+
 if ALLOWED:
     from reana_workflow_controller import workflow_run_manager
     from reana_workflow_controller.app import app
 
     workflow_run_manager.create_cvmfs_persistent_volume_claim = made_already
+    workflow_run_manager.get_kerberos_k8s_config = started_anyway(workflow_run_manager.get_kerberos_k8s_config)
     application = gated(app, any_refused)
