@@ -130,6 +130,7 @@ WANTED = {
         (False, BOTH, "spec.workflows.kerberos"),
         (True, {}, "kerberos: true needs your own CERN_USER and CERN_KEYTAB: bring them with"),
         (True, BOTH | {"CERN_USER": ""}, "your own CERN_USER: bring"),
+        (True, BOTH | {"CERN_USER": "alice@CERN.CH"}, "your own CERN_USER without a realm: bring"),
         (True, BOTH | {"CERN_KEYTAB": "other.keytab"}, "your own file other.keytab, which CERN_KEYTAB names:"),
         (True, BOTH | {"my.keytab": "not a file"}, "file my.keytab"),
         # Brought as a file, where a variable is meant.

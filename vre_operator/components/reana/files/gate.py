@@ -87,6 +87,8 @@ def lacking(what, needed, secrets):
     keytab = secrets.get("CERN_KEYTAB")
     if "CERN_KEYTAB" in needed and keytab and secrets.get(keytab, "") is not None:
         missing.append(f"file {keytab}, which CERN_KEYTAB names")
+    if "@" in (secrets.get("CERN_USER") or "") and "CERN_USER" in needed:
+        missing.append("CERN_USER without a realm")
     if not missing:
         return ""
     return (
