@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import subprocess
 from collections import namedtuple
 from pathlib import Path
@@ -35,7 +36,9 @@ def ask(method: str, path: str, body: bytes, allowed: str = "serial") -> tuple[s
         assert person == "some-person"
         return str(gate["engine_refused"](workflow, allowed.split()))
 
-    answer = gate["gated"](application, refused)(environ, lambda status, _: told.append(status))
+    answer = gate["gated"](application, refused, lambda *_: pytest.fail("not for this"))(
+        environ, lambda status, _: told.append(status)
+    )
     return told[0], b"".join(answer)
 
 
@@ -185,6 +188,85 @@ def test_all_that_is_refused_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "There is no Kerberos" in gate["any_refused"](WANTED["serial"], "some-person")
     assert "There is no Dask" in gate["any_refused"]({"type": "serial", "resources": {"dask": {"a": 1}}}, "x")
     assert gate["any_refused"]({"type": "serial"}, "some-person") == ""
+
+
+@pytest.mark.parametrize(
+    ("files", "asks"),
+    [
+        ({"Snakefile": "rule a:\n  resources:\n    kerberos=True\n"}, True),
+        ({"Snakefile": "rule a:\n  resources: mem=1, kerberos = 1, x=2\n"}, True),
+        ({"Snakefile": "rule a:\n  resources: kerberos=config['k']\n"}, True),
+        (
+            {
+                "Snakefile": "include: 'rules/a.smk'\n",
+                "rules/a.smk": 'include: "b.smk"',
+                "rules/b.smk": "kerberos=1",
+            },
+            True,
+        ),
+        ({"Snakefile": "include: 'Snakefile'\ninclude: 'gone.smk'\n"}, False),
+        ({"Snakefile": "rule a:\n  # kerberos=True\n  resources: kerberos=False\n"}, False),
+        ({"Snakefile": "if kerberos == 1: pass\nmykerberos=True\nkerberos=0\nx: kerberos='no'\n"}, False),
+        ({}, False),
+    ],
+)
+def test_what_a_snakefile_asks_is_seen_when_it_starts(
+    files: dict[str, str], asks: bool, tmp_path: Path
+) -> None:
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert program("gate.py")["snakefiles_ask"](tmp_path, "Snakefile") is asks
+
+
+@pytest.mark.attack("compromised workflow engine", "a workspace's files")
+@pytest.mark.parametrize("name", ["../outside", "link", "fifo", "large", "."])
+def test_a_snakefile_leads_the_controller_nowhere(name: str, tmp_path: Path) -> None:
+    workspace = tmp_path / "workspace"
+    workspace.mkdir()
+    (tmp_path / "outside").write_text("kerberos=True")
+    (workspace / "link").symlink_to(tmp_path / "outside")
+    os.mkfifo(workspace / "fifo")
+    with (workspace / "large").open("w") as large:
+        large.write("kerberos=True")
+        large.truncate(2 << 20)
+    (workspace / "Snakefile").write_text(f"include: '{name}'")
+    for begun in ("Snakefile", name):
+        assert program("gate.py")["snakefiles_ask"](workspace, begun) is False
+
+
+def start(refused: Any, method: str = "PUT", query: str = "user=some-person&status=start") -> str:
+    told: list[str] = []
+
+    def application(environ: dict[str, Any], begin: Any) -> list[bytes]:
+        begin("200 OK", [])
+        return []
+
+    def kept(name: str, person: str) -> Any:
+        assert (name, person) == ("some-id", "some-person")
+        return WANTED["serial"]
+
+    environ = {
+        "REQUEST_METHOD": method,
+        "PATH_INFO": "/api/workflows/some-id/status",
+        "QUERY_STRING": query,
+        "wsgi.input": io.BytesIO(b"{}"),
+    }
+    program("gate.py")["gated"](application, refused, kept)(environ, lambda status, _: told.append(status))
+    return told[0]
+
+
+def test_a_workflow_is_asked_once_more_when_it_starts() -> None:
+    """The server makes one anew from another without the controller, which fails what is a bad request."""
+
+    def refused(workflow: Any, person: str) -> str:
+        assert (workflow, person) == (WANTED["serial"], "some-person")
+        return "no"
+
+    assert start(refused) == "400 BAD REQUEST"
+    assert start(lambda *_: "") == "200 OK"
+    assert start(refused, query="user=some-person&status=stop") == "200 OK"
+    assert start(refused, method="GET") == "200 OK"
 
 
 def test_an_engine_without_its_ticket_starts_and_says_why(tmp_path: Path) -> None:

@@ -2,15 +2,17 @@
 """The controller's application, without what cannot work here: REANA has no switches of its own.
 
 uwsgi's `module = gate:application`. Each way to make a workflow (clients, the launcher, GitLab) ends here, so
-it is refused before anything of it exists. VRE_ENGINES: the types that are allowed, as specifications write
-them. VRE_BACKENDS: the batch systems that are declared. VRE_STATES: the file in which backends.py tells how
-each of them does. VRE_CVMFS, VRE_KERBEROS: whether jobs can have it.
+it is refused before anything of it exists; and once more when it starts, as a workflow that is made anew from
+another (a restart) is the server's matter, and what a Snakefile says is known only then. VRE_ENGINES: the types
+that are allowed, as specifications write them. VRE_BACKENDS: the batch systems that are declared. VRE_STATES:
+the file in which backends.py tells how each of them does. VRE_CVMFS, VRE_KERBEROS: whether jobs can have it.
 """
 
 import base64
 import io
 import json
 import os
+import re
 from pathlib import Path
 from urllib.parse import parse_qs
 
@@ -19,6 +21,12 @@ DECLARED = os.environ.get("VRE_BACKENDS", "").split()
 CVMFS = bool(os.environ.get("VRE_CVMFS"))
 TICKETS = bool(os.environ.get("VRE_KERBEROS"))
 LARGEST = 64 << 20
+STATUS = re.compile("/api/workflows/([^/]+)/status/?")
+INCLUDE = re.compile(r"""^[ \t]*include:\s*["']([^"'\n]+)["']""", re.M)
+ASKS = re.compile(
+    r"""^[^#\n]*\bkerberos[ \t]*=[ \t]*(?![=\s]|False\b|None\b|0\b|["'](?i:false|no|0)["'])""", re.M
+)
+LARGEST_SNAKEFILE, MOST_SNAKEFILES = 1 << 20, 100
 OWN = "kubernetes"
 KERBEROS = ("CERN_USER", "CERN_KEYTAB")
 # What REANA's job controller takes for yes (marshmallow's Boolean).
@@ -37,6 +45,35 @@ def wanted(environ):
         return workflow if isinstance(workflow.get("type"), str) else None
     except (ValueError, KeyError, TypeError, AttributeError):
         return None  # whatever it is, the application says what is wrong with it
+
+
+def starting(environ):
+    """(Its id or name, its person's id) of the workflow that is to start; None where none is."""
+    path = STATUS.fullmatch(environ.get("PATH_INFO", ""))
+    query = parse_qs(environ.get("QUERY_STRING", ""))
+    if environ.get("REQUEST_METHOD") != "PUT" or not path or query.get("status") != ["start"]:
+        return None
+    return path[1], query.get("user", [""])[0]
+
+
+def snakefiles_ask(workspace, name):
+    """Whether a rule says kerberos, in this file or in those that it includes. Only while it runs is it known
+    for certain; but whoever writes it with another value than no means it."""
+    workspace = Path(workspace).resolve()
+    waiting, seen = [workspace / name], set()
+    while waiting and len(seen) < MOST_SNAKEFILES:
+        file = waiting.pop().resolve()
+        # A link of the person's may lead anywhere, and what is no file may never end.
+        if file in seen or workspace not in file.parents or not file.is_file():
+            continue
+        seen.add(file)
+        if file.stat().st_size > LARGEST_SNAKEFILE:
+            continue
+        text = file.read_text(errors="replace")
+        if ASKS.search(text):
+            return True
+        waiting += [file.parent / other for other in INCLUDE.findall(text)]
+    return False
 
 
 def engine_refused(workflow, allowed):
@@ -143,11 +180,13 @@ def cvmfs_refused(workflow, available):
     )
 
 
-def gated(application, refused):
-    """refused: of (workflow, person's id) why it is, "" for nothing."""
+def gated(application, refused, kept):
+    """refused: of (workflow, person's id) why it is, "" for nothing. kept: of (workflow's id or name, person's
+    id) the workflow, None for nothing."""
 
     def gate(environ, start_response):
-        workflow = wanted(environ)
+        begun = starting(environ)
+        workflow = kept(*begun) if begun else wanted(environ)
         person = parse_qs(environ.get("QUERY_STRING", "")).get("user", [""])[0]
         told = refused(workflow, person) if workflow else ""
         if not told:
@@ -187,6 +226,27 @@ def own_secrets(person):
     }
 
 
+def kept_workflow(name, person):
+    """As the database has it, and whether its Snakefile says kerberos."""
+    from reana_db.database import Session
+    from reana_db.utils import _get_workflow_with_uuid_or_name
+
+    try:
+        row = _get_workflow_with_uuid_or_name(name, person)
+        workflow, workspace = row.reana_specification["workflow"], row.workspace_path
+        if not isinstance(workflow["type"], str):
+            return None
+    except (ValueError, KeyError, TypeError):
+        return None  # the application says what is wrong with it
+    finally:
+        Session.remove()
+    try:
+        asks = workflow["type"].lower() == "snakemake" and snakefiles_ask(workspace, str(workflow.get("file")))
+    except OSError:
+        asks = False
+    return {**workflow, "rules": {"kerberos": True}} if asks else workflow
+
+
 def any_refused(workflow, person):
     states = told_states(os.environ.get("VRE_STATES", ""))
     return (
@@ -222,4 +282,4 @@ if ALLOWED:
 
     workflow_run_manager.create_cvmfs_persistent_volume_claim = made_already
     workflow_run_manager.get_kerberos_k8s_config = started_anyway(workflow_run_manager.get_kerberos_k8s_config)
-    application = gated(app, any_refused)
+    application = gated(app, any_refused, kept_workflow)
