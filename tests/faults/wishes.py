@@ -277,6 +277,7 @@ def _mend_workflows(spec: Json, workflows: Json) -> None:
         for quota in workflows.get("quotas", ())
         if ("cpuHours" in quota or "disk" in quota) and (told or not quota.get("group"))
     ]
+    _mend_realms(workflows.get("kerberos", {}).get("realms", []))
     jobs = workflows.get("jobs", {})
     for memory in ("memory", "maxMemory"):
         if quantity(jobs.get(memory, "64Mi")) < quantity("64Mi"):
@@ -290,6 +291,15 @@ def _mend_workflows(spec: Json, workflows: Json) -> None:
     manager = spec.get("exposure", {}).get("tls", {}).get("certManager", {})
     if workflows.get("enabled"):
         manager.pop("kind", None)
+
+
+def _mend_realms(realms: list[Json]) -> None:
+    if realms and "CERN.CH" not in {realm["name"] for realm in realms}:
+        realms[0]["name"] = "CERN.CH"
+    seen = set[str]()
+    for realm in realms:
+        realm["domains"] = [domain for domain in realm.get("domains", ()) if domain not in seen]
+        seen.update(realm["domains"])
 
 
 def wishes() -> st.SearchStrategy[Json]:

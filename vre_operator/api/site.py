@@ -35,6 +35,8 @@ class ReanaImages(Model):
     remote_job_controller: str = ""
     """In the place of jobController where jobs may run on batch systems outside the cluster, with what that
     takes; jobController when empty."""
+    kerberos: str = ""
+    """Beside steps that say `kerberos: true`; REANA's own choice when empty."""
     ui: str = ""
     """Its pages; none are served when empty."""
 
@@ -145,7 +147,8 @@ class Site(Model):
     """Networks in which an identity provider, an attached Rucio or a registry may live although they are not
     public."""
     compute_cidrs: tuple[str, ...] = ()
-    """Networks in which batch systems of spec.workflows.backends live although they are not public."""
+    """Networks in which batch systems of spec.workflows.backends, and KDCs of spec.workflows.kerberos, live
+    although they are not public."""
     isolation: Isolation = Isolation()
     """Whether tenants' walls hold, tried from inside."""
     resync_seconds: float = Field(default=600, ge=10)

@@ -50,6 +50,15 @@ def hostname(tenant: str, length: int = 200) -> str:
     return text if len(text) == length else "y" * (length - len(text)) + text
 
 
+def realm(name: str) -> Json:
+    """Domains are in one realm each."""
+    return {
+        "name": name,
+        "kdcs": [hostname(f"kdc{number}") for number in range(5)],
+        "domains": [hostname(f"{name[:4].lower().replace('.', '-')}{number}") for number in range(5)],
+    }
+
+
 def spec(tenant: str, issuer: str) -> Json:
     """Only the issuer is a real one, and shorter."""
     return {
@@ -96,6 +105,7 @@ def spec(tenant: str, issuer: str) -> Json:
                 "htcondor": {},
                 "compute4punch": {"host": hostname(f"punch-{tenant}")},
             },
+            "kerberos": {"realms": [realm("CERN.CH"), *(realm(name) for name in distinct(3, 200, "R"))]},
             "keepDays": 36_500,
             "probe": {"enabled": True, "schedule": SCHEDULE},
             "vettedImages": [

@@ -150,6 +150,7 @@ specs = st.fixed_dictionaries(
                         slurm=st.just({"host": "login.example.org", "partition": "short"}),
                         compute4punch=st.just({}),
                     ),
+                    kerberos=st.just({"realms": [{"name": "CERN.CH", "kdcs": ["kdc.example.org"]}]}),
                     onlyVetted=st.booleans(),
                     vettedImages=st.just(["example.org/root:6"]),
                     probe=present(enabled=st.booleans()),
