@@ -158,7 +158,7 @@ def _server(env: Environment, component: str, needs: set[ResourceId]) -> Iterato
             secret_volume("people", names.credentials),
             *([config_volume("lake", names.lake)] if lake else []),
         ],
-        config=[names.cache, names.config, uwsgi.id, *([names.login] if login else [])],
+        config=[names.cache, names.config, names.credentials, uwsgi.id, *([names.login] if login else [])],
         service_account=names.infrastructure.name,
     )
     yield workloads.deployment(
