@@ -176,8 +176,8 @@ def test_dask_is_refused_with_the_reason() -> None:
     told = refused({"type": "serial", "resources": {"dask": {"image": "example.org/dask:1"}}})
     assert "needs the Dask operator" in told
     assert "LocalCluster" in told
-    for resources in ({}, {"resources": {}}, {"resources": {"cvmfs": ["a"]}}, {"resources": 1}):
-        assert refused({"type": "serial", **resources}) == ""
+    none: list[dict[str, Any]] = [{}, {"resources": {}}, {"resources": {"cvmfs": ["a"]}}, {"resources": 1}]
+    assert [refused({"type": "serial", **each}) for each in none] == [""] * 4
 
 
 def test_all_that_is_refused_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -271,7 +271,7 @@ def test_a_workflow_is_asked_once_more_when_it_starts() -> None:
 
 def test_an_engine_without_its_ticket_starts_and_says_why(tmp_path: Path) -> None:
     """Its first step does, in a log that people see; an engine that never starts says nothing."""
-    made = namedtuple("KerberosConfig", ["init_container", "renew_container"])
+    made = namedtuple("made", ["init_container", "renew_container"])
     ticket = {"name": "krb5-init", "command": ["kinit", "-kt", "/a file", "alice@CERN.CH"]}
     kinit = tmp_path / "kinit"
     kinit.write_text('#!/bin/sh\necho "$@"\nexit 1\n')
