@@ -189,7 +189,7 @@ def test_what_a_person_brought_is_read_as_reana_keeps_it(monkeypatch: pytest.Mon
             return stored
         raise ApiException(status=404 if name == "reana-secretsstore-nobody" else 403)
 
-    beside = {
+    beside: dict[str, dict[str, Any]] = {
         "reana_commons": {},
         "reana_commons.config": {"REANA_RUNTIME_KUBERNETES_NAMESPACE": "ocean-workflows"},
         "reana_commons.k8s": {},
