@@ -6,11 +6,15 @@ import io
 import json
 import os
 import subprocess
+import sys
+from base64 import b64encode
 from collections import namedtuple
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
+from kubernetes.client import ApiException, V1ObjectMeta, V1Secret
 
 from tests.unit.reana.programs import program
 
@@ -171,14 +175,46 @@ def test_who_wants_no_ticket_needs_none(step: Any) -> None:
     assert program("gate.py")["kerberos_refused"](wanted, False, unasked) == ""
 
 
+def test_what_a_person_brought_is_read_as_reana_keeps_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    stored = V1Secret(
+        metadata=V1ObjectMeta(
+            annotations={"secrets_types": json.dumps({"CERN_USER": "env", "my.keytab": "file"})}
+        ),
+        data={"CERN_USER": b64encode(b"alice").decode(), "my.keytab": b64encode(b"\x05\x02\xff").decode()},
+    )
+
+    def read(name: str, namespace: str) -> Any:
+        assert namespace == "ocean-workflows"
+        if name == "reana-secretsstore-alice":
+            return stored
+        raise ApiException(status=404 if name == "reana-secretsstore-nobody" else 403)
+
+    beside: dict[str, dict[str, Any]] = {
+        "reana_commons": {},
+        "reana_commons.config": {"REANA_RUNTIME_KUBERNETES_NAMESPACE": "ocean-workflows"},
+        "reana_commons.k8s": {},
+        "reana_commons.k8s.api_client": {
+            "current_k8s_corev1_api_client": SimpleNamespace(read_namespaced_secret=read)
+        },
+    }
+    for name, content in beside.items():
+        module = ModuleType(name)
+        vars(module).update(content)
+        monkeypatch.setitem(sys.modules, name, module)
+    own_secrets = program("gate.py")["own_secrets"]
+    assert own_secrets("alice") == {"CERN_USER": "alice", "my.keytab": None}
+    assert own_secrets("nobody") == {}
+    with pytest.raises(ApiException):
+        own_secrets("somebody")
+
+
 def test_dask_is_refused_with_the_reason() -> None:
     refused = program("gate.py")["dask_refused"]
     told = refused({"type": "serial", "resources": {"dask": {"image": "example.org/dask:1"}}})
     assert "needs the Dask operator" in told
     assert "LocalCluster" in told
-    others: list[dict[str, Any]] = [{}, {"resources": {}}, {"resources": {"cvmfs": ["a"]}}, {"resources": 1}]
-    for other in others:
-        assert refused({"type": "serial", **other}) == ""
+    none: list[dict[str, Any]] = [{}, {"resources": {}}, {"resources": {"cvmfs": ["a"]}}, {"resources": 1}]
+    assert [refused({"type": "serial", **each}) for each in none] == [""] * 4
 
 
 def test_all_that_is_refused_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
