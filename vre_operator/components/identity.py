@@ -140,6 +140,8 @@ def _people(env: Environment, reach: Body) -> Iterable[Resource]:
     identity, wish = env.spec.identity, env.spec.data_lake.people
     origin = "spec.dataLake.people" if ids.people_wanted(env) else "spec.workflows"
     field = "spec.identity.credentialsSecret"
+    if env.tenant.lent:
+        field = "spec.defaults.identity.credentialsSecret of the VRESite"
     if own := _own(env, wish.credentials_secret):
         field = "spec.dataLake.people.credentialsSecret"
         yield workloads.external(COMPONENT, own, field, *_SERVICE_ACCOUNT)

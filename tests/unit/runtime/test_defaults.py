@@ -389,7 +389,9 @@ async def test_a_name_that_the_site_gives_is_claimed(rig: Rig) -> None:
     await rig.run()
     assert rig.cluster.ready["reason"] == "HostnameTaken"
     assert rig.tenants.rivals(rig.cluster.obj) == {("cms", KEY[1])}
+    assert rig.tenants.rivals(other) == {KEY}
     give(rig, domain="{namespace}.other.org")
+    assert rig.tenants.rivals(other) == set()
     await rig.run()
     assert rig.cluster.ready["status"] == "True"
     assert taken(rig)["spec.hostname"] == "atlas.other.org"
