@@ -29,7 +29,7 @@ shows every field in use, and `vre validate FILE` tells without a cluster what t
 
 `vre.science/v1alpha1`, for the whole cluster, named `site`. {description}
 
-[Bounds of a site](../site.md) shows it in use; without one nothing is bounded.
+[Bounds and defaults of a site](../site.md) shows it in use; without one nothing is bounded, and nothing given.
 """,
 }
 

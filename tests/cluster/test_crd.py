@@ -15,12 +15,12 @@ from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
 
 from dev.cluster import Cluster
-from tests.manifests import BAD, BAD_CHANGES, FINE, GOOD, GOOD_CHANGES, Bad, BadChange, merge
+from tests.manifests import BAD, BAD_CHANGES, FINE, GOOD, GOOD_CHANGES, SHORT, Bad, BadChange, merge
 from vre_operator.api import names
 from vre_operator.api.crd import CRD_NAME, custom_resource_definition
 from vre_operator.api.shares import Share
-from vre_operator.api.v1alpha1 import VREEnvironmentSpec
-from vre_operator.api.validate import load
+from vre_operator.api.v1alpha1 import VREEnvironmentWish
+from vre_operator.api.validate import load, load_environment
 
 REPOSITORY = Path(__file__).parents[2]
 ADDRESS = (names.GROUP, names.VERSION)
@@ -84,7 +84,12 @@ def test_taken_and_completed_as_the_models_do(api: Any, name: str, patch: Mappin
     document = merge(GOOD, patch)
     stored = _create(api, document, dry_run="All")
     assert load(stored) == load(document)
-    assert _spelled_out(stored["spec"]) == _spelled_out(_complete(load(document)))
+    assert _spelled_out(stored["spec"]) == _spelled_out(_complete(load_environment(document).spec))
+
+
+@pytest.mark.parametrize("case", SHORT, ids=lambda case: case.name)
+def test_what_a_site_may_give_can_be_missing(api: Any, case: Bad) -> None:
+    _create(api, case.document, dry_run="All")
 
 
 @pytest.mark.parametrize("path", sorted((REPOSITORY / "examples").glob("*.yaml")), ids=lambda path: path.name)
@@ -195,7 +200,7 @@ def _blames(error: ApiException, path: str, words: str) -> None:
         assert words in answer["message"]
 
 
-def _complete(spec: VREEnvironmentSpec) -> dict[str, Any]:
+def _complete(spec: VREEnvironmentWish) -> dict[str, Any]:
     return spec.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 

@@ -187,6 +187,22 @@ DAMAGES = (
         "tests/unit/oidc",
     ),
     Damage(
+        "the site's credential for an issuer that a status names",
+        "secret leak",
+        "vre_operator/runtime/defaults.py",
+        "(site is None or site.issuer != held)",
+        "site is None",
+        "tests/unit/runtime/test_defaults.py",
+    ),
+    Damage(
+        "a class for a volume that was made without",
+        "operator and application",
+        "vre_operator/runtime/defaults.py",
+        "and site and self._made(claim)",
+        "and site and False",
+        "tests/unit/runtime/test_defaults.py",
+    ),
+    Damage(
         "a hot tenant takes every turn",
         "waste",
         "vre_operator/runtime/queue.py",

@@ -173,7 +173,10 @@ def _matches(pattern: re.Pattern[str], longest: int) -> list[str]:
 
 def _mended(spec: Json) -> Json:
     """With the rules kept that cross fields: a spec that breaks them tells nothing new."""
+    # Without these two it is the site's to say what becomes of it.
+    spec.setdefault("hostname", "vre.example.org")
     identity = spec["identity"]
+    identity.setdefault("issuer", "https://login.example.org/realms/vre")
     identity["allowAll"] = not identity.get("allowedGroups")
     if identity.get("provider", "manual") not in ("generic-dcr", "iam-dcr"):
         identity.setdefault("credentialsSecret", {"name": "login"})

@@ -6,6 +6,7 @@ from tests.manifests.changes import GOOD_CHANGES as _GOOD_CHANGES
 from tests.manifests.fine import FINE as _FINE
 from tests.manifests.lakes import BAD_LAKES
 from tests.manifests.shares import BAD_SHARE_CHANGES, BAD_SHARES, FINE_SHARES
+from tests.manifests.short import SHORT
 from tests.manifests.wishes import BAD_OFFLINE, BAD_WISHES
 from tests.manifests.workflows import (
     BAD_WORKFLOW_CHANGES,
@@ -19,4 +20,15 @@ BAD_CHANGES: tuple[BadChange, ...] = (*_CHANGES, *BAD_SHARE_CHANGES, *BAD_WORKFL
 GOOD_CHANGES = (*_GOOD_CHANGES, *GOOD_WORKFLOW_CHANGES)
 FINE = (*_FINE, *FINE_SHARES, *FINE_WORKFLOWS)
 
-__all__ = ["BAD", "BAD_CHANGES", "BAD_OFFLINE", "FINE", "GOOD", "GOOD_CHANGES", "Bad", "BadChange", "merge"]
+__all__ = [
+    "BAD",
+    "BAD_CHANGES",
+    "BAD_OFFLINE",
+    "FINE",
+    "GOOD",
+    "GOOD_CHANGES",
+    "SHORT",
+    "Bad",
+    "BadChange",
+    "merge",
+]

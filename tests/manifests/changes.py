@@ -26,6 +26,13 @@ BAD_CHANGES: tuple[BadChange, ...] = (
         "create a new VREEnvironment",
     ),
     BadChange(
+        "no issuer any more",
+        {},
+        {"spec": {"identity": {"issuer": ..., "provider": ..., "credentialsSecret": ...}}},
+        "spec.identity.issuer",
+        "set it back",
+    ),
+    BadChange(
         "homes moved into one volume",
         {},
         {"spec": {"storage": {"homes": {"volume": {}}}}},
@@ -98,6 +105,12 @@ BAD_CHANGES: tuple[BadChange, ...] = (
 GOOD_CHANGES: tuple[tuple[str, Mapping[str, Any], Mapping[str, Any]], ...] = (
     ("volume grows", EMBEDDED, {"spec": {"database": {"embedded": {"size": "8193Mi"}}}}),
     ("same size in other words", EMBEDDED, {"spec": {"database": {"embedded": {"size": "8192Mi"}}}}),
+    ("hostname left to the site", {}, {"spec": {"hostname": ...}}),
+    (
+        "an issuer before the site gave one",
+        {"spec": {"identity": {"issuer": ..., "provider": ..., "credentialsSecret": ...}}},
+        {"spec": {"identity": {"issuer": "https://own.example.org", "provider": "generic-dcr"}}},
+    ),
     ("other hostname", {}, {"spec": {"hostname": "new.example.org"}}),
     ("other credential", {}, {"spec": {"identity": {"credentialsSecret": {"name": "b"}}}}),
     ("other external secret", EXTERNAL, {"spec": {"database": {"external": {"secret": {"name": "b"}}}}}),

@@ -6,8 +6,6 @@ from tests.manifests.base import ONE, TLS, Bad, bad, catalogue, entry, identity,
 
 BAD_WISHES: tuple[Bad, ...] = (
     # the hostname
-    bad("no hostname", {"hostname": ...}, "hostname", "add it", "Required value"),
-    bad("hostname null", {"hostname": None}, "hostname", "add it", "Required value"),
     bad("hostname with scheme", {"hostname": "https://vre.example.org"}, "hostname", "without scheme"),
     bad("hostname with port", {"hostname": "vre.example.org:8443"}, "hostname", "without scheme, port"),
     bad("hostname with path", {"hostname": "vre.example.org/hub"}, "hostname", "port, path"),
@@ -21,7 +19,12 @@ BAD_WISHES: tuple[Bad, ...] = (
     bad("hostname a list", {"hostname": ["vre.example.org"]}, "hostname", "kubectl explain", "string"),
     # identity
     bad("no identity", {"identity": ...}, "identity", "add it", "Required value"),
-    identity("no issuer", {"issuer": ...}, "issuer", "add it", "Required value"),
+    identity(
+        "provider without issuer", {"issuer": ..., "credentialsSecret": ...}, "provider", "name the issuer"
+    ),
+    identity(
+        "credential without issuer", {"issuer": ..., "provider": ...}, "credentialsSecret", "name the issuer"
+    ),
     identity("issuer by http", {"issuer": "http://sso.example.org/realms/vre"}, "issuer", "give https://"),
     identity("issuer with user", {"issuer": "https://a:b@sso.example.org/realms/vre"}, "issuer", "no user"),
     identity("issuer with query", {"issuer": "https://sso.example.org/realms/vre?x=1"}, "issuer", "query"),

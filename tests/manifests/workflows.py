@@ -27,7 +27,6 @@ def _spec(**fields: Any) -> Mapping[str, Any]:
 
 
 BAD_WORKFLOWS: tuple[Bad, ...] = (
-    flow("workflows without hostname", {"hostname": ...}, "hostname", "such as reana.example.org"),
     flow("workflows at the VRE's hostname", {"hostname": "vre.example.org"}, "hostname", "of its own"),
     bad(
         "workflows at Rucio's hostname",

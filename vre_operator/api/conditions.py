@@ -42,6 +42,7 @@ class Reason(StrEnum):
     INVALID_SPEC = "InvalidSpec"  # the spec does not fit this operator's schema
     HOSTNAME_TAKEN = "HostnameTaken"  # another tenant holds the hostname
     NAMESPACE_OCCUPIED = "NamespaceOccupied"  # another VREEnvironment lives in this namespace
+    ISSUER_MOVED = "IssuerMoved"  # people and clients are at another provider than is asked for now
     SITE_FULL = "SiteFull"  # the VRESite has no room for another tenant
     GRANT_EXPIRED = "GrantExpired"  # the VRESite gave the namespace a VRE until now; suspended
     WITHIN_BOUNDS = "WithinBounds"  # of the VRESite

@@ -87,6 +87,15 @@ class RotationStatus(Model):
     """When all was well with the new ones; absent while it is under way."""
 
 
+class Given(Model):
+    """A value that the site gave, and that stays although the site's default may change."""
+
+    field: Annotated[str, Field(max_length=200)]
+    """The field that the tenant left out."""
+    value: Annotated[str, Field(max_length=500)]
+    """What is there instead."""
+
+
 class Registration(Model):
     """What a person enters at the identity provider when identity.provider is manual."""
 
@@ -133,6 +142,9 @@ class VREEnvironmentStatus(Model):
     of the old when it was tried."""
     workflows: WorkflowsStatus | None = None
     """What REANA says of itself, when there are workflows."""
+    defaults: Annotated[tuple[Given, ...], Field(max_length=1000)] | None = None
+    """What the site gave where this tenant named nothing, as far as it stays: hostnames, the issuer, classes of
+    volumes. To have another hostname, name it in the spec."""
     rotation: RotationStatus | None = None
     """The last rotation of the credentials that the operator makes, once there was one."""
     # Atomic, not a map: one writer, and a map would be listed entry by entry in managedFields as well.

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
 from vre_operator.api.base import Hostname, Model, ObjectName, Quantity
 from vre_operator.api.catalogue import Catalogue, Entry
 from vre_operator.api.data_lake import DataLake
-from vre_operator.api.identity import Identity, ProviderKind
+from vre_operator.api.identity import Identity, IdentityWish, ProviderKind
 from vre_operator.api.notebooks import Culling, NotebookResources, Notebooks
 from vre_operator.api.page import LandingPage
 from vre_operator.api.references import SecretName
@@ -37,6 +37,7 @@ __all__ = [
     "ExternalDatabase",
     "Homes",
     "Identity",
+    "IdentityWish",
     "IssuerKind",
     "LandingPage",
     "NotebookResources",
@@ -48,10 +49,21 @@ __all__ = [
     "VREEnvironment",
     "VREEnvironmentSpec",
     "VREEnvironmentStatus",
+    "VREEnvironmentWish",
     "Workflows",
 ]
 
 NAME = r"^[a-z]([-a-z0-9]{0,38}[a-z0-9])?$"
+
+# Of a wish without an issuer the API server does not know the provider: the operator has the last word then.
+_BY_ADMIN = (
+    "(!has(self.identity.issuer)"
+    " || (has(self.identity.provider) && self.identity.provider == 'keycloak-admin'))"
+)
+
+
+def _by_admin(identity: IdentityWish) -> bool:
+    return identity.issuer is None or identity.provider is ProviderKind.KEYCLOAK_ADMIN
 
 
 class EmbeddedDatabase(Model):
@@ -152,25 +164,24 @@ class DeletionPolicy(StrEnum):
     DELETE = "Delete"
 
 
-class VREEnvironmentSpec(Model):
-    """What the tenant wants. Only hostname and identity are required."""
+class VREEnvironmentWish(Model):
+    """What the tenant wants. Only identity is required, and hostname where the site gives none."""
 
-    cel_rules = (
+    cel_rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
-            "!has(self.dataLake.hostname) || self.dataLake.hostname != self.hostname",
+            "!has(self.dataLake.hostname) || !has(self.hostname) || self.dataLake.hostname != self.hostname",
             "is the same as spec.hostname",
             "give Rucio a hostname of its own, such as rucio.example.org, or remove it",
-            lambda self: self.data_lake.hostname != self.hostname,
+            lambda self: self.hostname is None or self.data_lake.hostname != self.hostname,
             path=".dataLake.hostname",
         ),
         Rule(
-            "!self.dataLake.people.enabled || self.identity.provider == 'keycloak-admin'"
-            " || has(self.dataLake.people.scim)",
+            f"!self.dataLake.people.enabled || {_BY_ADMIN} || has(self.dataLake.people.scim)",
             "needs identity.provider keycloak-admin, or scim",
             "set one of them, or declare people's accounts in dataLake.accounts",
             lambda self: (
                 not self.data_lake.people.enabled
-                or self.identity.provider is ProviderKind.KEYCLOAK_ADMIN
+                or _by_admin(self.identity)
                 or self.data_lake.people.scim is not None
             ),
             path=".dataLake.people.enabled",
@@ -185,14 +196,15 @@ class VREEnvironmentSpec(Model):
             path=".notebooks.namedSessions",
         ),
         Rule(
-            "!self.dataLake.storage.exists(one, one.hostname == self.hostname)",
+            "!has(self.hostname) || !self.dataLake.storage.exists(one, one.hostname == self.hostname)",
             "has an item with spec.hostname",
             "give each storage a hostname of its own, such as disk.example.org",
             lambda self: self.hostname not in {one.hostname for one in self.data_lake.storage},
             path=".dataLake.storage",
         ),
         Rule(
-            "!has(self.workflows.hostname) || (self.workflows.hostname != self.hostname"
+            "!has(self.workflows.hostname)"
+            " || ((!has(self.hostname) || self.workflows.hostname != self.hostname)"
             " && (!has(self.dataLake.hostname) || self.workflows.hostname != self.dataLake.hostname)"
             " && !self.dataLake.storage.exists(one, one.hostname == self.workflows.hostname))",
             "is the hostname of something else",
@@ -215,7 +227,7 @@ class VREEnvironmentSpec(Model):
         ),
         Rule(
             "!self.workflows.dataLake || (self.notebooks.enabled && self.dataLake.enabled"
-            " && self.dataLake.people.enabled && self.identity.provider == 'keycloak-admin')",
+            f" && self.dataLake.people.enabled && {_BY_ADMIN})",
             "needs notebooks, dataLake.people and identity.provider keycloak-admin",
             "set these, as it is the hub that has people's tokens, or set it to false",
             lambda self: (
@@ -224,29 +236,30 @@ class VREEnvironmentSpec(Model):
                     self.notebooks.enabled
                     and self.data_lake.enabled
                     and self.data_lake.people.enabled
-                    and self.identity.provider is ProviderKind.KEYCLOAK_ADMIN
+                    and _by_admin(self.identity)
                 )
             ),
             path=".workflows.dataLake",
         ),
         Rule(
             "!has(self.workflows.quotas) || !self.workflows.quotas.exists(one, one.group != '')"
-            " || self.identity.provider == 'keycloak-admin' || self.dataLake.people.enabled",
+            f" || {_BY_ADMIN} || self.dataLake.people.enabled",
             "has a group, and nobody tells who is in it",
             "remove group, or use identity.provider keycloak-admin, or dataLake.people with scim",
             lambda self: (
                 not any(one.group for one in self.workflows.quotas)
-                or self.identity.provider is ProviderKind.KEYCLOAK_ADMIN
+                or _by_admin(self.identity)
                 or self.data_lake.people.enabled
             ),
             path=".workflows.quotas",
         ),
     )
 
-    hostname: Hostname
+    hostname: Hostname | None = None
     """DNS name at which people open the VRE, such as vre.example.org. Its DNS record must lead to the ingress
-    controller. One tenant per hostname: the first that claims it holds it."""
-    identity: Identity
+    controller. One tenant per hostname: the first that claims it holds it. When absent a name in the site's
+    domain, where the site has one for tenants; which one is in status.defaults."""
+    identity: IdentityWish
     """The OpenID Connect provider at which people log in, and which of them are let in."""
     storage: Storage = Storage()
     """Where people's data lives."""
@@ -275,6 +288,27 @@ class VREEnvironmentSpec(Model):
     def _others(self) -> set[str | None]:
         """The hostnames of all but REANA."""
         return {self.hostname, self.data_lake.hostname, *(one.hostname for one in self.data_lake.storage)}
+
+
+class VREEnvironmentSpec(VREEnvironmentWish):
+    """The wish with what the site gives: what components see. See runtime/defaults.py."""
+
+    cel_rules: ClassVar[tuple[Rule, ...]] = (
+        *VREEnvironmentWish.cel_rules,
+        Rule(
+            None,
+            "is missing",
+            "give REANA a hostname of its own, such as reana.example.org, or ask the site's admin for a domain"
+            " (spec.defaults.domain of the VRESite)",
+            lambda self: not self.workflows.enabled or self.workflows.hostname is not None,
+            path=".workflows.hostname",
+        ),
+    )
+
+    hostname: Hostname
+    """DNS name at which people open the VRE."""
+    identity: Identity
+    """The OpenID Connect provider at which people log in, and which of them are let in."""
 
 
 class Metadata(Model):
@@ -307,12 +341,28 @@ class VREEnvironment(Model):
             lambda self: len(self.metadata.namespace) <= 50,
             path=".metadata.namespace",
         ),
+        Rule(
+            "!has(self.spec.identity.issuer) || !has(oldSelf.status) || !has(oldSelf.status.defaults)"
+            " || oldSelf.status.defaults.all(one,"
+            " one.field != 'spec.identity.issuer' || one.value == self.spec.identity.issuer)",
+            "cannot be changed",
+            "remove it, or set it to the issuer in status.defaults, as people and login clients belong to one"
+            " provider. For another one create a new VREEnvironment in a namespace of its own",
+            path=".spec.identity.issuer",
+        ),
     )
 
     api_version: Literal["vre.science/v1alpha1"]
     kind: Literal["VREEnvironment"]
     metadata: Metadata
-    spec: VREEnvironmentSpec
-    """What the tenant wants. Only hostname and identity are required."""
+    spec: VREEnvironmentWish
+    """What the tenant wants. Only identity is required, and hostname where the site gives none."""
     status: VREEnvironmentStatus | None = None
     """What the operator found and did."""
+
+
+class Effective(VREEnvironment):
+    """With what the site gives."""
+
+    spec: VREEnvironmentSpec
+    """What the tenant wants."""

@@ -21,7 +21,7 @@ from vre_operator.api.base import Model, without_nulls
 from vre_operator.api.crd import structural
 from vre_operator.api.rules import BROKEN, Broken
 from vre_operator.api.site import Site
-from vre_operator.api.v1alpha1 import VREEnvironment, VREEnvironmentSpec
+from vre_operator.api.v1alpha1 import Effective, VREEnvironment, VREEnvironmentSpec
 from vre_operator.api.vresite import VRESite, VRESiteSpec
 
 M = TypeVar("M", bound=Model)
@@ -47,17 +47,34 @@ class SpecError(Exception):
         self.problems = tuple(problems)
 
 
-def load(document: Mapping[str, Any]) -> VREEnvironmentSpec:
-    """The spec of a whole VREEnvironment, from a file or from the API. Raises SpecError."""
-    return load_environment(document).spec
+def load(document: Mapping[str, Any], told: Mapping[str, Any] | None = None) -> VREEnvironmentSpec:
+    """The spec of a whole VREEnvironment, from a file or from the API, with what its site gives. told: without
+    that, as its tenant wrote it. Raises SpecError."""
+    # First the wish: what is missing there may be the site's to give, and what is beside it may not.
+    problems: tuple[Problem, ...] = ()
+    try:
+        load_environment(document if told is None else told)
+    except SpecError as error:
+        problems = error.problems
+    try:
+        spec = _load(Effective, _typed(document)).spec
+    except SpecError as error:
+        raise SpecError(list(dict.fromkeys((*problems, *error.problems)))) from None
+    if problems:
+        raise SpecError(problems)
+    return spec
 
 
 def load_environment(document: Mapping[str, Any]) -> VREEnvironment:
-    """As `load`, with the metadata that has rules."""
+    """As the API server takes it: whatever the site may give can be missing. Raises SpecError."""
+    return _load(VREEnvironment, _typed(document))
+
+
+def _typed(document: Mapping[str, Any]) -> dict[str, Any]:
     # Items of a list from the API carry no type; status is ours and may come from a newer operator.
     typed = {"apiVersion": names.API_VERSION, "kind": names.KIND, **document}
     typed.pop("status", None)
-    return _load(VREEnvironment, typed)
+    return typed
 
 
 def load_site(document: Mapping[str, Any]) -> Site:
@@ -117,7 +134,7 @@ def _structural_problem(error: ErrorDetails, path: str, schema: Mapping[str, Any
             return "unknown field", f"did you mean {close[0]}?"
         return "unknown field", f"remove it; the fields here are {', '.join(known)}"
     if kind == "missing":
-        return "is required", f"add it; {explain}"
+        return "is required", _GIVEN.get(path, f"add it; {explain}")
     node = _node(schema, error["loc"])
     if kind in {"enum", "literal_error"}:
         return "is not supported", f"choose {error['ctx']['expected']}"
@@ -128,6 +145,12 @@ def _structural_problem(error: ErrorDetails, path: str, schema: Mapping[str, Any
     return re.sub(r"^\w+ should", "must", error["msg"]), f"keep to {', '.join(bounds)}" if bounds else explain
 
 
+_GIVEN = {
+    "spec.hostname": "add it, or ask the site's admin for a domain for tenants (spec.defaults.domain of the"
+    " VRESite)",
+    "spec.identity.issuer": "add it, or ask the site's admin for a provider for tenants (spec.defaults.identity"
+    " of the VRESite)",
+}
 _BOUNDS = ("minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems")
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, ConfigDict, Field
 
 from vre_operator.api.base import Hostname, Model, ObjectName, Quantity
-from vre_operator.api.identity import ISSUER
+from vre_operator.api.identity import CREDENTIAL, DEFAULT_SCOPES, ISSUER, REALM, ProviderKind, Scopes
 from vre_operator.api.rules import Rule, Unique, matches
 
 NAME = "site"
@@ -110,11 +110,110 @@ class Bounds(Model):
     """The most that a field may ask for."""
 
 
+class SiteSecret(Model):
+    """A Secret in the operator's namespace."""
+
+    name: ObjectName
+    """Name of the Secret, in the namespace of the operator."""
+
+
+class SiteIdentity(Model):
+    """An identity provider, and the site's way to make login clients there. One does not go without the other:
+    a tenant that names an issuer has to bring its own credential, and gets nothing of this."""
+
+    cel_rules = (
+        CREDENTIAL,
+        REALM,
+        Rule(
+            "self.provider != 'manual'",
+            "makes no clients",
+            "choose another provider: with manual the Secret is the login client itself, and each tenant would"
+            " hold it",
+            lambda self: self.provider is not ProviderKind.MANUAL,
+            path=".provider",
+        ),
+    )
+
+    issuer: Issuer
+    """Issuer URL, as in a tenant's spec.identity.issuer. Another one is for new tenants: those that stand wait
+    until it is set back, or until they name theirs."""
+    provider: ProviderKind
+    """How the login clients are made, as in a tenant's spec.identity.provider; not manual."""
+    credentials_secret: SiteSecret | None = None
+    """Secret in the operator's namespace with the credential that registers clients; its keys as in a tenant's
+    spec.identity. No tenant sees it."""
+    scopes: Scopes = DEFAULT_SCOPES
+    """Scopes that tenants ask for at login with this provider. A tenant may ask for fewer, and for no others:
+    a scope may be another tenant's, and would open that one's data lake."""
+
+
+class SiteCertManager(Model):
+    """cert-manager."""
+
+    issuer: ObjectName
+    """Name of a ClusterIssuer."""
+
+
+class SiteTls(Model):
+    """Where certificates come from."""
+
+    cert_manager: SiteCertManager | None = None
+    """Have cert-manager issue and renew them."""
+
+
+class SiteExposure(Model):
+    """How people reach a VRE."""
+
+    ingress_class: ObjectName | None = None
+    """IngressClass; that of the chart's values when absent."""
+    tls: SiteTls = SiteTls()
+    """Where the certificates come from of tenants that name no Secret and no issuer; the ingress controller's
+    default certificate when empty."""
+
+
+class StorageClasses(Model):
+    """StorageClasses by what is in the volume; the cluster's default where absent."""
+
+    homes: ObjectName | None = None
+    """Of homes: of each person's, and of the one volume of those who have all homes in one."""
+    database: ObjectName | None = None
+    """Of the tenant's own PostgreSQL."""
+    volumes: ObjectName | None = None
+    """Of shares, of the lake's own storage and of workflows' workspaces."""
+
+
+class Defaults(Model):
+    """What tenants get where they name nothing."""
+
+    domain: (
+        Annotated[
+            Domain,
+            Rule(
+                "self.contains('{namespace}')",
+                "is the same name for all tenants",
+                "write {namespace} where the tenant's namespace goes, such as {namespace}.vre.example.org",
+                lambda domain: "{namespace}" in domain,
+            ),
+        ]
+        | None
+    ) = None
+    """Hostname of a tenant, with {namespace} for its namespace. REANA is at reana. and this name."""
+    identity: SiteIdentity | None = None
+    """Provider of tenants that name no issuer, and the credential with which their clients are made."""
+    exposure: SiteExposure = SiteExposure()
+    """How people reach a VRE."""
+    storage_classes: StorageClasses = StorageClasses()
+    """Classes of volumes."""
+
+
 class VRESiteSpec(Model):
     """What the site's admin decides for all tenants."""
 
     bounds: Bounds = Bounds()
     """What tenants may ask for."""
+    defaults: Defaults = Defaults()
+    """What tenants get where they name nothing. A change reaches standing tenants in exposure, new homes and
+    how clients are made; it leaves their hostnames, their issuer and their volumes as they are."""
 
 
 class SiteMetadata(Model):
@@ -127,7 +226,8 @@ class SiteMetadata(Model):
 
 
 class VRESite(Model):
-    """What the site's admin decides for all tenants: what they may ask for. There is one, named site."""
+    """What the site's admin decides for all tenants: what they may ask for, and what they get where they name
+    nothing. There is one, named site."""
 
     cel_rules = (
         Rule(

@@ -122,13 +122,6 @@ class Workflows(Model):
 
     cel_rules = (
         Rule(
-            "!self.enabled || has(self.hostname)",
-            "is missing",
-            "give REANA a hostname of its own, such as reana.example.org",
-            lambda self: not self.enabled or self.hostname is not None,
-            path=".hostname",
-        ),
-        Rule(
             "!(oldSelf.enabled && oldSelf.generation == '0.95') || self.generation == '0.95'",
             "cannot go back",
             "set it to 0.95: a newer REANA's database is not read by an older one",
@@ -161,7 +154,8 @@ class Workflows(Model):
     enabled: bool = False
     """Have workflows."""
     hostname: Hostname | None = None
-    """Hostname at which REANA answers its clients, another one than spec.hostname."""
+    """Hostname at which REANA answers its clients, another one than spec.hostname. When absent a name in the
+    site's domain, where the site has one for tenants."""
     generation: Generation = Generation.V0_95
     """REANA's generation. A later one upgrades the database, and there is no way back."""
     schema_upgrade: SchemaUpgrade = SchemaUpgrade.MANUAL

@@ -23,27 +23,47 @@ def main() -> None:
     """
 
 
+_site_files = click.option(
+    "--site",
+    "site_files",
+    multiple=True,
+    metavar="SITE.yaml",
+    help="The site's settings or its VRESite; may be given twice. The defaults when absent.",
+)
+_namespace = click.option(
+    "-n", "--namespace", default="default", show_default=True, help="Namespace, where FILE names none."
+)
+
+
 @main.command(short_help="Say what is wrong with manifests.")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
-def validate(files: tuple[str, ...]) -> None:
+@_site_files
+@_namespace
+def validate(files: tuple[str, ...], site_files: tuple[str, ...], namespace: str) -> None:
     """Say what is wrong with the VREEnvironments in FILE... (- reads standard input).
 
     Prints one line for each problem, `FILE: FIELD: PROBLEM -> REMEDY`, and exits with 1 when there is one. The
     same rules are in the CRD, so what passes here passes `kubectl apply`. Changes of fields that cannot change
-    are seen by the cluster only, as they need the former state.
+    are seen by the cluster only, as they need the former state. With --site and a VRESite what that gives may
+    be missing, and what is out of its bounds is a problem.
     """
-    from vre_operator.cli.check import check
+    from vre_operator.cli.check import check, check_site
 
+    given, wrong = check_site(site_files)
+    if wrong:
+        click.echo("\n".join(wrong))
+        raise SystemExit(1)
     good = bad = 0
-    for finding in (finding for path in files for finding in check(path)):
-        for problem in finding.problems:
+    for finding in (finding for path in files for finding in check(path, namespace, given)):
+        for problem in (*finding.problems, *finding.beyond):
             click.echo(problem)
         if finding.note:
             click.echo(finding.note, err=True)
-        if finding.environment:
-            click.echo(f"{finding.place}: VREEnvironment {finding.environment.metadata.name} is valid")
-        good += finding.environment is not None
-        bad += bool(finding.problems)
+        fine = finding.environment is not None and not finding.beyond
+        if finding.environment and fine:
+            click.echo(f"{finding.place}: VREEnvironment {finding.environment.tenant.name} is valid")
+        good += fine
+        bad += bool(finding.problems or finding.beyond)
     if not good and not bad:
         click.echo(f"no VREEnvironment in {', '.join(files)}", err=True)
     raise SystemExit(1 if bad or not good else 0)
@@ -51,10 +71,8 @@ def validate(files: tuple[str, ...]) -> None:
 
 @main.command(short_help="Print everything that a manifest leads to.")
 @click.argument("file", metavar="FILE")
-@click.option("--site", "site_file", metavar="SITE.yaml", help="The site's settings; the defaults when absent.")
-@click.option(
-    "-n", "--namespace", default="default", show_default=True, help="Namespace, where FILE names none."
-)
+@_site_files
+@_namespace
 @click.option(
     "-o",
     "--output",
@@ -63,27 +81,26 @@ def validate(files: tuple[str, ...]) -> None:
     show_default=True,
     help="All objects in full, or a line for each.",
 )
-def render(file: str, site_file: str | None, namespace: str, output: str) -> None:
+def render(file: str, site_files: tuple[str, ...], namespace: str, output: str) -> None:
     """Print everything that the VREEnvironments in FILE lead to (- reads standard input).
 
     That is every Kubernetes object and everything at the identity provider, in the order in which they are
     made. Values that come into being only in a cluster, secrets among them, are shown as <placeholders>.
     """
-    from vre_operator.api.site import Site
     from vre_operator.cli.check import check, check_site
     from vre_operator.cli.render import as_summary, as_yaml, plan
 
-    site, problems = check_site(site_file) if site_file else (Site(), ())
-    findings = list(check(file, namespace))
+    given, problems = check_site(site_files)
+    findings = list(check(file, namespace, given))
     environments = [finding.environment for finding in findings if finding.environment]
     problems = (*problems, *(problem for finding in findings for problem in finding.problems))
     if not environments and not problems:
         problems = (f"no VREEnvironment in {file}",)
-    if problems or site is None:
+    if problems:
         click.echo("\n".join(problems), err=True)
         raise SystemExit(1)
     for environment in environments:
-        for text in (as_yaml if output == "yaml" else as_summary)(plan(environment, site)):
+        for text in (as_yaml if output == "yaml" else as_summary)(plan(environment, given.settings)):
             click.echo(text)
 
 

@@ -8,22 +8,19 @@ from typing import Any
 import yaml
 
 from vre_operator.api.site import Site
-from vre_operator.api.v1alpha1 import VREEnvironment
+from vre_operator.cli.check import Environment
 from vre_operator.cli.table import table
-from vre_operator.components.context import Environment
+from vre_operator.components import context
 from vre_operator.components.registry import render
-from vre_operator.engine.plan import Plan, make_plan
+from vre_operator.engine.plan import Plan
 from vre_operator.engine.refs import printable
-from vre_operator.engine.resources import KUBERNETES, Policy, Resource, Tenant
-
-NOWHERE = "00000000-0000-0000-0000-000000000000"
-"""Stands for the uids that only a cluster gives."""
+from vre_operator.engine.resources import KUBERNETES, Policy, Resource
+from vre_operator.runtime.plans import planned
 
 
-def plan(environment: VREEnvironment, site: Site) -> Plan:
+def plan(environment: Environment, site: Site) -> Plan:
     """What the operator would plan for it."""
-    tenant = Tenant(environment.metadata.namespace, environment.metadata.name, NOWHERE, NOWHERE)
-    return make_plan(render(Environment(tenant, environment.spec, site)))
+    return planned(render, context.Environment(environment.tenant, environment.spec, site))
 
 
 def as_yaml(plan: Plan) -> Iterator[str]:

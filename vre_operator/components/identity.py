@@ -11,7 +11,7 @@ from vre_operator.api.v1alpha1 import ProviderKind
 from vre_operator.components import ids, workloads
 from vre_operator.components.context import Environment, kube
 from vre_operator.engine.refs import Ref
-from vre_operator.engine.resources import Policy, Resource
+from vre_operator.engine.resources import Policy, Resource, ResourceId
 
 COMPONENT = "identity"
 
@@ -50,13 +50,9 @@ def render(env: Environment) -> Iterable[Resource]:
     if ids.people_known(env):
         yield from _people(env, reach)
     others = (ids.rucio_logs_people_in(env) or ids.reana_logs_people_in(env)) and not _by_hand(env)
-    if env.spec.identity.credentials_secret and (env.spec.notebooks.enabled or others):
-        yield workloads.external(
-            COMPONENT,
-            kube("v1/Secret", env.namespace, env.spec.identity.credentials_secret.name),
-            "spec.identity.credentialsSecret",
-            *CREDENTIAL_KEYS[identity.provider],
-        )
+    if (secret := _credential(env)) and (env.spec.notebooks.enabled or others):
+        origin = "spec.identity" if env.tenant.lent else "spec.identity.credentialsSecret"
+        yield workloads.external(COMPONENT, secret, origin, *CREDENTIAL_KEYS[identity.provider])
 
 
 def _hub(env: Environment, reach: Body) -> Iterable[Resource]:
@@ -66,7 +62,7 @@ def _hub(env: Environment, reach: Body) -> Iterable[Resource]:
         id=ids.client(env, ids.HUB),
         component=COMPONENT,
         body=reach
-        | _registration(env, env.spec.identity.credentials_secret)
+        | _registration(env, _credential(env))
         | {
             "redirect_uris": [f"{home}/hub/oauth_callback"],
             "post_logout_redirect_uris": [f"{home}/"],
@@ -85,11 +81,10 @@ def _hub(env: Environment, reach: Body) -> Iterable[Resource]:
 def _rucio(env: Environment, reach: Body) -> Iterable[Resource]:
     """People log in with it, and its daemons get tokens for storages with it."""
     lake = env.spec.data_lake
-    credential = lake.client_secret if _by_hand(env) else env.spec.identity.credentials_secret
+    credential = _own(env, lake.client_secret) if _by_hand(env) else _credential(env)
     if _by_hand(env) and credential:
-        secret = kube("v1/Secret", env.namespace, credential.name)
         keys = CREDENTIAL_KEYS[ProviderKind.MANUAL]
-        yield workloads.external(COMPONENT, secret, "spec.dataLake.clientSecret", *keys)
+        yield workloads.external(COMPONENT, credential, "spec.dataLake.clientSecret", *keys)
     grants = ["authorization_code", "refresh_token"] if lake.hostname else []
     if lake.storage or any(_by_token(rse) for rse in lake.rses):
         grants.append("client_credentials")
@@ -120,11 +115,10 @@ def _rucio(env: Environment, reach: Body) -> Iterable[Resource]:
 def _reana(env: Environment, reach: Body) -> Iterable[Resource]:
     """People log in to REANA's own pages with it."""
     workflows = env.spec.workflows
-    credential = workflows.client_secret if _by_hand(env) else env.spec.identity.credentials_secret
+    credential = _own(env, workflows.client_secret) if _by_hand(env) else _credential(env)
     if _by_hand(env) and credential:
-        secret = kube("v1/Secret", env.namespace, credential.name)
         keys = CREDENTIAL_KEYS[ProviderKind.MANUAL]
-        yield workloads.external(COMPONENT, secret, "spec.workflows.clientSecret", *keys)
+        yield workloads.external(COMPONENT, credential, "spec.workflows.clientSecret", *keys)
     yield Resource(
         id=ids.client(env, ids.REANA),
         component=COMPONENT,
@@ -149,11 +143,12 @@ def _people(env: Environment, reach: Body) -> Iterable[Resource]:
     identity, wish = env.spec.identity, env.spec.data_lake.people
     origin = "spec.dataLake.people" if ids.people_wanted(env) else "spec.workflows"
     field = "spec.identity.credentialsSecret"
-    if wish.credentials_secret:
+    if env.tenant.lent:
+        field = "spec.defaults.identity.credentialsSecret of the VRESite"
+    if own := _own(env, wish.credentials_secret):
         field = "spec.dataLake.people.credentialsSecret"
-        secret = kube("v1/Secret", env.namespace, wish.credentials_secret.name)
-        yield workloads.external(COMPONENT, secret, field, *_SERVICE_ACCOUNT)
-    credential = wish.credentials_secret or identity.credentials_secret
+        yield workloads.external(COMPONENT, own, field, *_SERVICE_ACCOUNT)
+    credential = own or _credential(env)
     by_scim = {"scim": {"url": wish.scim.url, "scope": wish.scim.scope}} if wish.scim else {}
     yield Resource(
         id=ids.people(env),
@@ -212,13 +207,21 @@ def _by_hand(env: Environment) -> bool:
     return env.spec.identity.provider is ProviderKind.MANUAL
 
 
-def _registration(env: Environment, credential: SecretName | None, keys: tuple[str, ...] = ()) -> Body:
+def _own(env: Environment, secret: SecretName | None) -> ResourceId | None:
+    return kube("v1/Secret", env.namespace, secret.name) if secret else None
+
+
+def _credential(env: Environment) -> ResourceId | None:
+    """The Secret that registers clients: the tenant's, or what its site lends it."""
+    return env.tenant.lent or _own(env, env.spec.identity.credentials_secret)
+
+
+def _registration(env: Environment, credential: ResourceId | None, keys: tuple[str, ...] = ()) -> Body:
     """keys: of the Secret, those that the provider's way to register wants when empty."""
     identity = env.spec.identity
     refs: dict[str, Ref] = {}
     if credential:  # left out only where anybody may register
-        secret = kube("v1/Secret", env.namespace, credential.name)
-        refs = {key: Ref(secret, key) for key in keys or CREDENTIAL_KEYS[identity.provider]}
+        refs = {key: Ref(credential, key) for key in keys or CREDENTIAL_KEYS[identity.provider]}
     endpoints = ["token_endpoint", "registration_endpoint"]
     if _by_hand(env):  # what a person entered is tried there
         endpoints.append("authorization_endpoint")

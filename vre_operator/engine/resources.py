@@ -103,7 +103,8 @@ class Resource:
 class Tenant:
     """Who a pass works for. cluster_id: the uid of the kube-system namespace. left: the targets in which
     nothing is wanted any more. rotation: names the last rotation of credentials, "" where there was none;
-    rotating: it is still under way, so what was not made in it is made anew."""
+    rotating: it is still under way, so what was not made in it is made anew. lent: a Secret of somebody else's
+    that its pass may read, and that none of its own may hold."""
 
     namespace: str
     name: str
@@ -112,6 +113,7 @@ class Tenant:
     left: frozenset[str] = frozenset()
     rotation: str = ""
     rotating: bool = False
+    lent: ResourceId | None = None
 
     @property
     def key(self) -> tuple[str, str]:

@@ -83,7 +83,8 @@ class Operator:
         self._kube = kube
         self._cluster_id = cluster_id
         self._queue: WorkQueue[TenantKey] = WorkQueue()
-        self.tenants = Tenants()
+        self.rules = SiteRules(settings.namespace)
+        self.tenants = Tenants(lambda obj: self.rules.wish(obj).obj)
         self.wishes = Reflector(
             kube,
             f"{names.API_VERSION}/{names.KIND}",
@@ -91,7 +92,6 @@ class Operator:
             silence=settings.watch_silence,
             whole=True,
         )
-        self.rules = SiteRules()
         self.sites = Reflector(
             kube,
             f"{names.API_VERSION}/{names.SITE_KIND}",
@@ -234,6 +234,7 @@ class Operator:
         if new is None and (old is None or old.name != NAME):
             return
         if self.rules.take(obj):
+            self.tenants.claim_anew()
             for key in self.tenants:
                 self._queue.add(key)
 

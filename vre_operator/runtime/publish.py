@@ -120,6 +120,7 @@ class Report:
         self.hostnames: list[str] = list(self._saved.get("hostnames") or ())
         self.seal: str = self._saved.get("seal") or ""
         self.rotation = Rotation.of(obj)
+        self.defaults: list[Mapping[str, str]] = list(self._saved.get("defaults") or ())
         self.bounds: status.Verdict | None = None
         self._repairs: list[Outcome] = []
         self._pruned: list[ResourceId] = []
@@ -281,6 +282,8 @@ class Report:
     async def _write(self, *, passing: bool = False) -> None:
         self._draft["inventory"] = self.inventory.dump()
         self._draft["hostnames"] = self.hostnames
+        if self.defaults:
+            self._draft["defaults"] = self.defaults
         if rotation := self.rotation.dump():
             self._draft["rotation"] = rotation
         if self._same():

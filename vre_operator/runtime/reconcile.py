@@ -27,8 +27,9 @@ from vre_operator.engine.errors import Forbidden, Invalid, TargetError
 from vre_operator.engine.executor import Outcome, Result, Walk, prune, removable
 from vre_operator.engine.plan import NameTakenError, Plan
 from vre_operator.engine.resources import Resource, Tenant
-from vre_operator.engine.target import Target
+from vre_operator.engine.target import Target, Voucher
 from vre_operator.runtime.backoff import Backoff
+from vre_operator.runtime.defaults import Wish
 from vre_operator.runtime.plans import Plans
 from vre_operator.runtime.publish import Publisher, Report
 from vre_operator.runtime.seal import Sealer
@@ -79,25 +80,30 @@ class Reconciler:
         if not report.inventory and (why := self.rules.full(self.tenants.older(key))):
             await self._halt(report, Reason.SITE_FULL, why)
             return SAFETY_SECONDS
+        wish = self.rules.wish(obj)
+        if wish.moved:
+            await self._halt(report, Reason.ISSUER_MOVED, wish.moved)
+            return None
+        tenant = replace(tenant, lent=wish.lent)
         now, end = datetime.now(UTC), self.rules.ends(key[0])
-        report.bounds = self.rules.verdict(key[0], obj.get("spec") or {}, now)
+        report.bounds = self.rules.verdict(key[0], wish.obj.get("spec") or {}, now)
         if end is not None and end <= now:
-            obj = {**obj, "spec": {**(obj.get("spec") or {}), "suspend": True}}
-        rest = await self._pass(tenant, obj, report)
+            wish = replace(wish, obj={**wish.obj, "spec": {**(wish.obj.get("spec") or {}), "suspend": True}})
+        rest = await self._pass(tenant, wish, report)
         return rest if end is None or end <= now else _sooner(rest, (end - now).total_seconds())
 
-    async def _pass(self, tenant: Tenant, obj: Mapping[str, Any], report: Report) -> float | None:
+    async def _pass(self, tenant: Tenant, wish: Wish, report: Report) -> float | None:
         """Over a tenant that has its place."""
-        report.rotation = report.rotation.next(obj, self.publisher.clock())
+        report.rotation = report.rotation.next(wish.obj, self.publisher.clock())
         tenant = replace(tenant, rotation=report.rotation.started, rotating=report.rotation.running)
-        if (rest := self._untouched(tenant, obj, report)) is not None:
+        if (rest := self._untouched(tenant, wish, report)) is not None:
             return rest
         try:
-            spec, plan = self.plans.of(tenant, obj)
+            spec, plan = self.plans.of(tenant, wish)
         except (SpecError, NameTakenError) as error:
             await self._halt(report, Reason.INVALID_SPEC, str(error))
             return None
-        return await self._converge(tenant, obj, spec, plan, report)
+        return await self._converge(tenant, wish, spec, plan, report)
 
     def forget(self, key: TenantKey) -> None:
         """The tenant is no more, or another one by the same name."""
@@ -106,7 +112,7 @@ class Reconciler:
         self.plans.forget(key)
         self._seals.pop(key, None)
 
-    def _untouched(self, tenant: Tenant, obj: Mapping[str, Any], report: Report) -> float | None:
+    def _untouched(self, tenant: Tenant, wish: Wish, report: Report) -> float | None:
         """Seconds to rest when all is as a walk left it, and the next walk is not due yet."""
         if not report.ready or not report.has_finalizer or report.rotation.running or report.bounds_moved:
             return None
@@ -118,7 +124,7 @@ class Reconciler:
         rest = walked + self.site.resync_seconds - now
         if not known or rest <= 0:
             return None
-        found = self.sealer.seal(tenant, obj, report.inventory, self.targets, walked=False)
+        found = self._found(tenant, wish, report, walked=False)
         if found is None or found.digest != known:
             return None
         found.accept()
@@ -126,11 +132,13 @@ class Reconciler:
         return min(rest, found.recheck_after or rest)
 
     async def _converge(
-        self, tenant: Tenant, obj: Mapping[str, Any], spec: VREEnvironmentSpec, plan: Plan, report: Report
+        self, tenant: Tenant, wish: Wish, spec: VREEnvironmentSpec, plan: Plan, report: Report
     ) -> float | None:
+        obj = wish.obj
         await report.ensure_finalizer()
         report.hostnames = sorted(set(report.hostnames) | wanted(obj))
         report.inventory = report.inventory.merged(plan)
+        report.defaults = list(wish.kept)
         await report.save()
 
         outcomes = await Walk(tenant, plan, self.targets).run()
@@ -149,15 +157,21 @@ class Reconciler:
             report.hostnames = sorted(wanted(obj))
             report.rotation = report.rotation.done(self.publisher.clock())
         report.endpoints(spec, plan)
-        fresh = self._seal(tenant, obj, report, ready=summary.ready)
+        fresh = self._seal(tenant, wish, report, ready=summary.ready)
         later = await report.finish(summary, fresh=fresh)
         rest = self._next(tenant.key, outcomes.values(), settled=pruned is None)
         return rest if later is None else min(rest, later)
 
-    def _seal(self, tenant: Tenant, obj: Mapping[str, Any], report: Report, *, ready: bool) -> bool:
+    def _found(self, tenant: Tenant, wish: Wish, report: Report, *, walked: bool) -> Voucher | None:
+        """Of what stands."""
+        return self.sealer.seal(
+            tenant, wish.obj, report.inventory, self.targets, walked=walked, given=wish.given
+        )
+
+    def _seal(self, tenant: Tenant, wish: Wish, report: Report, *, ready: bool) -> bool:
         """Seal what was just walked over. Whether it alone is worth a write: the first, and at resyncs."""
         known = self._seals.pop(tenant.key, None)
-        found = self.sealer.seal(tenant, obj, report.inventory, self.targets, walked=True) if ready else None
+        found = self._found(tenant, wish, report, walked=True) if ready else None
         if found is None:
             return False
         first, report.seal = not report.seal, found.digest

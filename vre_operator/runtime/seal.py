@@ -52,8 +52,10 @@ class Sealer:
         targets: Mapping[str, Target],
         *,
         walked: bool,
+        given: Mapping[str, Any] | None = None,
     ) -> Voucher | None:
-        """Of what stands now; None when something of it is not known to be there and well. See Target.vouch."""
+        """Of what stands now; None when something of it is not known to be there and well. See Target.vouch.
+        given: what of the wish is the site's."""
         members: dict[str, list[ResourceId]] = {}
         for entry in inventory:
             members.setdefault(entry.id.target, []).append(entry.id)
@@ -70,7 +72,7 @@ class Sealer:
             for voucher in known.values():
                 voucher.accept()
 
-        bound = [self.build, self._settings, tenant.uid, obj["metadata"]["generation"]]
+        bound = [self.build, self._settings, tenant.uid, obj["metadata"]["generation"], given or {}]
         text = orjson.dumps([*bound, inventory.dump(), parts], option=orjson.OPT_SORT_KEYS)
         digest = hashlib.blake2b(text, key=self.key, digest_size=12).hexdigest()
         return Voucher(digest, min(rechecks, default=None), accept)

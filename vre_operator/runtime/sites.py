@@ -1,4 +1,4 @@
-"""What the VRESite says of a tenant: is it within bounds, until when may it run, is there room for it.
+"""What the VRESite says of a tenant: what it gives, is it within bounds, until when may it run, is there room.
 
 Admission refuses what is out of bounds (api/bounds.py). Here it is told of those who stood before: a bound that
 is drawn closer ends nothing. Two things the operator alone knows: the time, and how many tenants there are.
@@ -16,8 +16,9 @@ from typing import Any
 from vre_operator.api.bounds import broken, matching
 from vre_operator.api.conditions import Condition, Reason
 from vre_operator.api.validate import SpecError, load_vresite
-from vre_operator.api.vresite import NAME, Bounds
+from vre_operator.api.vresite import NAME, Bounds, Defaults
 from vre_operator.engine.status import Verdict
+from vre_operator.runtime.defaults import Wish, effective
 
 log = logging.getLogger(__name__)
 
@@ -26,20 +27,28 @@ _TOLD = 3
 
 @dataclass(slots=True)
 class SiteRules:
-    """bounds: None while there is no VRESite."""
+    """home: the operator's namespace. bounds, defaults: None while there is no VRESite."""
 
+    home: str = "vre-system"
     bounds: Bounds | None = None
+    defaults: Defaults | None = None
 
     def take(self, obj: Mapping[str, Any] | None) -> bool:
         """Heed a VRESite, or its end; whether that changes anything. One that can't be read changes nothing."""
         if obj is not None and obj["metadata"]["name"] != NAME:
             return False
-        before = self.bounds
+        before = (self.bounds, self.defaults)
         try:
-            self.bounds = load_vresite(obj).bounds if obj is not None else None
+            spec = load_vresite(obj) if obj is not None else None
         except SpecError as error:
             log.error("VRESite %s is not heeded, and the former word stands: %s", NAME, error)
-        return self.bounds != before
+            return False
+        self.bounds, self.defaults = (spec.bounds, spec.defaults) if spec else (None, None)
+        return (self.bounds, self.defaults) != before
+
+    def wish(self, obj: Mapping[str, Any]) -> Wish:
+        """A tenant's, with what the site gives."""
+        return effective(self.defaults, obj, self.home)
 
     def ends(self, namespace: str) -> datetime | None:
         """When the last grant of this namespace is over; None where one has no end, or there are no grants."""

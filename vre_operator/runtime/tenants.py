@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,10 +22,15 @@ class Collision:
 
 
 class Tenants:
-    """A cache by (namespace, name), fed by watches and by the answers to our own writes: the newest wins."""
+    """A cache by (namespace, name), fed by watches and by the answers to our own writes: the newest wins.
 
-    def __init__(self) -> None:
+    whole: an object with what its site gives, of which it claims, too.
+    """
+
+    def __init__(self, whole: Callable[[Object], Object] = lambda obj: obj) -> None:
+        self._whole = whole
         self._objects: dict[TenantKey, Object] = {}
+        self._claims: dict[TenantKey, set[str]] = {}
         # Who claims a namespace or a hostname: a thousand tenants need not be asked one by one.
         self._claimants: defaultdict[str, set[TenantKey]] = defaultdict(set)
 
@@ -36,12 +41,14 @@ class Tenants:
         if known is not None and _version(known) > _version(obj):
             return False
         obj["metadata"].pop("managedFields", None)
-        if known is not None:
-            self._unclaim(key, known)
         self._objects[key] = obj
-        for claim in _claims(obj):
-            self._claimants[claim].add(key)
+        self._claim(key, obj)
         return True
+
+    def claim_anew(self) -> None:
+        """The site gives something else."""
+        for key, obj in self._objects.items():
+            self._claim(key, obj)
 
     def drop(self, key: TenantKey, uid: str = "") -> bool:
         """Forget the object of that uid ("": any); tells whether it was known."""
@@ -49,7 +56,7 @@ class Tenants:
         if known is None or (uid and known["metadata"]["uid"] != uid):
             return False
         del self._objects[key]
-        self._unclaim(key, known)
+        self._unclaim(key)
         return True
 
     def get(self, key: TenantKey) -> Object | None:
@@ -63,16 +70,16 @@ class Tenants:
 
     def rivals(self, obj: Object) -> set[TenantKey]:
         """The others that claim something of what `obj` claims."""
-        found = {key for claim in _claims(obj) for key in self._claimants.get(claim, ())}
+        found = {key for claim in self._claims_of(obj) for key in self._claimants.get(claim, ())}
         return found - {key_of(obj)}
 
     def collision(self, key: TenantKey) -> Collision | None:
         """Whether somebody with an older right claims the same. Who already holds a claim keeps it."""
-        mine = self._objects[key]
+        mine = self._whole(self._objects[key])
         if "deletionTimestamp" in mine["metadata"]:
             return None
         for other_key in sorted(self.rivals(mine)):
-            other = self._objects[other_key]
+            other = self._whole(self._objects[other_key])
             if other_key[0] == key[0] and _prevails(other, mine, _occupies(other), _occupies(mine)):
                 return Collision(
                     Reason.NAMESPACE_OCCUPIED,
@@ -96,8 +103,18 @@ class Tenants:
             if one != key
         )
 
-    def _unclaim(self, key: TenantKey, obj: Object) -> None:
-        for claim in _claims(obj):
+    def _claims_of(self, obj: Object) -> set[str]:
+        # No hostname holds a slash.
+        return {f"namespace/{obj['metadata']['namespace']}"} | wanted(self._whole(obj)) | held(obj)
+
+    def _claim(self, key: TenantKey, obj: Object) -> None:
+        self._unclaim(key)
+        self._claims[key] = self._claims_of(obj)
+        for claim in self._claims[key]:
+            self._claimants[claim].add(key)
+
+    def _unclaim(self, key: TenantKey) -> None:
+        for claim in self._claims.pop(key, ()):
             self._claimants[claim].discard(key)
             if not self._claimants[claim]:
                 del self._claimants[claim]
@@ -120,11 +137,6 @@ def wanted(obj: Object) -> set[str]:
 def held(obj: Object) -> set[str]:
     """The hostnames that the operator has given to a tenant and not taken back."""
     return set((obj.get("status") or {}).get("hostnames") or ())
-
-
-def _claims(obj: Object) -> set[str]:
-    # No hostname holds a slash.
-    return {f"namespace/{obj['metadata']['namespace']}"} | wanted(obj) | held(obj)
 
 
 def _version(obj: Object) -> int:

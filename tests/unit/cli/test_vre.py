@@ -20,6 +20,8 @@ from vre_operator.cli.main import main
 
 EXAMPLES = sorted((Path(__file__).parents[3] / "examples").glob("*.yaml"))
 QUICKSTART = next(path for path in EXAMPLES if path.name == "quickstart.yaml")
+SHORT = next(path for path in EXAMPLES if path.name == "short.yaml")
+VRESITE = SHORT.parent / "site/vresite.yaml"
 
 
 def vre(*arguments: str | Path, text: str = "") -> Result:
@@ -35,8 +37,9 @@ def bad(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
 def test_examples_are_valid_and_render(path: Path) -> None:
-    assert vre("validate", path).exit_code == 0
-    result = vre("render", path)
+    given = ("--site", VRESITE, "-n", "atlas") if path == SHORT else ()
+    assert vre("validate", *given, path).exit_code == 0
+    result = vre("render", *given, path)
     assert result.exit_code == 0
     documents = list(yaml.safe_load_all(result.output))
     assert {"Namespace", "Deployment", "Ingress", "Client"} <= {document["kind"] for document in documents}
@@ -44,6 +47,46 @@ def test_examples_are_valid_and_render(path: Path) -> None:
 
 def test_the_quickstart_is_short() -> None:
     assert len(QUICKSTART.read_text().splitlines()) <= 20
+
+
+def test_the_shortest_wants_a_site() -> None:
+    alone = vre("validate", SHORT)
+    assert alone.exit_code == 1
+    assert [line.split(": ")[1] for line in alone.stdout.splitlines()] == [
+        "spec.hostname",
+        "spec.identity.issuer",
+    ]
+    assert "spec.defaults.domain of the VRESite" in alone.stdout
+    rendered = vre("render", "--site", VRESITE, "-n", "atlas", SHORT).stdout
+    assert "atlas.vre.example.org" in rendered
+    secret = next(
+        one
+        for one in yaml.safe_load_all(rendered)
+        if one["kind"] == "Secret" and one["metadata"]["name"] == "registration"
+    )
+    assert secret["metadata"]["namespace"] == "vre-system"
+
+
+def test_what_is_out_of_the_sites_bounds_is_a_problem(tmp_path: Path) -> None:
+    path = tmp_path / "vre.yaml"
+    path.write_text(yaml.safe_dump(merge(GOOD, {"metadata": {"namespace": "atlas"}})))
+    result = vre("validate", "--site", VRESITE, path)
+    assert result.exit_code == 1
+    assert f"{path}: spec.hostname: is in no domain that the site gave to this namespace" in result.stdout
+    assert f"{path}: spec.identity.issuer: is no identity provider of this site" in result.stdout
+    assert vre("validate", "--site", VRESITE, "-n", "stranger", SHORT).exit_code == 1
+
+
+def test_a_site_may_be_settings_and_a_vresite(tmp_path: Path) -> None:
+    settings = tmp_path / "site.yaml"
+    settings.write_text("operatorNamespace: elsewhere\n")
+    rendered = vre("render", "--site", settings, "--site", VRESITE, "-n", "atlas", SHORT).stdout
+    assert "namespace: elsewhere" in rendered
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text(yaml.safe_dump(merge(yaml.safe_load(VRESITE.read_text()), {"spec": {"default": {}}})))
+    result = vre("validate", "--site", wrong, SHORT)
+    assert result.exit_code == 1
+    assert "spec.default: unknown field" in result.stdout
 
 
 def test_one_line_for_each_problem(bad: Path) -> None:

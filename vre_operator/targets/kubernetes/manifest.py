@@ -113,7 +113,10 @@ def whose(resource: ResourceId, owner: Owner | None) -> tuple[Reason, str]:
 
 
 def check_bounds(tenant: Tenant, resource: ResourceId, policy: Policy) -> None:
-    """The last wall: whatever a plan says, a tenant's pass stays in its tenant's namespaces."""
+    """The last wall: whatever a plan says, a tenant's pass stays in its tenant's namespaces. It has one door,
+    to read what the site lends it."""
+    if policy is Policy.EXTERNAL and resource == tenant.lent:
+        return
     own = (tenant.namespace, tenant.notebooks_namespace, tenant.workflows_namespace)
     if resource.kind in VIRTUAL:
         inside = resource.namespace in own[1:]
