@@ -72,9 +72,11 @@ def _recording(server: _Forgetful) -> Iterator[tuple[Background, Recorder]]:
         recorder = Recorder(background, cast(Api, SimpleNamespace(session=session)))
         recorder.start()
         yield background, recorder
-        background.loop.call_soon_threadsafe(server.end)
+        # While its watches are open: one that ended is begun anew, and a connection that is cut off while it is
+        # made leaves a socket behind.
         recorder.stop()
         background.run(session.close())
+        background.loop.call_soon_threadsafe(server.end)
         background.run(runner.cleanup())
 
 
