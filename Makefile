@@ -55,7 +55,7 @@ static: venv
 # progress is seen; a fixture would find it missing and make it, too. PYTEST="-n 2", as CI has it, takes
 # half the time where nothing else runs.
 .PHONY: test
-test: static ## everything that CI runs: check, cluster tests, the journey in a browser
+test: static ## all tests that CI runs: check, cluster tests, the journey in a browser
 	@$(python) -m dev.demo prepare
 	@$(bin)/pytest $(tests) $(PYTEST)
 
@@ -86,6 +86,16 @@ lock: venv ## the lock files, with the newest versions that fit: make lock UPGRA
 	@$(locked) $(UPGRADE) dev/bootstrap/uv.in -o dev/bootstrap/uv.lock
 	@cd dev/images/locks && for source in *.in; do \
 	  ../../../$(locked) $(UPGRADE) "$$source" -o "$${source%.in}.lock"; done
+
+# --- what is shipped, and from whom it comes ----------------------------------------------------------------------
+
+.PHONY: audit
+audit: venv ## known vulnerabilities of what is locked; where no advisory service answers it says so (AUDIT=required fails)
+	@$(python) -m dev.audit $(if $(filter required,$(AUDIT)),--required)
+
+.PHONY: sbom
+sbom: venv ## what is in the operator's image, as CycloneDX: artifacts/sbom.json
+	@$(python) -m dev.sbom
 
 # --- parts of the above ------------------------------------------------------------------------------------------
 

@@ -11,9 +11,9 @@ import json
 import platform
 import stat
 import tarfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 EPOCH = 946684800
 """Time stamp of every packed file (2000-01-01): zip, and with it Java, knows nothing before 1980."""
@@ -113,6 +113,30 @@ def write_image(
             with layer.open("rb") as content:
                 archive.addfile(_entry(_blob_path(digest), layer.stat().st_size), content)
     return partial.rename(path)
+
+
+def read_image(path: Path, wanted: Callable[[str], bool]) -> tuple[str, dict[str, bytes]]:
+    """The digest of an archive's image, and what its files of the wanted names hold."""
+    files: dict[str, bytes] = {}
+    with tarfile.open(path) as archive:
+
+        def blob(descriptor: Mapping[str, Any]) -> IO[bytes]:
+            return _content(archive, _blob_path(descriptor["digest"]))
+
+        (entry,) = json.load(_content(archive, "index.json"))["manifests"]
+        for layer in json.load(blob(entry))["layers"]:
+            with tarfile.open(fileobj=blob(layer)) as opened:
+                for member in opened:
+                    if member.isreg() and wanted(member.name):
+                        files[member.name] = _content(opened, member).read()
+    return entry["digest"], files
+
+
+def _content(archive: tarfile.TarFile, member: str | tarfile.TarInfo) -> IO[bytes]:
+    content = archive.extractfile(member)
+    if content is None:
+        raise ValueError(f"{member} is no file")
+    return content
 
 
 def _members(directory: Path) -> Iterator[Path]:

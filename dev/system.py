@@ -46,6 +46,9 @@ TOOLS = (
     Tool("spin", "spin", "checks the model of the client-registration protocol"),
     Tool("gcc", "gcc", "compiles the verifier that spin writes"),
     Tool("voms-proxy-fake", "voms-clients", "signs and reads what x509 proxies carry"),
+    Tool("krb5kdc", "krb5-kdc", "a Kerberos KDC, in a test of what jobs read"),
+    Tool("kadmin.local", "krb5-admin-server", "makes principals and keytabs there"),
+    Tool("kinit", "krb5-user", "asks it for tickets, as the side-car of jobs does"),
     Tool("docker-registry", "docker-registry", "a registry of images, in tests of the catalogue"),
     Tool("certutil", "libnss3-tools", "makes the browser trust the cluster's CA"),
 )

@@ -112,14 +112,16 @@ def run_cell(page: Page, code: str, album: Album) -> str:
     return output.inner_text().strip()
 
 
-def save_and_open_again(page: Page, meanwhile: Callable[[], None]) -> None:
+def save_and_open_again(page: Page, meanwhile: Callable[[], None], *, named: bool = False) -> None:
     """Save the notebook that is open, and reload the page when what happens `meanwhile` is over.
+
+    named: it was saved before, and JupyterLab asks for no name any more.
 
     JupyterLab may have lost its kernel: an answer of 502 on the way is to it the kernel's death. The page that
     is loaded again finds the kernel that runs."""
     page.keyboard.press("Control+S")
-    # At the first time it asks for a name.
-    page.locator(".jp-Dialog .jp-mod-accept").click()
+    if not named:
+        page.locator(".jp-Dialog .jp-mod-accept").click()
     expect(page.locator(".jp-mod-dirty")).to_have_count(0)
     meanwhile()
     page.reload()

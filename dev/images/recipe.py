@@ -10,7 +10,7 @@ from pathlib import Path
 
 from dev import oci
 
-MECHANICS = "2"
+MECHANICS = "3"
 """Part of every key: raise it when dev/oci.py or dev/images/sandbox.py changes what a step produces."""
 
 

@@ -318,13 +318,24 @@ _OPERATOR = Image(
     (
         _BASE,
         _python("operator", _REPOSITORY / "requirements.lock"),
+        # uv writes down when the wheel was made, so as to know it again: in an image that is of no use, and
+        # the same sources would give another image each time.
         Step(
             "operator-wheel",
             """
-            /run/build/uv build --quiet --wheel --out-dir /tmp/wheel /run/build
+            /run/build/uv build --quiet --wheel --build-constraints /run/build/build.lock --require-hashes \\
+                --out-dir /tmp/wheel /run/build
             /run/build/uv pip install --quiet --python /usr/local --no-deps /tmp/wheel/*.whl
+            cd /usr/local/lib/python3*/site-packages/vre_operator-*.dist-info
+            rm uv_cache.json
+            sed -i /uv_cache.json/d RECORD
             """,
-            (_REPOSITORY / "pyproject.toml", _REPOSITORY / "README.md", _REPOSITORY / "vre_operator"),
+            (
+                _REPOSITORY / "pyproject.toml",
+                _REPOSITORY / "README.md",
+                _REPOSITORY / "vre_operator",
+                _LOCKS / "build.lock",
+            ),
         ),
     ),
     Process(

@@ -19,7 +19,14 @@ from dev.images.recipe import Step, files
 
 _REPOSITORY = Path(__file__).parents[2]
 _NAMESPACES = ("unshare", "--mount", "--propagation=private", "--pid", "--fork", "--kill-child", "--mount-proc")
-_COMMON = {"LANG": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive", "TMPDIR": "/tmp"}
+_COMMON = {
+    "LANG": "C.UTF-8",
+    "TZ": "UTC",
+    "DEBIAN_FRONTEND": "noninteractive",
+    "TMPDIR": "/tmp",
+    # useradd and the like write down the day.
+    "SOURCE_DATE_EPOCH": str(oci.EPOCH),
+}
 _INSIDE = {
     "HOME": "/root",
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -56,6 +63,8 @@ def run_step(step: Step, parents: Sequence[Path], layer: Path, log: Path) -> Non
 
 
 def _main() -> None:
+    # Modes are part of a layer's digest; whoever builds must not be.
+    os.umask(0o022)
     order = json.loads(sys.argv[1])
     layer, parents = Path(order.pop("layer")), [Path(parent) for parent in order.pop("parents")]
     step = Step(**order | {"inputs": tuple(Path(path) for path in order["inputs"])})

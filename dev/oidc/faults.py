@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from vre_operator.targets.oidc.http import Answer, IssuerHttp
+from vre_operator.targets.oidc.http import Answer, IssuerHttp, Unanswered
 from vre_operator.targets.store import StateKey, StateStore
 
 
@@ -79,3 +79,21 @@ def late_http(verb: str, end: str, letters: list[Callable[[], Awaitable[Answer]]
             return await send(method, url, **arguments)
 
     return LateHttp
+
+
+def deaf_http(verb: str, end: str, heard: list[Answer]) -> Callable[..., IssuerHttp]:
+    """A factory for OidcTarget: the first `verb` that succeeds at a path with `end` at its end is not answered.
+
+    What was done is done. The answer is put into `heard`, for tests to know it.
+    """
+
+    class DeafHttp(IssuerHttp):
+        async def request(self, method: str, url: str, **arguments: Any) -> Answer:
+            answer = await super().request(method, url, **arguments)
+            done = method == verb and urlsplit(url).path.endswith(end) and answer.status < 300
+            if done and not heard:
+                heard.append(answer)
+                raise Unanswered(f"{self.host} did not answer", sent=True)
+            return answer
+
+    return DeafHttp

@@ -285,14 +285,24 @@ async def test_sessions_end_with_suspension_and_homes_stay(world: World) -> None
     await eventually(lambda: world.person.list("v1/ServiceAccount", notebooks.id.name))
     await world.person.create(pod("jupyter-alice", selector))
     await world.person.create(pod("other", {}))
+    # What looks like a session, and is a Job's: it ends by itself.
+    where = {"name": "j", "namespace": notebooks.id.name}
+    holder = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": where}
+    owner = {"apiVersion": "v1", "kind": "ConfigMap", "name": "j", "controller": True}
+    owner["uid"] = (await world.person.create(holder))["metadata"]["uid"]
+    trial = pod("trial", selector)
+    trial["metadata"]["ownerReferences"] = [owner]
+    await world.person.create(trial)
     assert (await world.observe(sessions(running=True))).presence is Presence.SYNCED
     await world.until(sessions(running=False), lambda seen: seen.presence is Presence.DRIFTED)
     await world.apply(sessions(running=False))
     await world.until(sessions(running=False), lambda seen: seen.readiness.ready)
-    assert [p["metadata"]["name"] for p in await world.person.list("v1/Pod", notebooks.id.name)] == ["other"]
+    left = await world.person.list("v1/Pod", notebooks.id.name)
+    assert {one["metadata"]["name"] for one in left} == {"other", "trial"}
     await world.person.create(pod("jupyter-bob", selector))
     await eventually(lambda: world.delete(sessions(running=True)))
-    assert await world.person.list("v1/Pod", notebooks.id.name) == []
+    left = await world.person.list("v1/Pod", notebooks.id.name)
+    assert [one["metadata"]["name"] for one in left] == ["trial"]
 
 
 async def test_what_workflows_started_ends_with_suspension_and_nothing_else(world: World) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from dev.cluster import Cluster
 from tests.cluster.things import config, patch, secret
-from tests.cluster.world import World, eventually, following
+from tests.cluster.world import World, eventually, following, resource
+from vre_operator.api import names
 from vre_operator.engine.target import Presence, Voucher
 
 
@@ -71,3 +73,58 @@ async def test_what_is_gone_is_not_vouched_for(world: World) -> None:
     await stand(world)
     await world.person.delete("v1/ConfigMap", world.tenant.namespace, "config")
     await eventually(lambda: asyncio.sleep(0, vouch(world, walked=False) is None))
+
+
+async def test_what_the_runs_of_a_cron_job_tell_is_vouched_for_and_their_number_is_not(
+    cluster: Cluster, world: World
+) -> None:
+    """Else a tenant at rest hears of a failure at its next resync."""
+    namespace = world.tenant.namespace
+    labels = {"app.kubernetes.io/name": "trial", names.TENANT_LABEL: namespace}
+    template: dict[str, Any] = {
+        "metadata": {"labels": labels},
+        "spec": {"restartPolicy": "Never", "containers": [{"name": "c", "image": "localhost/none"}]},
+    }
+    body = {"spec": {"schedule": "0 0 1 1 *", "jobTemplate": {"spec": {"template": template}}}}
+    trial = resource(world.tenant, "batch/v1/CronJob", "trial", body=body)
+
+    def vouched(by: World, *, walked: bool) -> str | None:
+        found = by.target.vouch(by.tenant, [trial.id], walked=walked)
+        return found.digest if found else None
+
+    async def ends(name: str, code: int, second: int) -> None:
+        metadata: dict[str, Any] = {"name": name, "namespace": namespace}
+        metadata["labels"] = labels | {"batch.kubernetes.io/job-name": name}
+        pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata}
+        asleep = {"schedulerName": "nobody", "automountServiceAccountToken": False}
+        await world.person.create({**pod, "spec": template["spec"] | asleep})
+        finished = {"exitCode": code, "finishedAt": f"2027-03-31T10:00:{second:02}Z", "reason": "Error"}
+        container = {"name": "c", "image": "i", "imageID": "", "ready": False, "restartCount": 0}
+        told = {
+            "phase": "Failed" if code else "Succeeded",
+            "containerStatuses": [container | {"state": {"terminated": finished}}],
+        }
+        await world.person.apply({**pod, "status": told}, subresource="status", manager="kubelet")
+
+    await eventually(lambda: world.person.list("v1/ServiceAccount", namespace))
+    await world.apply(trial)
+    untried = vouched(world, walked=True)
+    assert untried
+
+    world.woken.clear()
+    await ends("one", 3, 1)
+    await eventually(lambda: asyncio.sleep(0, world.woken))
+    assert vouched(world, walked=True) is None, "the walk came by before it"
+    assert (await world.observe(trial)).readiness.exit_code == 3
+    failed = vouched(world, walked=True)
+    assert failed not in (None, untried)
+
+    await ends("two", 3, 2)
+    await eventually(lambda: asyncio.sleep(0, len(world.woken) > 1))
+    assert vouched(world, walked=True) == failed
+    async with following(cluster, world.tenant) as restarted:
+        assert vouched(restarted, walked=False) == failed
+
+    await ends("three", 0, 3)
+    await eventually(lambda: asyncio.sleep(0, vouched(world, walked=False) != failed))
+    assert (await world.observe(trial)).readiness.exit_code == 0

@@ -18,12 +18,12 @@ from kubernetes import client, config
 from kubernetes.client import ApiException
 
 from dev.cluster import Cluster
+from tests.cluster import kerberos
 from tests.cluster.test_chart import Helm
 
 SPACE = "policy-workflows"
 ENGINE = f"system:serviceaccount:{SPACE}:reana-runtime"
-PERSON, WORKFLOW = str(uuid.UUID(int=1)), str(uuid.UUID(int=2))
-STORE = f"reana-secretsstore-{PERSON}"
+PERSON, STORE, WORKFLOW = kerberos.PERSON, kerberos.STORE, str(uuid.UUID(int=2))
 WORKSPACE = f"users/{PERSON}/workflows/{WORKFLOW}"
 RIGHTS: list[dict[str, Any]] = [
     {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["create", "delete"]},
@@ -102,6 +102,32 @@ def of_init(**fields: Any) -> Change:
     return lambda pod: pod.update(initContainers=[container])
 
 
+def kerberos_step(generation: str, **renewing: Any) -> Change:
+    """As REANA writes it. renewing: more of the container that renews the ticket."""
+
+    def change(pod: Pod) -> None:
+        made, step = kerberos.made(generation), pod["containers"][0]
+        pod["volumes"] += made["volumes"]
+        step["volumeMounts"] += made["volume_mounts"]
+        step["env"] += made["env"]
+        step["args"] = [f"trap 'touch {kerberos.CACHE}status_file' EXIT; make"]
+        pod["initContainers"] = [made["init_container"]]
+        pod["containers"].append(made["renew_container"] | {"args": ["sleep 1"]} | renewing)
+
+    return change
+
+
+def as_krb5_conf(source: dict[str, Any]) -> Change:
+    """Another volume in the place of krb5.conf's, by its name."""
+
+    def change(pod: Pod) -> None:
+        kerberos_step("0.95")(pod)
+        pod["volumes"] = [one for one in pod["volumes"] if one["name"] != "krb5-conf"]
+        pod["volumes"].append({"name": "krb5-conf", **source})
+
+    return change
+
+
 SECRET = {"secretKeyRef": {"name": "reana-secrets", "key": "REANA_SECRET_KEY"}}
 BARE = {"name": "reana-shared-volume", "mountPath": "/everything"}
 FINE: dict[str, Change] = {
@@ -113,7 +139,9 @@ FINE: dict[str, Change] = {
         of_init(volumeMounts=[{"name": "more", "mountPath": "/vomsproxy_cache"}])(pod),
         volume({"emptyDir": {}})(pod),
     ),
-    "Kerberos": volume({"configMap": {"name": "reana-krb5-conf"}}),
+    **{
+        f"Kerberos of {generation}": kerberos_step(generation) for generation in ("0.9", "0.95", kerberos.LATER)
+    },
     "what a file of the pod says": of_job(
         "env", [{"name": "NODE", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}]
     ),
@@ -191,6 +219,33 @@ ATTACKS: dict[str, tuple[str, Change]] = {
         "environment",
         of_job("envFrom", [{"configMapRef": {"name": "reana-config"}}]),
     ),
+    "configuration as krb5.conf": ("nothing else", as_krb5_conf({"configMap": {"name": "reana-config"}})),
+    "a configuration whose name begins like krb5.conf's": (
+        "nothing else",
+        as_krb5_conf({"configMap": {"name": "reana-krb5-conf-of-others"}}),
+    ),
+    "the application's key as krb5.conf": (
+        "nothing else",
+        as_krb5_conf({"secret": {"secretName": "reana-secrets"}}),
+    ),
+    "krb5.conf in a projection with the key": (
+        "nothing else",
+        as_krb5_conf(
+            {
+                "projected": {
+                    "sources": [
+                        {"configMap": {"name": "reana-krb5-conf"}},
+                        {"secret": {"name": "reana-secrets"}},
+                    ]
+                }
+            }
+        ),
+    ),
+    "the key beside a ticket": (
+        "environment",
+        kerberos_step("0.95", env=[{"name": "KRB5CCNAME", "valueFrom": SECRET}]),
+    ),
+    "everybody's files beside a ticket": ("one workspace", kerberos_step("0.95", volumeMounts=[BARE])),
     "a node": ("its node", lambda pod: pod.update(nodeName="node-1")),
     "a priority": ("its priority", lambda pod: pod.update(priorityClassName="system-node-critical")),
 }

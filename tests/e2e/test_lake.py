@@ -10,7 +10,7 @@ from typing import Any
 from dev.demo import tenant
 from dev.demo.installation import Installation, variant
 from dev.progress import note
-from tests.e2e import outside
+from tests.e2e import outside, rotation
 from tests.e2e.lake import DISK, NAMESPACE, RUCIO, TAPE, WORKER, change, inside
 
 
@@ -145,3 +145,21 @@ def test_another_tenant_attaches_to_it_and_leaves_it_as_it_is(lake: Installation
     assert [one["metadata"]["name"] for one in made] == ["page"], "which names the lake, and nothing of Rucio's"
     lake.kubectl.delete(tenant.KIND, guests, guests, timeout=120)
     assert "GUEST-DISK" in inside(lake)["rses"], "no RSE is ever removed"
+
+
+def test_new_credentials_and_the_lake_goes_on(lake: Installation) -> None:
+    """Of root, of the database, of the clients: afterwards a file goes the whole way, and what is declared is
+    seen to."""
+    kubectl = lake.kubectl
+    before = rotation.digests(kubectl, NAMESPACE)
+    rotation.rotate(kubectl, NAMESPACE, "once")
+    after = rotation.digests(kubectl, NAMESPACE)
+    for key in ("rucio-root/password", "rucio-config/rucio.cfg", "database-superuser/password"):
+        assert before[f"{NAMESPACE}/{key}"] != after[f"{NAMESPACE}/{key}"], key
+    kubectl("create", "job", "--from=cronjob/rucio-probe", "probe-rotated", namespace=NAMESPACE)
+    kubectl(
+        *("wait", "job/probe-rotated", "--for=condition=Complete", "--timeout=600s"),
+        namespace=NAMESPACE,
+        timeout=620,
+    )
+    assert "LAKE-DISK" in inside(lake)["rses"]

@@ -14,7 +14,7 @@ from dev.demo.installation import ALICE, RELEASE, SYSTEM, Installation
 from dev.demo.journey import Album
 from dev.demo.kubectl import Kubectl
 from dev.progress import note
-from tests.e2e import outside
+from tests.e2e import outside, rotation
 from tests.e2e.conftest import WORKING
 
 NAMESPACE = WORKING
@@ -77,6 +77,39 @@ def test_a_kernel_survives_whatever_is_rolled(working: Installation, alice: Page
     finally:
         kubectl.patch(tenant.KIND, NAMESPACE, {"spec": {"catalogue": {"entries": None}}}, NAMESPACE)
         tenant.wait_ready(kubectl, NAMESPACE, NAMESPACE, say=note)
+
+
+def test_new_credentials_end_no_kernel_and_nobody_types_a_password(
+    working: Installation, alice: Page, album: Album
+) -> None:
+    kubectl = working.kubectl
+    word = journey.run_another(alice, "print(word)")
+    pod = uid(kubectl, "pod", "jupyter-alice", f"{NAMESPACE}-notebooks")
+    before = rotation.digests(kubectl, NAMESPACE)
+
+    def rotated() -> None:
+        rotation.rotate(kubectl, NAMESPACE, "once")
+        outside.until(
+            lambda: outside.status(working.cluster, HOST, "/user/alice/api") == 200,
+            _ROUTES_SECONDS,
+            "the new proxy's route to her session",
+        )
+
+    journey.save_and_open_again(alice, rotated, named=True)
+    assert journey.run_another(alice, "print(word)") == word
+    assert uid(kubectl, "pod", "jupyter-alice", f"{NAMESPACE}-notebooks") == pod
+    after = rotation.digests(kubectl, NAMESPACE)
+    assert {key for key in rotation.kept(before, after) if "password" in key or "token" in key} == set()
+    for key in ("hub-secrets/cookie-secret", "hub-secrets/crypt-key", "hub-login/database_url"):
+        assert before[f"{NAMESPACE}/{key}"] != after[f"{NAMESPACE}/{key}"], key
+    assert after[f"{NAMESPACE}/hub-secrets/former-crypt-key"] == before[f"{NAMESPACE}/hub-secrets/crypt-key"]
+    with alice.context.new_page() as page, quiet(page):
+        page.goto(f"{URL}/hub/home")
+        expect(page.get_by_role("link", name="My Server")).to_be_visible()
+        album.take(page, "hub-after-a-rotation")
+    # A second one finds the first's values in use, not those from before it.
+    rotation.rotate(kubectl, NAMESPACE, "twice")
+    assert outside.status(working.cluster, HOST, "/hub/health") == 200
 
 
 def roll(kubectl: Kubectl, name: str, namespace: str) -> None:

@@ -107,12 +107,12 @@ def pattern_of(node: Mapping[str, Any]) -> re.Pattern[str] | None:
     return None
 
 
-def _values(node: Mapping[str, Any]) -> st.SearchStrategy[Any]:
+def values_of(node: Mapping[str, Any]) -> st.SearchStrategy[Any]:
     """What the schema of `node` allows; its edges often."""
     match node["type"]:
         case "object":
             required = set(node.get("required", ()))
-            fields = {name: _values(child) for name, child in node.get("properties", {}).items()}
+            fields = {name: values_of(child) for name, child in node.get("properties", {}).items()}
             return st.fixed_dictionaries(
                 {name: fields[name] for name in fields if name in required},
                 optional={name: fields[name] for name in fields if name not in required},
@@ -120,7 +120,7 @@ def _values(node: Mapping[str, Any]) -> st.SearchStrategy[Any]:
         case "array":
             keys = node.get("x-kubernetes-list-map-keys", ())
             return st.lists(
-                _values(node["items"]),
+                values_of(node["items"]),
                 min_size=node.get("minItems", 0),
                 max_size=4,
                 unique_by=lambda item: tuple(item.get(key) for key in keys) if keys else repr(item),
@@ -178,7 +178,7 @@ def _mended(spec: Json) -> Json:
     identity = spec["identity"]
     identity.setdefault("issuer", "https://login.example.org/realms/vre")
     identity["allowAll"] = not identity.get("allowedGroups")
-    if identity.get("provider", "manual") != "generic-dcr":
+    if identity.get("provider", "manual") not in ("generic-dcr", "iam-dcr"):
         identity.setdefault("credentialsSecret", {"name": "login"})
     if identity.get("provider", "").startswith("keycloak-"):
         identity["issuer"] = identity["issuer"].partition("/realms/")[0].rstrip("/")[:400] + "/realms/vre"
@@ -280,6 +280,7 @@ def _mend_workflows(spec: Json, workflows: Json) -> None:
         for quota in workflows.get("quotas", ())
         if ("cpuHours" in quota or "disk" in quota) and (told or not quota.get("group"))
     ]
+    _mend_realms(workflows.get("kerberos", {}).get("realms", []))
     jobs = workflows.get("jobs", {})
     for memory in ("memory", "maxMemory"):
         if quantity(jobs.get(memory, "64Mi")) < quantity("64Mi"):
@@ -295,9 +296,18 @@ def _mend_workflows(spec: Json, workflows: Json) -> None:
         manager.pop("kind", None)
 
 
+def _mend_realms(realms: list[Json]) -> None:
+    if realms and "CERN.CH" not in {realm["name"] for realm in realms}:
+        realms[0]["name"] = "CERN.CH"
+    seen = set[str]()
+    for realm in realms:
+        realm["domains"] = [domain for domain in realm.get("domains", ()) if domain not in seen]
+        seen.update(realm["domains"])
+
+
 def wishes() -> st.SearchStrategy[Json]:
     """Specs that are nearly all admitted."""
-    return _values(schema()).map(_mended)
+    return values_of(schema()).map(_mended)
 
 
 def crossed(wishes: Sequence[Json], chance: random.Random) -> Json:

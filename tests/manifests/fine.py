@@ -15,6 +15,13 @@ FINE: tuple[tuple[str, Mapping[str, Any]], ...] = (
     ),
     ("issuer of one label", {"spec": {"identity": {"issuer": "https://localhost", "provider": "manual"}}}),
     ("registration open to all", {"spec": {"identity": {"provider": "generic-dcr", "credentialsSecret": ...}}}),
+    ("IAM open to all", {"spec": {"identity": {"provider": "iam-dcr", "credentialsSecret": ...}}}),
+    ("IAM that shows its clients", {"spec": {"identity": {"provider": "iam-dcr"}}}),
+    (
+        "IAM by its management API",
+        {"spec": {"identity": {"issuer": "https://iam.example.org/", "provider": "iam-admin"}}},
+    ),
+    ("CILogon", {"spec": {"identity": {"issuer": "https://cilogon.org", "provider": "oa4mp"}}}),
     ("everybody", {"spec": {"identity": {"allowedGroups": ..., "allowAll": True}}}),
     (
         "nulls and empty objects",

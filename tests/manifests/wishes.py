@@ -46,6 +46,18 @@ BAD_WISHES: tuple[Bad, ...] = (
     identity(
         "manual without client", {"provider": ..., "credentialsSecret": ...}, "credentialsSecret", "name the"
     ),
+    identity(
+        "IAM without its client",
+        {"provider": "iam-admin", "credentialsSecret": ...},
+        "credentialsSecret",
+        "iam-admin, oa4mp: client_id",
+    ),
+    identity(
+        "OA4MP without an admin client",
+        {"provider": "oa4mp", "credentialsSecret": ...},
+        "credentialsSecret",
+        "iam-admin, oa4mp: client_id",
+    ),
     identity("secret as a string", {"credentialsSecret": "x"}, "credentialsSecret", "explain", "object"),
     identity(
         "secret without name",

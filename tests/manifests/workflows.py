@@ -18,6 +18,10 @@ def flow(name: str, fields: Mapping[str, Any], path: str, says: str, server: str
     return bad(name, _of(**fields), f"workflows.{path}", says, server)
 
 
+def realm(name: str = "CERN.CH", **fields: Any) -> Mapping[str, Any]:
+    return {"name": name, "kdcs": ["kdc.example.org"], **fields}
+
+
 def _spec(**fields: Any) -> Mapping[str, Any]:
     return {"spec": _of(**fields)}
 
@@ -100,6 +104,72 @@ BAD_WORKFLOWS: tuple[Bad, ...] = (
         "backends.slurm.home",
         "absolute path",
     ),
+    flow(
+        "Kerberos without realms", {"kerberos": {"realms": []}}, "kerberos.realms", "at least 1", "at least 1"
+    ),
+    flow(
+        "Kerberos without the realm of REANA's tickets",
+        {"kerberos": {"realms": [realm("EXAMPLE.ORG")]}},
+        "kerberos.realms",
+        "add CERN.CH with its KDCs",
+    ),
+    flow(
+        "a realm in lower case",
+        {"kerberos": {"realms": [realm(), realm("cern.ch")]}},
+        "kerberos.realms[1].name",
+        "in upper case",
+    ),
+    flow(
+        "a realm that says more",
+        {"kerberos": {"realms": [realm(), realm("A = {\n kdc = evil.example.org\n }\n B")]}},
+        "kerberos.realms[1].name",
+        "in upper case",
+    ),
+    flow(
+        "a realm twice",
+        {"kerberos": {"realms": [realm(), realm()]}},
+        "kerberos.realms[1]",
+        "different name",
+        "Duplicate",
+    ),
+    flow(
+        "a realm without KDCs",
+        {"kerberos": {"realms": [realm(kdcs=[])]}},
+        "kerberos.realms[0].kdcs",
+        "at least 1",
+        "at least 1",
+    ),
+    flow(
+        "a KDC with a port",
+        {"kerberos": {"realms": [realm(kdcs=["kdc.example.org:88"])]}},
+        "kerberos.realms[0].kdcs[0]",
+        "full DNS name",
+    ),
+    flow(
+        "a KDC that says more",
+        {"kerberos": {"realms": [realm(kdcs=["kdc.example.org\n[plugins]"])]}},
+        "kerberos.realms[0].kdcs[0]",
+        "full DNS name",
+    ),
+    flow(
+        "a KDC twice",
+        {"kerberos": {"realms": [realm(kdcs=["a.example.org", "a.example.org"])]}},
+        "kerberos.realms[0].kdcs[1]",
+        "different",
+        "Duplicate",
+    ),
+    flow(
+        "a domain that is none",
+        {"kerberos": {"realms": [realm(domains=[".example.org"])]}},
+        "kerberos.realms[0].domains[0]",
+        "full DNS name",
+    ),
+    flow(
+        "a domain in two realms",
+        {"kerberos": {"realms": [realm(domains=["example.org"]), realm("B", domains=["example.org"])]}},
+        "kerberos.realms",
+        "give each domain",
+    ),
     bad(
         "workflows with an Issuer of the tenant's own",
         {"exposure": {"tls": {"certManager": {"issuer": "ours", "kind": "Issuer"}}}, **_of()},
@@ -149,6 +219,8 @@ BAD_WORKFLOW_CHANGES: tuple[BadChange, ...] = (
 GOOD_WORKFLOW_CHANGES: tuple[tuple[str, Mapping[str, Any], Mapping[str, Any]], ...] = (
     ("a generation on", _spec(generation="0.9"), _spec(generation="0.95")),
     ("workspaces chosen late", {"spec": {}}, _spec(volume={"size": "1Gi", "accessMode": "ReadWriteOnce"})),
+    ("Kerberos comes", _spec(), _spec(kerberos={"realms": [realm()]})),
+    ("Kerberos goes", _spec(kerberos={"realms": [realm()]}), _spec(kerberos=...)),
     ("workflows switched off", _spec(), _spec(enabled=False)),
     ("workspaces grow", _spec(volume={"size": "1Gi"}), _spec(volume={"size": "2Gi"})),
 )
@@ -157,6 +229,10 @@ FINE_WORKFLOWS: tuple[tuple[str, Mapping[str, Any]], ...] = (
     ("workflows", _spec()),
     ("workflows with all there is to say", _spec(jobs={"memory": "8Gi"}, quotas=[{"cpuHours": 1}], keepDays=1)),
     ("workflows on batch systems", _spec(backends={"slurm": {"host": "a.example.org", "partition": "p"}})),
+    (
+        "workflows with Kerberos",
+        _spec(kerberos={"realms": [realm(domains=["cern.ch"]), realm("A-1", domains=["example.org"])]}),
+    ),
     ("workflows that stand still", _spec(maxRunning=0)),
     ("workflows off without hostname", {"spec": {"workflows": {"engines": ["CWL"]}}}),
 )

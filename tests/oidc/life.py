@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from dev.oidc.faults import Fuse, FusedStore, Killed, fused_http, late_http
+from dev.oidc.faults import Fuse, FusedStore, Killed, deaf_http, fused_http, late_http
 from vre_operator.engine.resources import OIDC, Policy, Resource, ResourceId, Tenant
 from vre_operator.engine.target import Desired, Observation, Presence
 from vre_operator.targets.oidc import OidcTarget
@@ -52,6 +52,7 @@ class Life:
     credential: dict[str, str]
     name: str = "ocean"
     uid: str = "uid-1"
+    rotation: str = ""
     changes: dict[str, Any] = field(default_factory=dict)
     store: MemoryStateStore = field(default_factory=MemoryStateStore)
     clock: Clock = field(default_factory=Clock)
@@ -69,7 +70,8 @@ class Life:
 
     @property
     def tenant(self) -> Tenant:
-        return Tenant(self.name, "vre", self.uid, CLUSTER)
+        """rotation: one that is under way."""
+        return Tenant(self.name, "vre", self.uid, CLUSTER, rotation=self.rotation, rotating=bool(self.rotation))
 
     @property
     def body(self) -> dict[str, Any]:
@@ -133,6 +135,12 @@ class Life:
             self.restart()
         (letter,) = letters
         return letter
+
+    def deafened(self, method: str, end: str) -> list[Answer]:
+        """A new process, to which the answer to its first `method` to a path that ends in `end` gets lost."""
+        heard: list[Answer] = []
+        self.target = OidcTarget(self.store, clock=self.clock, http=deaf_http(method, end, heard))
+        return heard
 
     def check_time(self) -> None:
         """Move the clock to where every settled client is read again."""

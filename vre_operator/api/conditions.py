@@ -12,6 +12,7 @@ class Condition(StrEnum):
     RECONCILING = "Reconciling"
     STALLED = "Stalled"
     TENANCY = "TenancyReady"
+    ISOLATED = "Isolated"
     DATABASE = "DatabaseReady"
     IDENTITY = "IdentityReady"
     HUB = "HubReady"
@@ -66,6 +67,10 @@ class Reason(StrEnum):
     JOB_FAILED = "JobFailed"
     QUOTA_EXCEEDED = "QuotaExceeded"
     IMMUTABLE_FIELD = "ImmutableField"  # a change that the API server does not allow on an existing object
+    # the walls around the tenant, tried from inside
+    NOT_TRIED = "NotTried"  # no trial has ended yet; the condition is Unknown
+    WALLS_OPEN = "WallsOpen"  # something answers that must not
+    NETWORK_POLICY_NOT_ENFORCED = "NetworkPolicyNotEnforced"  # the cluster takes policies, and does nothing
     # talking to any target
     REJECTED = "Rejected"
     NOT_FOUND = "NotFound"
@@ -82,6 +87,7 @@ class Reason(StrEnum):
     REGISTRATION_REFUSED = "RegistrationRefused"  # the provider refuses the client
     REGISTRATION_AMBIGUOUS = "RegistrationAmbiguous"  # the answer was lost and the provider cannot be asked
     REGISTRATION_PENDING = "RegistrationPending"  # provider manual: a person has to enter the client
+    SCOPES_NOT_GRANTED = "ScopesNotGranted"  # the client is there, without scopes that logins ask for
     CLIENT_OWNED_BY_OTHER = "ClientOwnedByOther"
     CLIENT_DISABLED = "ClientDisabled"  # an admin of the provider disabled it; left alone
     REGISTRATION_TOKEN_LOST = "RegistrationTokenLost"  # noqa: S105

@@ -43,9 +43,14 @@ class ProviderKind(StrEnum):
     KEYCLOAK_ADMIN = "keycloak-admin"
     KEYCLOAK_DCR = "keycloak-dcr"
     GENERIC_DCR = "generic-dcr"
+    IAM_ADMIN = "iam-admin"
+    IAM_DCR = "iam-dcr"
+    OA4MP = "oa4mp"
     MANUAL = "manual"
 
 
+_OPEN = (ProviderKind.GENERIC_DCR, ProviderKind.IAM_DCR)
+"""At these anybody may register, as far as we know."""
 _KEYCLOAK = (ProviderKind.KEYCLOAK_ADMIN, ProviderKind.KEYCLOAK_DCR)
 
 Issuer = Annotated[
@@ -72,14 +77,13 @@ Scopes = Annotated[
 ]
 
 CREDENTIAL = Rule(
-    "!has(self.issuer) || (has(self.provider) && self.provider == 'generic-dcr')"
+    "!has(self.issuer) || (has(self.provider) && self.provider in ['generic-dcr', 'iam-dcr'])"
     " || has(self.credentialsSecret)",
     "is required with this provider",
-    "name the Secret with the registration credential (keycloak-admin: client_id and client_secret;"
-    " keycloak-dcr: initial_access_token; manual: client_id and client_secret of the client itself)",
-    lambda self: (
-        self.issuer is None or self.provider is ProviderKind.GENERIC_DCR or self.credentials_secret is not None
-    ),
+    "name the Secret with the registration credential (keycloak-admin, iam-admin, oa4mp: client_id and"
+    " client_secret; keycloak-dcr: initial_access_token; manual: client_id and client_secret of the client"
+    " itself)",
+    lambda self: self.issuer is None or self.provider in _OPEN or self.credentials_secret is not None,
     path=".credentialsSecret",
 )
 REALM = Rule(
@@ -154,12 +158,23 @@ class IdentityWish(Model):
     generic-dcr: by OpenID Connect dynamic registration. credentialsSecret holds initial_access_token, and can
     be left out where the provider lets anybody register.
 
-    manual: by a person. status.registration says what to enter at the provider; credentialsSecret holds
-    client_id and client_secret of the client that came of it."""
+    iam-admin: by INDIGO IAM's management API. credentialsSecret holds client_id and client_secret of a client
+    with the grant client_credentials and the scopes iam:admin.read and iam:admin.write.
+
+    iam-dcr: by INDIGO IAM's dynamic registration. credentialsSecret can be left out; with client_id and
+    client_secret of a client that has the scope iam:admin.read, a registration whose answer got lost is found
+    again.
+
+    oa4mp: by the client management of OA4MP, such as CILogon's. credentialsSecret holds client_id and
+    client_secret of an approved admin client.
+
+    manual: by a person, as EGI Check-in wants it. status.registration says what to enter at the provider;
+    credentialsSecret holds client_id and client_secret of the client that came of it. Whether it was entered
+    so is tried there."""
     credentials_secret: SecretName | None = None
     """Secret with the credential that registers clients, or with the client itself when provider is manual.
     The keys that it must hold are listed under provider. Required with an issuer, unless provider is
-    generic-dcr."""
+    generic-dcr or iam-dcr."""
     allowed_groups: Annotated[tuple[Group, ...], Field(max_length=100), Unique()] = ()
     """Groups whose members may log in, spelled as in the claim groupsClaim. This or allowAll is needed."""
     allow_all: bool = False

@@ -8,7 +8,11 @@ from pydantic import Field
 
 from vre_operator.api.base import Model, ObjectName
 from vre_operator.api.catalogue import Entry
+from vre_operator.api.isolation import Isolation
 from vre_operator.api.rules import Rule, Unique
+from vre_operator.api.versions import Versions
+
+_DEFAULTS = Versions.read().defaults()
 
 
 class ReanaImages(Model):
@@ -31,61 +35,43 @@ class ReanaImages(Model):
     remote_job_controller: str = ""
     """In the place of jobController where jobs may run on batch systems outside the cluster, with what that
     takes; jobController when empty."""
+    kerberos: str = ""
+    """Beside steps that say `kerberos: true`; REANA's own choice when empty."""
     ui: str = ""
     """Its pages; none are served when empty."""
-
-
-def _official(
-    version: str, *, server: str = "", controller: str = "", yadage: str = "", ui: str = ""
-) -> ReanaImages:
-    """All of one version, but for those that say another."""
-    base = "docker.io/reanahub/reana"
-    return ReanaImages(
-        server=f"{base}-server:{server or version}",
-        workflow_controller=f"{base}-workflow-controller:{controller or version}",
-        job_controller=f"{base}-job-controller:{version}",
-        remote_job_controller=f"{base}-job-controller-htcondorcern-slurmcern:{version}",
-        serial=f"{base}-workflow-engine-serial:{version}",
-        snakemake=f"{base}-workflow-engine-snakemake:{version}",
-        cwl=f"{base}-workflow-engine-cwl:{version}",
-        yadage=f"{base}-workflow-engine-yadage:{yadage or version}",
-        ui=f"{base}-ui:{ui or version}",
-    )
 
 
 class Reana(Model):
     """REANA's images, by generation."""
 
-    v0_9: ReanaImages = _official("0.9.4", yadage="0.9.5")
+    v0_9: ReanaImages = ReanaImages(**_DEFAULTS["reana"]["v09"])
     """Generation 0.9."""
-    v0_95: ReanaImages = _official(
-        "0.95.0-alpha.5", server="0.95.0-alpha.6", controller="0.95.0-alpha.7", ui="0.95.0-alpha.4"
-    )
+    v0_95: ReanaImages = ReanaImages(**_DEFAULTS["reana"]["v095"])
     """Generation 0.95."""
-    message_broker: str = "docker.io/library/rabbitmq:3.13"
+    message_broker: str = _DEFAULTS["reana"]["messageBroker"]
     """RabbitMQ."""
-    cache: str = "docker.io/library/redis:8.6.3"
+    cache: str = _DEFAULTS["reana"]["cache"]
     """Redis."""
 
 
 class Images(Model):
-    """The container images of the services. Defaults are the official ones."""
+    """The container images of the services. Defaults are the official ones, of vre_operator/versions.yaml."""
 
-    hub: str = "quay.io/jupyterhub/k8s-hub:4.4.0"
+    hub: str = _DEFAULTS["hub"]
     """JupyterHub."""
-    proxy: str = "quay.io/jupyterhub/configurable-http-proxy:5.3.0"
+    proxy: str = _DEFAULTS["proxy"]
     """configurable-http-proxy."""
-    notebook: str = "quay.io/jupyterhub/k8s-singleuser-sample:4.4.0"
+    notebook: str = _DEFAULTS["notebook"]
     """The notebook offered where neither the tenant's catalogue nor the site's has an entry."""
-    rucio_server: str = "docker.io/rucio/rucio-server:release-41.0.0"
+    rucio_server: str = _DEFAULTS["rucioServer"]
     """Rucio's server; also runs the schema Job."""
-    rucio_daemons: str = "docker.io/rucio/rucio-daemons:release-41.0.0"
+    rucio_daemons: str = _DEFAULTS["rucioDaemons"]
     """Rucio's daemons, of the same version as the server."""
-    xrootd: str = "docker.io/rucio/test-xrootd:latest"
+    xrootd: str = _DEFAULTS["xrootd"]
     """XRootD with its SciTokens plug-in, for storage of the lake's own."""
-    transfers: str = "vre-operator:0.1.0"
+    transfers: str = _DEFAULTS["transfers"]
     """The operator's own image, which has the transfer service in it. The Helm chart fills it in."""
-    postgres: str = "docker.io/library/postgres:17"
+    postgres: str = _DEFAULTS["postgres"]
     """PostgreSQL; also runs the Jobs that make roles and databases."""
     reana: Reana = Reana()
     """REANA, and what it stands on."""
@@ -161,7 +147,10 @@ class Site(Model):
     """Networks in which an identity provider, an attached Rucio or a registry may live although they are not
     public."""
     compute_cidrs: tuple[str, ...] = ()
-    """Networks in which batch systems of spec.workflows.backends live although they are not public."""
+    """Networks in which batch systems of spec.workflows.backends, and KDCs of spec.workflows.kerberos, live
+    although they are not public."""
+    isolation: Isolation = Isolation()
+    """Whether tenants' walls hold, tried from inside."""
     resync_seconds: float = Field(default=600, ge=10)
     """How often a settled tenant is looked over again."""
     people_seconds: int = Field(default=300, ge=10)

@@ -101,14 +101,23 @@ class Registration(Model):
 
     role: str
     """Which service the client is for."""
+    name: str = ""
+    """What to call the client."""
     redirect_uris: tuple[str, ...] = ()
     """The redirect URIs, exactly."""
+    post_logout_redirect_uris: tuple[str, ...] = ()
+    """Where people are sent after a logout, exactly, where the provider asks for it."""
     scopes: tuple[str, ...] = ()
     """The scopes that the client must be allowed to ask for."""
     grant_types: tuple[str, ...] = ()
     """The grant types that the client must be allowed to use."""
     token_endpoint_auth_method: str | None = None
     """How the client proves itself at the token endpoint."""
+    pkce: str | None = None
+    """The code challenge method with which the client logs people in; none when it sends no challenge, so that
+    the provider must not require one."""
+    groups_claim: str | None = None
+    """The claim in which the provider must put people's groups."""
 
 
 class VREEnvironmentStatus(Model):

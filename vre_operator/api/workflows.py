@@ -14,6 +14,7 @@ from vre_operator.api.base import Hostname, Model, Quantity
 from vre_operator.api.catalogue import ImageReference
 from vre_operator.api.compute import Backends
 from vre_operator.api.data_lake import SchemaUpgrade
+from vre_operator.api.kerberos import Kerberos
 from vre_operator.api.people import Group
 from vre_operator.api.references import SecretName
 from vre_operator.api.rules import (
@@ -187,5 +188,7 @@ class Workflows(Model):
     trust then."""
     backends: Backends = Backends()
     """Where jobs can run besides this cluster."""
+    kerberos: Kerberos | None = None
+    """Tickets for steps that say `kerberos: true`. Such a workflow is refused where it is absent."""
     probe: WorkflowProbe = WorkflowProbe()
     """Whether workflows do what they are for."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine, Iterable
-from typing import Any
+from typing import Any, TypeVar
 
 import click
+
+T = TypeVar("T")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -17,6 +19,7 @@ def main() -> None:
     vre render vre.yaml -o summary     everything that would be made, in order
     vre catalogue -n survey            what people are offered in a cluster
     vre homes -n survey --unused 365   homes of people who left
+    vre selftest isolation -n survey   whether the walls around it hold
     """
 
 
@@ -132,6 +135,44 @@ def homes(name: str | None, namespace: str, context: str | None, unused: int | N
     _print(read(context, namespace, name, unused))
 
 
+@main.group(short_help="Try now what is tried on a schedule.")
+def selftest() -> None:
+    """Try now what is tried on a schedule."""
+
+
+@selftest.command(short_help="Try the walls around a tenant from inside.")
+@click.argument("name", required=False, metavar="[NAME]")
+@click.option("-n", "--namespace", default="default", show_default=True, help="The tenant's namespace.")
+@click.option("--context", help="Context of the kubeconfig; the current one when absent.")
+@click.option(
+    "--neighbour",
+    "neighbours",
+    multiple=True,
+    metavar="NAMESPACE",
+    help="Another tenant, whose services and pods are to be tried, too. Repeatable.",
+)
+@click.option(
+    "--timeout", type=click.IntRange(1), default=300, show_default=True, help="Seconds for each of the pods."
+)
+def isolation(
+    name: str | None, namespace: str, context: str | None, neighbours: tuple[str, ...], timeout: int
+) -> None:
+    """Try from a tenant's notebooks and jobs what its walls must stop, and print what was open.
+
+    Starts in the cluster of the kubeconfig the Job that comes on a schedule, so the tenant's condition
+    Isolated tells the same afterwards. With --neighbour that tenant's addresses are seen in the Job; it is
+    deleted at the end, and the condition knows nothing of it.
+
+    Exits with 1 when something was open, and with 2 when nothing can be told.
+    """
+    from vre_operator.cli.selftest import Wish, run
+
+    wish = Wish(namespace, name, neighbours, timeout)
+    lines, code = _asked(run(context, wish, lambda text: click.echo(text, err=True)), failure=2)
+    click.echo("\n".join(lines))
+    raise SystemExit(code)
+
+
 @main.command(short_help="Print the CustomResourceDefinitions.")
 def crd() -> None:
     """Print those of VREEnvironment and VRESite, for `kubectl apply --server-side -f -`."""
@@ -152,12 +193,17 @@ def version() -> None:
 
 def _print(lines: Coroutine[Any, Any, Iterable[str]]) -> None:
     """What a cluster tells, or why it does not."""
+    click.echo("\n".join(_asked(lines)))
+
+
+def _asked(answer: Coroutine[Any, Any, T], *, failure: int = 1) -> T:
+    """The answer of a cluster; without one it is told why, and that is the end. failure: its exit code."""
     import asyncio
 
     from vre_operator.cli.cluster import ClusterError
 
     try:
-        click.echo("\n".join(asyncio.run(lines)))
+        return asyncio.run(answer)
     except ClusterError as error:
         click.echo(str(error), err=True)
-        raise SystemExit(1) from None
+        raise SystemExit(failure) from None

@@ -23,6 +23,9 @@ CREDENTIAL_KEYS = {
     ProviderKind.KEYCLOAK_ADMIN: _SERVICE_ACCOUNT,
     ProviderKind.KEYCLOAK_DCR: ("initial_access_token",),
     ProviderKind.GENERIC_DCR: ("initial_access_token",),
+    ProviderKind.IAM_ADMIN: _SERVICE_ACCOUNT,
+    ProviderKind.IAM_DCR: _SERVICE_ACCOUNT,
+    ProviderKind.OA4MP: _SERVICE_ACCOUNT,
     ProviderKind.MANUAL: _SERVICE_ACCOUNT,
 }
 
@@ -219,7 +222,9 @@ def _registration(env: Environment, credential: ResourceId | None, keys: tuple[s
     refs: dict[str, Ref] = {}
     if credential:  # left out only where anybody may register
         refs = {key: Ref(credential, key) for key in keys or CREDENTIAL_KEYS[identity.provider]}
-    endpoints = ("token_endpoint", "registration_endpoint")
+    endpoints = ["token_endpoint", "registration_endpoint"]
+    if _by_hand(env):  # what a person entered is tried there
+        endpoints.append("authorization_endpoint")
     return {
         "provider": identity.provider.value,
         "endpoints": {name: Ref(ids.issuer(env), name) for name in endpoints},

@@ -201,6 +201,14 @@ def compute(env: Environment) -> list[Rule]:
     return [{"to": blocks}] if blocks else []
 
 
+def kdcs(env: Environment) -> list[Rule]:
+    """Egress to Kerberos there: tickets are asked for and renewed on port 88, and nothing here changes a
+    password (464) or a principal (749)."""
+    blocks = [{"ipBlock": {"cidr": cidr}} for cidr in env.site.compute_cidrs]
+    port = ids.KERBEROS_PORT
+    return [{"to": blocks, "ports": [{"protocol": "UDP", "port": port}, _tcp(port)]}] if blocks else []
+
+
 def storage() -> Rule:
     """Egress to storage anywhere but to metadata: an RSE may be a grid site's, or stand beside the cluster."""
     return {

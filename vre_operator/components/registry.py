@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 from vre_operator.api.conditions import Condition
-from vre_operator.components import database, exposure, hub, identity, page, reana, rucio, tenancy
+from vre_operator.components import database, exposure, hub, identity, isolation, page, reana, rucio, tenancy
 from vre_operator.components.context import Environment
 from vre_operator.components.hub import notebooks, probe, s3, shares
 from vre_operator.engine.resources import Resource
@@ -23,11 +23,13 @@ _RENDERERS: tuple[Callable[[Environment], Iterable[Resource]], ...] = (
     reana.render,
     page.render,
     exposure.render,
+    isolation.render,
 )
 
 # Resource.component -> its condition, in the order of the status.
 CONDITIONS: Mapping[str, Condition] = {
     "tenancy": Condition.TENANCY,
+    "isolation": Condition.ISOLATED,
     "database": Condition.DATABASE,
     "identity": Condition.IDENTITY,
     "hub": Condition.HUB,

@@ -211,14 +211,16 @@ class Walk:
             State.PROGRESSING: Result.PROGRESSING,
             State.FAILED: Result.FAILED,
         }[state]
-        reason = seen.readiness.reason
-        if reason == Reason.JOB_FAILED and resource.failure:
-            reason = resource.failure
+        reason, message, code = seen.readiness.reason, seen.readiness.message, seen.readiness.exit_code
+        if reason == Reason.JOB_FAILED:
+            reason = resource.exits.get(code or 0) or resource.failure or reason
+        elif resource.exits and code is None and not reason:
+            reason, message = Reason.NOT_TRIED, "no run has ended yet"
         return Outcome(
             resource,
             result,
             reason or (Reason.PROGRESSING if result is Result.PROGRESSING else ""),
-            seen.readiness.message,
+            message,
             terminal=state is State.FAILED,
             change=change,
             recheck_after=seen.recheck_after,

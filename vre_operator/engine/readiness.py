@@ -58,7 +58,7 @@ def explain(kind: str, name: str, judged: Readiness, pods: Iterable[Object]) -> 
         return judged
     if kind == _CRON_JOB:
         pods = list(pods)
-        return diagnose(pods, f"{_SHORT[kind]}/{name}") or _last_run(name, pods)
+        return diagnose(pods, f"{_SHORT[kind]}/{name}") or _last_run(name, judged, pods)
     if judged.reason == Reason.JOB_FAILED and (ended := exit_code(pods)):
         return _failed(Reason.JOB_FAILED, f"Container {ended[0]} exits with {ended[1]}: {judged.message}")
     if judged.state is State.FAILED:
@@ -128,15 +128,26 @@ def _job(kind: str, obj: Object) -> Readiness:
     return _progressing(f"{_name(kind, obj)} is running")
 
 
-def _last_run(name: str, pods: Iterable[Object]) -> Readiness:
+def _cron_job(kind: str, obj: Object) -> Readiness:
+    """Ready. Of its last run that went well it is known longer than its pods are."""
+    del kind
+    status = _status(obj)
+    well = status.get("lastSuccessfulTime", "")
+    return replace(READY, exit_code=0) if well and well >= status.get("lastScheduleTime", "") else READY
+
+
+def _last_run(name: str, judged: Readiness, pods: Iterable[Object]) -> Readiness:
     """How the last pod of a CronJob ended; well where none has ended yet."""
-    if (ended := last_end(pods)) is None or not ended.code:
-        return READY
+    if (ended := last_end(pods)) is None:
+        return judged
+    if not ended.code:
+        return replace(READY, exit_code=0)
     again = f"kubectl -n {ended.namespace} create job --from=cronjob/{name} {name}-again"
-    return _failed(
+    failed = _failed(
         Reason.JOB_FAILED,
         f"CronJob {name}: the last run failed: {ended.words}. It comes again by itself; at once: {again}",
     )
+    return replace(failed, exit_code=ended.code)
 
 
 def _claim(kind: str, obj: Object) -> Readiness:
@@ -176,6 +187,7 @@ _TABLE: Mapping[str, Callable[[str, Object], Readiness]] = {
     "apps/v1/StatefulSet": _stateful_set,
     "apps/v1/DaemonSet": _daemon_set,
     "batch/v1/Job": _job,
+    "batch/v1/CronJob": _cron_job,
     "v1/PersistentVolumeClaim": _claim,
     "v1/Service": _service,
     "v1/Namespace": _namespace,

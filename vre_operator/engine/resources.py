@@ -80,6 +80,8 @@ class Resource:
     recreate: delete and create again when a change hits an immutable field (never for data).
     failure: the condition's reason when it fails, where that says more than JobFailed does.
     counts: whether the tenant is not well while it is not; another resource speaks for one that does not count.
+    advisory: Ready has the reason of its failure, and is True all the same.
+    exits: of a CronJob that tells more than well or not, the reason for each exit code of its last run.
     """
 
     id: ResourceId
@@ -93,6 +95,8 @@ class Resource:
     recreate: bool = False
     failure: str = ""
     counts: bool = True
+    advisory: bool = False
+    exits: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,12 +16,13 @@ _MESSAGE_LIMIT = 1024
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The state of one condition, before it gets its times."""
+    """The state of one condition, before it gets its times. unknown: neither true nor false."""
 
     type: Condition
     true: bool
     reason: Reason | str
     message: str
+    unknown: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +52,11 @@ def summarize(outcomes: Iterable[Outcome], conditions: Mapping[str, Condition], 
     for outcome in everything:
         by_condition[conditions[outcome.resource.component]].append(outcome)
     verdicts = [_component(condition, members, owner) for condition, members in by_condition.items() if members]
-    worst = min(everything, key=_significance, default=None)
-    stalled = [outcome for outcome in everything if outcome.terminal]
-    moving = [outcome for outcome in everything if not outcome.ready and not outcome.terminal]
+    weighing = [outcome for outcome in everything if not outcome.resource.advisory]
+    failed = [outcome for outcome in everything if outcome.result is Result.FAILED]
+    worst = min(weighing, key=_significance, default=None)
+    stalled = [outcome for outcome in weighing if outcome.terminal]
+    moving = [outcome for outcome in weighing if not outcome.ready and not outcome.terminal]
     if worst is not None and not worst.ready:
         lead = next(verdict for verdict in verdicts if verdict.type is owner[worst.resource.id])
         ready = Verdict(Condition.READY, False, lead.reason, f"{lead.type}: {lead.message}")
@@ -61,6 +64,10 @@ def summarize(outcomes: Iterable[Outcome], conditions: Mapping[str, Condition], 
         ready = Verdict(
             Condition.READY, False, Reason.SUSPENDED, "spec.suspend is true. Set it to false to resume."
         )
+    elif failed:
+        concern = _component(owner[failed[0].resource.id], failed, owner)
+        told = f"everything asked for works, but {concern.type}: {concern.message}"
+        ready = Verdict(Condition.READY, True, concern.reason, told)
     else:
         ready = Verdict(Condition.READY, True, Reason.READY, "everything asked for works")
     reconciling = Verdict(
@@ -106,7 +113,7 @@ def stamp(
     before = {item["type"]: item for item in previous}
     conditions = []
     for verdict in verdicts:
-        status = "True" if verdict.true else "False"
+        status = "Unknown" if verdict.unknown else "True" if verdict.true else "False"
         old = before.pop(verdict.type, None)
         since = old["lastTransitionTime"] if old and old["status"] == status else now
         conditions.append(
@@ -137,7 +144,8 @@ def _component(
         return Verdict(condition, True, Reason.READY, f"{len(members)} of {len(members)} resources are ready")
     if worst.result is Result.BLOCKED and worst.blocked_by is not None:
         return Verdict(condition, False, Reason.WAITING, f"{worst.message} ({owner[worst.blocked_by]})")
-    return Verdict(condition, worst.ready, worst.reason, describe(worst))
+    unknown = worst.reason == Reason.NOT_TRIED
+    return Verdict(condition, worst.ready and not unknown, worst.reason, describe(worst), unknown)
 
 
 def _significance(outcome: Outcome) -> tuple[int, int]:

@@ -25,12 +25,14 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """progress: how much of it is there, as in 2/3, where that can be counted."""
+    """progress: how much of it is there, as in 2/3, where that can be counted. exit_code: of a CronJob's last
+    run; None: none has ended."""
 
     state: State
     reason: str = ""
     message: str = ""
     progress: str = ""
+    exit_code: int | None = None
 
     @property
     def ready(self) -> bool:

@@ -78,6 +78,11 @@ class Kube:
         """The object as it is now (a quorum read). NotFound when there is none."""
         return await self._transport.call(Request("get", kind, namespace, name, repeat=True))
 
+    async def log(self, namespace: str, pod: str) -> str:
+        """What the only container of a pod has written so far."""
+        request = Request("get", "v1/Pod", namespace, pod, "log", repeat=True, text=True)
+        return str((await self._transport.call(request))["text"])
+
     async def create(self, obj: Mapping[str, Any]) -> Object:
         """POST: AlreadyExists (a Conflict) when the name is taken, so one of two creators wins."""
         kind, namespace, _ = address(obj)

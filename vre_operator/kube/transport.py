@@ -31,6 +31,7 @@ _TIMEOUT = aiohttp.ClientTimeout(total=30, sock_connect=5)
 _METHODS = {"create": "POST", "update": "PUT", "apply": "PATCH", "patch": "PATCH", "delete": "DELETE"}
 _PARTIAL = "application/json;g=meta.k8s.io;v=v1;as=PartialObjectMetadata"
 _METADATA = {"watch": _PARTIAL, "list": f"{_PARTIAL}List"}
+_ACCEPT = {False: "application/json", True: "*/*"}
 _NOT_YAML = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 _CONTENT = {"apply": "application/apply-patch+yaml", "patch": "application/json-patch+json"}
 
@@ -38,7 +39,7 @@ _CONTENT = {"apply": "application/apply-patch+yaml", "patch": "application/json-
 @dataclass(frozen=True, slots=True)
 class Request:
     """`repeat`: it may be sent again when it is not known whether it arrived. `metadata_only`: of objects
-    nothing else is sent."""
+    nothing else is sent. `text`: the answer is no JSON, and comes as {"text": ...}."""
 
     verb: str
     kind: str
@@ -49,6 +50,7 @@ class Request:
     query: Mapping[str, str] = field(default_factory=dict)
     repeat: bool = False
     metadata_only: bool = False
+    text: bool = False
 
     @property
     def path(self) -> str:
@@ -110,7 +112,10 @@ class Transport:
                 async with self._send(request, _TIMEOUT) as answer:
                     outcome = str(answer.status)
                     await _check(answer, request)
-                    answered: Object = orjson.loads(await answer.read())
+                    content = await answer.read()
+                    if request.text:
+                        return {"text": content.decode(errors="replace")}
+                    answered: Object = orjson.loads(content)
                     return answered
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as broken:
             if isinstance(broken.__cause__, NotSentError):
@@ -130,7 +135,7 @@ class Transport:
                 auto_decompress=False,
             )
         headers = {
-            "Accept": _METADATA[request.verb] if request.metadata_only else "application/json",
+            "Accept": _METADATA[request.verb] if request.metadata_only else _ACCEPT[request.text],
             # The API server packs long lists, at the cost of its CPU and ours: more than they travel for.
             "Accept-Encoding": "identity",
         }

@@ -175,10 +175,14 @@ class Report:
         self._draft["registration"] = [
             {
                 "role": resource.id.name,
+                "name": body["display_name"],
                 "redirectUris": list(body["redirect_uris"]),
+                "postLogoutRedirectUris": list(body["post_logout_redirect_uris"]),
                 "scopes": list(body["scopes"]),
                 "grantTypes": list(body["grant_types"]),
                 "tokenEndpointAuthMethod": body["token_endpoint_auth_method"],
+                "pkce": "S256" if body["pkce"] else "none",
+                "groupsClaim": body["groups_claim"],
             }
             for resource in plan.resources
             if resource.id.target == OIDC
@@ -293,7 +297,7 @@ class Report:
 
     async def _announce_acts(self) -> None:
         if self.rotation.finished and Rotation.of({"status": self._saved}).running:
-            await self._post("Rotated", "all credentials that the operator makes are new, and in use")
+            await self._post("Rotated", "credentials that the operator makes are new, and in use")
         for outcome in self._repairs:
             act = "Repaired" if outcome.expires is None else "Renewed"
             await self._post(act, f"{outcome.resource.id.short} {outcome.change}")

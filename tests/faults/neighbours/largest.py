@@ -96,6 +96,10 @@ def spec(tenant: str, issuer: str) -> Json:
                 "htcondor": {},
                 "compute4punch": {"host": hostname(f"punch-{tenant}")},
             },
+            # As with the vetted images: not all of them.
+            "kerberos": {
+                "realms": [{"name": "CERN.CH", "kdcs": [hostname("kdc")], "domains": [hostname("cern")]}]
+            },
             "keepDays": 36_500,
             "probe": {"enabled": True, "schedule": SCHEDULE},
             "vettedImages": [

@@ -179,6 +179,12 @@ FULL: dict[str, Any] = QUICKSTART | {
             "htcondor": {},
             "compute4punch": {"host": "punch.example.org", "cores": 4},
         },
+        "kerberos": {
+            "realms": [
+                {"name": "EXAMPLE.ORG", "kdcs": ["kdc.example.org"], "domains": ["example.org", "example.net"]},
+                {"name": "CERN.CH", "kdcs": ["kdc1.example.org", "kdc2.example.org"]},
+            ]
+        },
         "keepDays": 90,
         "onlyVetted": True,
         "vettedImages": ["example.org/root:6"],

@@ -103,7 +103,9 @@ def test_a_check_runs_as_a_session_does() -> None:
     assert template["securityContext"]["runAsUser"] == spawner["uid"]
     assert template["securityContext"]["runAsGroup"] == spawner["gid"]
     image = json.loads(settings.catalogue(env))[0]["spawner"]["image"]
-    assert template["containers"][0]["image"].output == image
+    used = template["containers"][0]["image"]
+    # What is named by its digest is not asked for.
+    assert getattr(used, "output", used) == image
     assert "image" not in spawner, "it would restart the hub when the list changes"
 
 

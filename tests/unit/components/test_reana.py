@@ -292,6 +292,66 @@ def test_all_that_has_to_agree_on_batch_systems_does() -> None:
     ]
 
 
+# --- Kerberos -----------------------------------------------------------------------------------------------
+
+CERN = {"name": "CERN.CH", "kdcs": ["b.example.org", "a.example.org"], "domains": ["cern.ch"]}
+
+
+def krb5_conf(**workflows: Any) -> str:
+    return str(rendered(**workflows)["ConfigMap reana-krb5-conf"].body["data"]["krb5.conf"])
+
+
+def test_what_kerberos_knows_is_what_is_declared() -> None:
+    text = krb5_conf(kerberos={"realms": [{"name": "EXAMPLE.ORG", "kdcs": ["kdc.example.org"]}, CERN]})
+    assert (
+        text.partition("[realms]")[2]
+        == """
+    EXAMPLE.ORG = {
+        kdc = kdc.example.org:88
+    }
+    CERN.CH = {
+        kdc = b.example.org:88
+        kdc = a.example.org:88
+    }
+
+[domain_realm]
+    .cern.ch = CERN.CH
+    cern.ch = CERN.CH
+"""
+    )
+    assert "default_realm = CERN.CH" in text
+    for asked in ("dns_lookup_realm", "dns_lookup_kdc"):
+        assert f"{asked} = false" in text
+    assert "weak" not in text, "no old ciphers"
+
+
+def test_a_step_that_slips_by_finds_a_file_without_realms() -> None:
+    """It would wait for its volume otherwise, and nobody be told."""
+    text = krb5_conf()
+    assert "dns_lookup_kdc = false" in text
+    assert "[realms]" not in text
+
+
+@pytest.mark.parametrize(("generation", "tag"), [("0.9", "1.0.1"), ("0.95", "1.0.3")])
+def test_all_that_has_to_agree_on_kerberos_does(generation: str, tag: str) -> None:
+    found = rendered(generation=generation, kerberos={"realms": [CERN]})
+    controller = environment_of(found["Deployment reana-workflow-controller"], "rest-api")
+    beside = json.loads(controller["REANA_JOB_CONTROLLER_ENV_VARS"])
+    image = f"docker.io/reanahub/reana-auth-krb5:{tag}"
+    assert (controller["KRB5_CONTAINER_IMAGE"], beside["KRB5_CONTAINER_IMAGE"]) == (image, image)
+    assert controller["VRE_KERBEROS"] == "1"
+    off = environment_of(rendered(generation=generation)["Deployment reana-workflow-controller"], "rest-api")
+    assert "VRE_KERBEROS" not in off
+    assert off["KRB5_CONTAINER_IMAGE"] == image
+
+
+def test_a_site_without_an_image_for_kerberos_has_reana_s_own() -> None:
+    site = {"images": {"reana": Reana().model_dump(by_alias=True)}}
+    site["images"]["reana"]["v095"]["kerberos"] = ""
+    made = reana.render(environment(QUICKSTART | {"workflows": WORKFLOWS}, site))
+    assert not [one for one in made if "KRB5_CONTAINER_IMAGE" in json.dumps(one.body, default=str)]
+
+
 def test_the_door_knows_who_may_come_in() -> None:
     server = environment_of(rendered()["Deployment reana-server"], "rest-api")
     name = server["VRE_LOGIN"].removeprefix("/var/reana/config/")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.unit.components.network import Address, End, Network, Pod
-from tests.unit.components.scenarios import scenario
+from tests.unit.components.scenarios import FULL, FULL_SITE, environment, scenario
 from vre_operator.components import ids, registry, workloads
 
 ENV = scenario("full")
@@ -39,6 +39,7 @@ FOREIGN_SERVER = Pod("lake-workflows", {workloads.NAME_LABEL: ids.REANA_SERVER},
 API_SERVER, PUBLIC, ISSUER = Address("192.168.1.10"), Address("93.184.216.34"), Address("198.51.100.5")
 OFFICE, METADATA, FRONT_DOOR = Address("10.1.2.3"), Address("169.254.169.254"), Address("10.9.8.7")
 LOGIN_NODE = Address("10.20.1.2")
+KDC, KERBEROS = Address("10.20.1.3"), 88
 
 NEEDED: list[tuple[str, End, End, int]] = [
     ("clients reach the server through the front door", INGRESS, SERVER, 5000),
@@ -66,6 +67,9 @@ NEEDED: list[tuple[str, End, End, int]] = [
     ("an engine's jobs go to a batch system", ENGINE, LOGIN_NODE, 22),
     ("a batch system is looked at", LOOK, LOGIN_NODE, 22),
     ("a batch system elsewhere is looked at", LOOK, PUBLIC, 22),
+    ("a job asks for a ticket", JOB, KDC, KERBEROS),
+    ("a job asks a public KDC for a ticket", JOB, PUBLIC, KERBEROS),
+    ("an engine asks for a ticket", ENGINE, KDC, KERBEROS),
     ("an engine starts jobs", ENGINE, API_SERVER, 6443),
     ("an engine tells how far it is", ENGINE, BROKER, 5672),
     ("the part beside an engine keeps its jobs", ENGINE, DATABASE, 5432),
@@ -111,6 +115,11 @@ REFUSED: list[tuple[str, End, End, int]] = [
     ("REANA's pages and the world", PAGES, PUBLIC, 443),
     ("a notebook and REANA's pages, past the front door", NOTEBOOK, PAGES, 8080),
     ("a job and a batch system", JOB, LOGIN_NODE, 22),
+    ("a job and a KDC's passwords", JOB, KDC, 464),
+    ("a job and a KDC's principals", JOB, KDC, 749),
+    ("a session and a KDC", SESSION, KDC, KERBEROS),
+    ("the server and a KDC", SERVER, KDC, KERBEROS),
+    ("a job and a KDC of another network", JOB, OFFICE, KERBEROS),
     ("the look at batch systems and private networks", LOOK, OFFICE, 22),
     ("the look at batch systems and the database", LOOK, DATABASE, 5432),
     ("the look at batch systems and the API server", LOOK, API_SERVER, 6443),
@@ -144,6 +153,22 @@ REFUSED: list[tuple[str, End, End, int]] = [
 )
 def test_this_works(source: End, target: End, port: int) -> None:
     assert NET.allowed(source, target, port)
+
+
+@pytest.mark.parametrize("source", [JOB, ENGINE], ids=["a job", "an engine"])
+def test_a_ticket_is_asked_for_by_udp_too(source: Pod) -> None:
+    assert NET.allowed(source, KDC, KERBEROS, "UDP")
+
+
+def test_a_kdc_is_asked_for_tickets_alone() -> None:
+    assert not NET.possible(JOB, KDC, 464, "UDP")
+
+
+def test_no_kdc_is_reached_without_kerberos() -> None:
+    flows = {key: value for key, value in FULL["workflows"].items() if key not in ("kerberos", "backends")}
+    net = Network.of(registry.render(environment(FULL | {"workflows": flows}, FULL_SITE)))
+    assert not net.possible(JOB, KDC, KERBEROS)
+    assert not net.possible(ENGINE, KDC, KERBEROS)
 
 
 @pytest.mark.attack("compromised workflow engine", "a path by network, as the policies say")

@@ -304,6 +304,27 @@ async def test_a_job_that_tests_something_fails_with_its_own_word() -> None:
     assert (outcomes["check"].reason, outcomes["other"].reason) == ("ImageUnfit", "JobFailed")
 
 
+@pytest.mark.parametrize(
+    ("code", "result", "reason"),
+    [
+        (None, Result.READY, "NotTried"),
+        (0, Result.READY, ""),
+        (2, Result.FAILED, "WallsOpen"),
+        (1, Result.FAILED, "ProbeFailed"),
+    ],
+)
+async def test_a_cron_job_has_a_reason_for_each_exit_code(
+    code: int | None, result: Result, reason: str
+) -> None:
+    well = Readiness(State.READY, exit_code=code)
+    failed = Readiness(State.FAILED, "JobFailed", "the last run failed", exit_code=code)
+    world = World(readiness={rid("trial"): failed if code else well})
+    trial = replace(res("trial"), exits={2: "WallsOpen"}, failure="ProbeFailed")
+    outcomes = await walk(world, trial)
+    assert (outcomes["trial"].result, outcomes["trial"].reason) == (result, reason)
+    assert outcomes["trial"].message or not reason
+
+
 async def test_a_walk_that_is_stopped_leaves_nothing_begun() -> None:
     """Else Python tells of coroutines that were never awaited, between the lines of the log."""
     began: list[str] = []

@@ -310,6 +310,20 @@ def test_a_cron_job_is_as_well_as_its_last_run() -> None:
     assert "kubectl -n ns create job --from=cronjob/web web-again" in failed.message
 
 
+def test_of_a_cron_job_it_is_known_how_its_last_run_ended_and_whether_there_was_one() -> None:
+    assert told_of_runs().exit_code is None
+    assert told_of_runs(ended("1", 3), ended("2", 0)).exit_code == 0
+    assert told_of_runs(ended("1", 0), ended("2", 3)).exit_code == 3
+
+
+def test_a_run_that_went_well_is_known_longer_than_its_pod_is() -> None:
+    times = {"lastScheduleTime": "2027-03-31T10:35:00Z", "lastSuccessfulTime": "2027-03-31T10:35:09Z"}
+    assert readiness(CRON_JOB, obj(status=times)).exit_code == 0
+    later = times | {"lastScheduleTime": "2027-03-31T11:35:00Z"}
+    assert readiness(CRON_JOB, obj(status=later)).exit_code is None
+    assert explain(CRON_JOB, "web", readiness(CRON_JOB, obj(status=times)), [ended("3", 2)]).exit_code == 2
+
+
 def test_a_cron_job_whose_pods_cannot_start_says_so() -> None:
     found = told_of_runs(ended("1", 0), pod(waiting("ErrImagePull")))
     assert found.reason == Reason.IMAGE_PULL_FAILED

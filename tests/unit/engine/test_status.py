@@ -41,6 +41,30 @@ def test_for_what_does_not_count_another_speaks() -> None:
     assert by_type["HubReady"].message == "1 of 1 resources are ready"
 
 
+def test_an_advice_is_heard_and_the_tenant_is_ready() -> None:
+    trial = Resource(rid("trial"), "hub", advisory=True)
+    failed = Outcome(trial, Result.FAILED, "WallsOpen", "the API server is open", terminal=True)
+    summary, by_type = fold(outcome("a", Result.READY, "database"), failed)
+    assert summary.ready
+    assert not summary.stalled
+    assert (by_type["HubReady"].true, by_type["HubReady"].reason) == (False, "WallsOpen")
+    assert (by_type["Ready"].true, by_type["Ready"].reason) == (True, "WallsOpen")
+    assert by_type["Ready"].message == (
+        "everything asked for works, but HubReady: ConfigMap trial in atlas: the API server is open"
+    )
+    assert (by_type["Stalled"].true, by_type["Reconciling"].true) == (False, False)
+    _, worse = fold(outcome("a", Result.FAILED, "database", reason="JobFailed"), failed)
+    assert (worse["Ready"].true, worse["Ready"].reason) == (False, "JobFailed")
+
+
+def test_what_was_never_tried_is_unknown_and_holds_nothing_up() -> None:
+    summary, by_type = fold(outcome("a", Result.READY, reason=Reason.NOT_TRIED, message="no run has ended yet"))
+    assert summary.ready
+    assert by_type["Ready"].reason == "Ready"
+    (told,) = [one for one in stamp(summary.verdicts, [], generation=1, now="t") if one["type"] == "HubReady"]
+    assert (told["status"], told["reason"]) == ("Unknown", "NotTried")
+
+
 def test_a_failure_is_told_before_what_only_waits_for_it() -> None:
     _, by_type = fold(
         outcome("hub", Result.BLOCKED, blocked_by=rid("db"), message="ConfigMap hub waits for ConfigMap db"),

@@ -18,6 +18,7 @@ from vre_operator.engine.resources import OIDC, Policy, Resource, ResourceId, Te
 from vre_operator.engine.target import Desired, Observation, Presence, State
 from vre_operator.kube.client import Kube
 from vre_operator.targets.oidc import OidcTarget
+from vre_operator.targets.oidc.model import Provider
 from vre_operator.targets.store import KubeSecrets, MemoryStateStore
 
 TENANT = Tenant("ocean", "vre", "uid-1", "cluster-1")
@@ -262,7 +263,7 @@ async def test_a_lost_registration_token_is_no_drift(idp: Idp) -> None:
         assert (seen.presence, seen.readiness.reason) == (Presence.SYNCED, "RegistrationTokenLost")
 
 
-@pytest.mark.parametrize("provider", ["keycloak-admin", "keycloak-dcr", "generic-dcr", "manual"])
+@pytest.mark.parametrize("provider", [*Provider])
 @pytest.mark.parametrize("status", [200, 201, 400, 401, 403, 404, 409, 500])
 async def test_no_secret_comes_out_whatever_the_provider_echoes(
     idp: Idp, caplog: pytest.LogCaptureFixture, provider: str, status: int

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from dataclasses import replace
 
 import pytest
 
 from tests.unit.engine.world import Killed, res, rid
 from tests.unit.runtime.rig import KEY, PLAN, Rig, make_rig
 from vre_operator.api import names
+from vre_operator.api.status import Registration
 from vre_operator.engine.errors import Unavailable
-from vre_operator.engine.resources import ResourceId, Tenant
+from vre_operator.engine.resources import OIDC, Resource, ResourceId, Tenant
 from vre_operator.engine.target import Readiness, State
 from vre_operator.runtime.publish import Publisher
 
@@ -46,6 +48,36 @@ async def test_no_endpoints_are_no_empty_map(rig: Rig) -> None:
     await rig.run()
     assert "endpoints" not in rig.cluster.obj["status"]
     assert rig.cluster.obj["status"]["observedGeneration"] == 2
+
+
+async def test_what_a_person_enters_at_the_provider_is_told_in_full(rig: Rig) -> None:
+    body = {
+        "provider": "manual",
+        "redirect_uris": ["https://vre.example.org/hub/oauth_callback"],
+        "post_logout_redirect_uris": ["https://vre.example.org/"],
+        "scopes": ["openid", "eduperson_entitlement"],
+        "grant_types": ["authorization_code", "refresh_token"],
+        "token_endpoint_auth_method": "client_secret_post",
+        "groups_claim": "eduperson_entitlement",
+        "pkce": True,
+        "display_name": "Notebooks at vre.example.org",
+    }
+    rig.plan.append(Resource(ResourceId(OIDC, "Client", "", "hub"), "identity", body))
+    rig.reconciler = replace(rig.reconciler, targets={**rig.reconciler.targets, OIDC: rig.world})
+    await rig.run()
+    (told,) = rig.cluster.obj["status"]["registration"]
+    assert told == {
+        "role": "hub",
+        "name": "Notebooks at vre.example.org",
+        "redirectUris": ["https://vre.example.org/hub/oauth_callback"],
+        "postLogoutRedirectUris": ["https://vre.example.org/"],
+        "scopes": ["openid", "eduperson_entitlement"],
+        "grantTypes": ["authorization_code", "refresh_token"],
+        "tokenEndpointAuthMethod": "client_secret_post",
+        "pkce": "S256",
+        "groupsClaim": "eduperson_entitlement",
+    }
+    assert Registration.model_validate(told).model_dump(by_alias=True, mode="json") == told
 
 
 async def test_a_settled_tenant_costs_nothing_also_after_a_restart(rig: Rig) -> None:

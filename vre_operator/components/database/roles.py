@@ -105,5 +105,5 @@ def _template(env: Environment, component: str, role: str, admin: ResourceId) ->
             secret_volume("role", credentials, "username", "password", "database"),
             scratch("tmp", "16Mi"),
         ],
-        config=[credentials],
+        config=[credentials] if env.spec.database.external else [credentials, admin],
     )

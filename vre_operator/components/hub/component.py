@@ -191,6 +191,7 @@ def _proxy(env: Environment, secrets: ResourceId, needs: set[ResourceId]) -> Res
         [container],
         user=PROXY_USER,
         volumes=[scratch("tmp", "64Mi")],
+        config=[secrets],
         grace_seconds=60,
     )
     return workloads.deployment(
@@ -223,8 +224,8 @@ def _hub(env: Environment, secrets: ResourceId, needs: set[ResourceId]) -> Itera
         needs.add(ids.storage_class(homes))
     if common := ids.homes(env):
         needs.add(common)
-    if ids.reana_in_sessions(env):
-        needs.add(ids.reana_credentials(env))
+    people = [ids.reana_credentials(env)] if ids.reana_in_sessions(env) else []
+    needs.update(people)
     template = workloads.pod(
         env,
         COMPONENT,
@@ -241,7 +242,7 @@ def _hub(env: Environment, secrets: ResourceId, needs: set[ResourceId]) -> Itera
             *workloads.ca_volumes(env),
         ],
         service_account=access.account(env).name,
-        config=[config.id, login.id],
+        config=[config.id, login.id, secrets, *people],
     )
     yield workloads.deployment(
         env,

@@ -16,6 +16,7 @@ from vre_operator.components.package import config_map
 from vre_operator.components.reana import (
     access,
     backends,
+    kerberos,
     lake,
     login,
     pods,
@@ -44,6 +45,7 @@ def render(env: Environment) -> Iterable[Resource]:
         for name, data in (
             (Names(env).programs.name, pods.FILES),
             (Names(env).config.name, settings.told(env)),
+            (Names(env).kerberos.name, kerberos.files(env)),
             *([(Names(env).lake.name, lake.files(env))] if ids.lake_in_jobs(env) else []),
         )
     ]

@@ -13,7 +13,7 @@ from typing import Any
 from vre_operator.components import ids, workloads
 from vre_operator.components.context import Environment
 from vre_operator.components.package import config_map
-from vre_operator.components.reana import backends, pods, settings
+from vre_operator.components.reana import backends, kerberos, pods, settings
 from vre_operator.components.reana.settings import Names
 from vre_operator.components.reana.walls import HTTP_PORT
 from vre_operator.components.workloads import Body, config_volume, mount, secret_key, secret_volume
@@ -158,7 +158,7 @@ def _server(env: Environment, component: str, needs: set[ResourceId]) -> Iterato
             secret_volume("people", names.credentials),
             *([config_volume("lake", names.lake)] if lake else []),
         ],
-        config=[names.cache, names.config, uwsgi.id, *([names.login] if login else [])],
+        config=[names.cache, names.config, names.credentials, uwsgi.id, *([names.login] if login else [])],
         service_account=names.infrastructure.name,
     )
     yield workloads.deployment(
@@ -203,6 +203,7 @@ def _controller(env: Environment, component: str, needs: set[ResourceId]) -> Ite
                 "REANA_VETTED_CONTAINER_IMAGES": json.dumps(settings.vetted(env)),
             }
             | backends.submission(env)
+            | kerberos.beside(env)
         ),
         "REANA_INFRASTRUCTURE_KUBERNETES_SERVICEACCOUNT_NAME": names.infrastructure.name,
         "REANA_RUNTIME_KUBERNETES_SERVICEACCOUNT_NAME": names.runtime.name,
@@ -213,6 +214,8 @@ def _controller(env: Environment, component: str, needs: set[ResourceId]) -> Ite
         "TRAEFIK_ENABLED": "false",
         "REANA_JOB_CONTROLLER_CONNECTION_CHECK_SLEEP": "2",
         **backends.gate(env),
+        **kerberos.beside(env),
+        **kerberos.gate(env),
     }
     containers = [
         pods.container(

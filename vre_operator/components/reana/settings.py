@@ -112,6 +112,12 @@ class Names:
         return kube("v1/ConfigMap", self.env.workflows, "reana-lake")
 
     @property
+    def kerberos(self) -> ResourceId:
+        """krb5.conf, by the name that REANA's programs have for it; the chart's
+        ValidatingAdmissionPolicy knows it by this name."""
+        return kube("v1/ConfigMap", self.env.workflows, "reana-krb5-conf")
+
+    @property
     def volume(self) -> ResourceId:
         return kube("v1/PersistentVolumeClaim", self.env.workflows, VOLUME)
 

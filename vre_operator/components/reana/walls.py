@@ -80,9 +80,11 @@ def _people(env: Environment, component: str, engine: list[Rule], closing: Peer)
     outside = [policies.internet(), *policies.front_doors(env)]
     # What stands beside an engine submits to batch systems.
     submitting = policies.compute(env) if backends.places(env) else []
+    # Of a workflow whose resources say so, the engine has tickets, too.
+    tickets = policies.kdcs(env) if env.spec.workflows.kerberos else []
     selects: dict[str, tuple[dict[str, str | None], list[Rule], list[Rule]]] = {
-        "reana-engines": (dict(ids.RUN_LABELS), [], [*engine, *outside, *submitting]),
-        "reana-jobs": ({ids.STEP_LABEL: None}, [], [*outside, *_lake(env)]),
+        "reana-engines": (dict(ids.RUN_LABELS), [], [*engine, *outside, *submitting, *tickets]),
+        "reana-jobs": ({ids.STEP_LABEL: None}, [], [*outside, *tickets, *_lake(env)]),
         "reana-sessions": (
             dict(ids.WORKSPACE_SESSION_LABELS),
             [accept(policies.front_door(env), SESSION_PORT), accept([closing], SESSION_PORT)],

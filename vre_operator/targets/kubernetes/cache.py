@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from vre_operator.api import names
 from vre_operator.engine.errors import Unavailable
-from vre_operator.engine.pods import compact, diagnose
+from vre_operator.engine.pods import compact, diagnose, last_end
 from vre_operator.engine.resources import ResourceId, Tenant
 from vre_operator.engine.target import READY, Readiness
 from vre_operator.kube.client import SILENCE, Kube
@@ -36,6 +37,9 @@ FOLLOWED = (
     "rbac.authorization.k8s.io/v1/Role",
     "rbac.authorization.k8s.io/v1/RoleBinding",
 )
+CRON_JOB = "batch/v1/CronJob"
+_JOB_LABEL = "batch.kubernetes.io/job-name"
+_WORKLOAD_LABEL = "app.kubernetes.io/name"
 _OURS = f"{names.MANAGED_BY_LABEL}={names.FIELD_MANAGER}"
 
 
@@ -97,12 +101,25 @@ class Cache:
     def pods_of(self, resource: ResourceId, body: Mapping[str, Any]) -> list[Object]:
         """The pods of a workload."""
         if resource.kind == "batch/v1/Job":
-            selector = {"batch.kubernetes.io/job-name": resource.name}
-        elif resource.kind == "batch/v1/CronJob":
+            selector = {_JOB_LABEL: resource.name}
+        elif resource.kind == CRON_JOB:
             selector = body["spec"]["jobTemplate"]["spec"]["template"]["metadata"]["labels"]
         else:
             selector = ((body.get("spec") or {}).get("selector") or {}).get("matchLabels") or {}
         return self.pods(resource.namespace, selector) if selector else []
+
+    def runs(self, cron_job: ResourceId, entry: Entry) -> str:
+        """What the pods of a CronJob tell, the same for as long as it means the same: how the last run ended,
+        and why one does not come up. They have its name as their workload's."""
+        pods = [
+            one
+            for one in _filled(self._pods).within(cron_job.namespace)
+            if one.body and one.body["metadata"].get("labels", {}).get(_WORKLOAD_LABEL) == cron_job.name
+        ]
+        ended = last_end(one.body for one in pods if one.body)
+        code = ended.code if ended else entry.readiness.exit_code
+        troubles = sorted({one.readiness.reason for one in pods if not one.readiness.ready})
+        return f"{code} {troubles}"
 
     def _changed(self, old: Entry | None, new: Entry | None) -> None:
         keys = {entry.owner[:2] for entry in (old, new) if entry and entry.owner}
@@ -126,4 +143,8 @@ def _filled(reflector: Reflector) -> Reflector:
 
 
 def _judge_pod(_: str, pod: Object) -> Readiness:
-    return diagnose([pod]) or READY
+    if found := diagnose([pod]):
+        return found
+    # The end of a run is news: of a Job that somebody made of a CronJob nothing else tells.
+    ended = last_end([pod]) if _JOB_LABEL in (pod["metadata"].get("labels") or {}) else None
+    return replace(READY, exit_code=ended.code) if ended else READY

@@ -23,7 +23,7 @@ from vre_operator.engine.target import Desired, Observation, Presence, Readiness
 from vre_operator.kube.client import ABSENT, SILENCE, Kube
 from vre_operator.kube.reflector import Entry, Owner, Reflector
 from vre_operator.kube.transport import Object
-from vre_operator.targets.kubernetes.cache import FOLLOWED, Cache, TenantKey
+from vre_operator.targets.kubernetes.cache import CRON_JOB, FOLLOWED, Cache, TenantKey
 from vre_operator.targets.kubernetes.external import External
 from vre_operator.targets.kubernetes.generated import with_generated
 from vre_operator.targets.kubernetes.manifest import (
@@ -75,6 +75,7 @@ class KubernetesTarget:
         self._external = External(kube, wake, silence)
         self._virtual: dict[str, Sessions | Runs] = {SESSIONS: Sessions(kube, self._cache), RUNS: Runs(kube)}
         self._removal = Removal(kube, self._cache)
+        self._runs: dict[ResourceId, str] = {}
 
     async def run(self) -> None:
         """Follow the cluster, for ever. Its end is a bug and should end the process."""
@@ -154,6 +155,12 @@ class KubernetesTarget:
                     return None
                 unseen.append((reflector, entry))
             found.update(entry.content)
+            if resource.kind == CRON_JOB:
+                # What its runs tell is nowhere in it, and may be news since the walk came by.
+                runs = self._cache.runs(resource, entry)
+                if walked and self._runs.get(resource) != runs:
+                    return None
+                found.update(runs.encode())
         return Voucher(found.hexdigest(), accept=partial(_accept, unseen))
 
     async def delete(self, tenant: Tenant, resource: ResourceId, policy: Policy, data: bool) -> bool:
@@ -162,6 +169,7 @@ class KubernetesTarget:
             return True
         if virtual := self._virtual.get(resource.kind):
             return await virtual.delete(tenant, resource)
+        self._runs.pop(resource, None)
         return await self._removal.delete(tenant, resource, policy, data)
 
     def _check(self, tenant: Tenant, resource: Resource) -> None:
@@ -208,6 +216,8 @@ class KubernetesTarget:
         detail: str = "",
     ) -> Observation:
         judged = entry.readiness
+        if desired.id.kind == CRON_JOB:
+            self._runs[desired.id] = self._cache.runs(desired.id, entry)
         if not entry.deleting and asks_pods(desired.id.kind, judged):
             judged = explain(
                 desired.id.kind, desired.id.name, judged, self._cache.pods_of(desired.id, desired.body)

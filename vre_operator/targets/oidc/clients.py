@@ -10,8 +10,11 @@ from vre_operator.api.conditions import Reason
 from vre_operator.engine.errors import Conflict, NotReady, TargetError, Throttled, Unavailable
 from vre_operator.engine.resources import Tenant
 from vre_operator.engine.target import READY, Observation, Presence, Readiness, State
+from vre_operator.targets.oidc import entry
 from vre_operator.targets.oidc.dcr import GenericDcr
 from vre_operator.targets.oidc.discovery import Connect
+from vre_operator.targets.oidc.iam_admin import IamAdmin
+from vre_operator.targets.oidc.iam_dcr import IamDcr
 from vre_operator.targets.oidc.keycloak_admin import KeycloakAdmin
 from vre_operator.targets.oidc.keycloak_dcr import KeycloakDcr
 from vre_operator.targets.oidc.manual import Manual
@@ -23,8 +26,9 @@ from vre_operator.targets.oidc.model import (
     Problem,
     Provider,
 )
+from vre_operator.targets.oidc.oa4mp import Oa4mp
 from vre_operator.targets.oidc.probe import Verdict, probe
-from vre_operator.targets.oidc.registrar import Registrar, Work
+from vre_operator.targets.oidc.registrar import Registrar, Work, new_secret
 from vre_operator.targets.oidc.state import Record
 from vre_operator.targets.store import StateKey, StateStore
 
@@ -32,11 +36,17 @@ _REGISTRARS: dict[Provider, Registrar] = {
     Provider.KEYCLOAK_ADMIN: KeycloakAdmin(),
     Provider.KEYCLOAK_DCR: KeycloakDcr(),
     Provider.GENERIC_DCR: GenericDcr(),
+    Provider.IAM_ADMIN: IamAdmin(),
+    Provider.IAM_DCR: IamDcr(),
+    Provider.OA4MP: Oa4mp(),
     Provider.MANUAL: Manual(),
 }
 
 # What these made without our seeing the answer can't be put right: it is as the body of that attempt had it.
-_ONCE = (Provider.KEYCLOAK_DCR, Provider.GENERIC_DCR)
+_ONCE = (Provider.KEYCLOAK_DCR, Provider.GENERIC_DCR, Provider.IAM_DCR)
+
+# Whose secrets are ours to choose. Elsewhere a new one would be a new client, and the old one's end.
+_OURS = (Provider.KEYCLOAK_ADMIN, Provider.KEYCLOAK_DCR, Provider.IAM_ADMIN)
 
 _CHECK = (600.0, 1800.0)  # seconds between two readings of a settled client
 _UNREACHED = 60.0
@@ -63,6 +73,8 @@ class Clients:
         if state is None:
             return Observation(Presence.ABSENT)
         detail = _unsettled(state, Owner.of(tenant, role), body)
+        if not detail and _outdated(state, tenant):
+            detail = "credentials are to be new"
         if not detail and self._clock() >= self._when(record.key):
             detail = await self._check(self._work(record, body))
         if detail:
@@ -78,33 +90,38 @@ class Clients:
         ClientSpec.parse(body).check()
         record = self._record(tenant, role)
         try:
-            await self._ensure(record, Owner.of(tenant, role), body)
+            await self._ensure(record, tenant, role, body)
         except TargetError:
             record.drop()
             raise
         self._plan_check(record.key)
         return self._settled(record)
 
-    async def _ensure(self, record: Record, owner: Owner, body: Mapping[str, Any]) -> None:
-        spec = ClientSpec.parse(body)
+    async def _ensure(self, record: Record, tenant: Tenant, role: str, body: Mapping[str, Any]) -> None:
+        owner, spec = Owner.of(tenant, role), ClientSpec.parse(body)
         state = await record.load()
         if state and (state.deleting or _moved(state.spec, spec)):
             if not await self._remove(record):
                 raise NotReady(f"Client {state.client_id} is still being removed", retry_after=_UNREACHED)
             state = None
         if state is None:
-            await record.write(ClientState(owner, body))
+            await record.write(ClientState(owner, body, rotation=tenant.rotation))
         else:
             # the credential is needed to remove what a first attempt leaves; a lost answer keeps its own
             lost = state.spec.provider in _ONCE and (state.intent_at or state.stray_at)
             unconfirmed = not state.current and not lost
             await record.update(owner=owner, body=body if unconfirmed else state.body)
+            if _outdated(state, tenant):
+                # One that is on its way already is new enough, and known to nobody else.
+                await record.update(rotation=tenant.rotation, pending=state.pending or new_secret())
         before = record.state.current, NO_PROBLEM
+        # whether a person changed it, too, only a probe can tell
+        reworded = state is not None and spec.provider is Provider.MANUAL and not spec.same_client(state.spec)
         work = self._work(record, body)
         had = record.state.problem
         problem = await _REGISTRARS[spec.provider].ensure(work)
         await record.update(body=body, problem=problem)
-        await self._probe(work, fresh=(record.state.current, had) != before)
+        await self._probe(work, fresh=reworded or (record.state.current, had) != before)
 
     async def delete(self, tenant: Tenant, role: str) -> bool:
         """Remove the client from the provider, then what is remembered of it."""
@@ -175,12 +192,15 @@ class Clients:
         doubts = self._doubts.get(key, 0)
         try:
             verdict = await probe(work.http, work.spec, state.client_id, state.current)
+            problem = NO_PROBLEM
+            if verdict in (Verdict.REFUSED, Verdict.WRONG_SECRET):
+                problem = _refused(work)
+            elif work.spec.provider is Provider.MANUAL:
+                problem = await entry.check(work.http, work.spec, state.client_id)
         except (Unavailable, Throttled):
             return
-        problem = NO_PROBLEM
         self._doubts.pop(key, None)
-        if verdict in (Verdict.REFUSED, Verdict.WRONG_SECRET):
-            problem = _refused(work)
+        if problem != NO_PROBLEM:
             self._doubts[key] = doubts + 1
         self._probed[key] = self._clock()
         await work.record.update(problem=problem)
@@ -227,6 +247,13 @@ def _unsettled(state: ClientState, owner: Owner, body: Mapping[str, Any]) -> str
     if dict(state.body) != dict(body):
         return "other settings are wanted"
     return ""
+
+
+def _outdated(state: ClientState, tenant: Tenant) -> bool:
+    """Whether a rotation asks for another secret, and the provider lets us set one."""
+    lost = state.problem[0] == Reason.REGISTRATION_TOKEN_LOST
+    asked = tenant.rotating and state.rotation != tenant.rotation
+    return asked and state.spec.provider in _OURS and not lost
 
 
 def _moved(old: ClientSpec, new: ClientSpec) -> bool:

@@ -29,12 +29,15 @@ _NAME_LIMIT = 200
 
 
 class GenericDcr:
-    """Strategy C of the contract."""
+    """Strategy C of the contract. A product that differs from the standard has a subclass."""
+
+    token_refused: tuple[int, ...] = (401, 403, 404)
+    """Statuses by which the registration access token is refused, or the client is gone."""
 
     async def differs(self, work: Work) -> tuple[str, Problem]:
-        live = await _read(work) if work.state.rat else None
+        live = await self._read(work) if work.state.rat else None
         if live is not None:
-            return ", ".join(_different(_metadata(work), live)), NO_PROBLEM
+            return self.judge(work, live)
         if work.state.rat and not known_lost(work):
             return "it can't be read", NO_PROBLEM
         verdict = await probe(work.http, work.spec, work.state.client_id, work.state.current)
@@ -43,18 +46,15 @@ class GenericDcr:
     async def ensure(self, work: Work) -> Problem:
         state = work.state
         if not state.client_id:
-            await self._create(work)
-            return NO_PROBLEM
-        live = await _read(work) if state.rat else None
+            return await self._create(work)
+        live = await self._read(work) if state.rat else None
         if live is not None:
-            if any(_different(_metadata(work), live)):
-                await self._update(work)
-            return NO_PROBLEM
+            detail, problem = self.judge(work, live)
+            return await self._update(work, live) if detail else problem
         match await probe(work.http, work.spec, state.client_id, state.current):
             case Verdict.REFUSED | Verdict.WRONG_SECRET:
                 await work.record.update(client_id="", current="", rat="", registration_uri="", nonce="")
-                await self._create(work)
-                return NO_PROBLEM
+                return await self._create(work)
             case _:
                 if not work.spec.same_client(state.spec):
                     raise token_lost(state.client_id, work.spec.issuer)
@@ -64,12 +64,10 @@ class GenericDcr:
     async def remove(self, work: Work) -> bool:
         state = work.state
         if not state.client_id:
-            if state.intent_at:
-                raise _ambiguous(work)
-            return True
+            return not state.intent_at or await self.never_made(work)
         if state.rat:
             answer = await work.http.request("DELETE", state.registration_uri, bearer=state.rat)
-            if answer.status not in (200, 204, 401, 403, 404):
+            if answer.status not in (200, 204, *self.token_refused):
                 raise ambiguous_reading(work, answer)
             if answer.status in (200, 204, 404):
                 return True
@@ -77,40 +75,74 @@ class GenericDcr:
             raise token_lost(state.client_id, work.spec.issuer)
         return True
 
-    async def _create(self, work: Work) -> None:
-        state, spec = work.state, work.spec
-        if state.intent_at and state.spec.credential == spec.credential:
-            raise _ambiguous(work)
-        if not spec.registration_endpoint:
+    def metadata(self, work: Work) -> dict[str, Any]:
+        """The client as it should be."""
+        return _metadata(work)
+
+    def judge(self, work: Work, live: Mapping[str, Any]) -> tuple[str, Problem]:
+        """What is not as wanted, and what a person should look at, as Registrar.differs tells it."""
+        return ", ".join(_different(self.metadata(work), live)), NO_PROBLEM
+
+    def replacement(self, work: Work, live: Mapping[str, Any]) -> dict[str, Any]:
+        """The body of an update of what `live` was."""
+        del live
+        state = work.state
+        return {**self.metadata(work), "client_id": state.client_id, "client_secret": state.current}
+
+    async def prepare(self, work: Work) -> None:
+        """Before a registration: raise when it would be in vain."""
+        if not work.spec.registration_endpoint:
             raise registration_refused(
-                f"{spec.issuer} offers no dynamic registration",
+                f"{work.spec.issuer} offers no dynamic registration",
                 "Choose another spec.identity.provider, for example manual.",
             )
-        # a new credential is a person's word that the earlier attempt has been looked after
+
+    async def found(self, work: Work) -> bool:
+        """Whether the client of an attempt without an answer was found, and is remembered now; False when
+        there is none. Raises when that can't be known.
+
+        A new credential is a person's word that the attempt has been looked after.
+        """
+        if work.state.spec.credential == work.spec.credential:
+            raise ambiguous(work)
+        return False
+
+    async def never_made(self, work: Work) -> bool:
+        """Whether an attempt without an answer made nothing; False while that can't be told yet."""
+        raise ambiguous(work)
+
+    def refusal(self, work: Work, answer: Answer) -> TargetError:
+        """For a registration or an update that was refused."""
+        return _refusal(work, answer)
+
+    async def _create(self, work: Work) -> Problem:
+        state, spec = work.state, work.spec
+        if state.intent_at and await self.found(work):
+            return await self.ensure(work)
+        await self.prepare(work)
         await work.record.update(nonce=secrets.token_hex(8), intent_at=work.clock(), body=work.body)
-        token = spec.credential.get("initial_access_token", "")
+        token, body = spec.credential.get("initial_access_token", ""), self.metadata(work)
         try:
-            answer = await work.http.request(
-                "POST", spec.registration_endpoint, body=_metadata(work), bearer=token
-            )
+            answer = await work.http.request("POST", spec.registration_endpoint, body=body, bearer=token)
         except Unanswered as failure:
             if not failure.sent:
                 await work.record.update(intent_at=0.0)
                 raise
-            raise _ambiguous(work) from None
+            raise ambiguous(work) from None
         except Throttled:
             await work.record.update(intent_at=0.0)
             raise
         if answer.status not in (200, 201):
             await work.record.update(intent_at=0.0)
-            raise _refusal(work, answer)
+            raise self.refusal(work, answer)
         await self._keep(work, answer)
+        return self.judge(work, answer.fields)[1]
 
     async def _keep(self, work: Work, answer: Answer) -> None:
         uri = answer.text("registration_client_uri")
         client_id, secret = answer.text("client_id"), answer.text("client_secret")
         if not client_id or not secret:
-            raise _ambiguous(work)
+            raise ambiguous(work)
         await work.record.update(
             client_id=client_id,
             current=secret,
@@ -120,18 +152,33 @@ class GenericDcr:
             intent_at=0.0,
         )
 
-    async def _update(self, work: Work) -> None:
-        state = work.state
-        body = {**_metadata(work), "client_id": state.client_id, "client_secret": state.current}
+    async def _update(self, work: Work, live: Mapping[str, Any]) -> Problem:
+        state, body = work.state, self.replacement(work, live)
         answer = await work.http.request("PUT", state.registration_uri, body=body, bearer=state.rat)
         if answer.status in (401, 403):
             raise token_lost(state.client_id, work.spec.issuer)
         if answer.status != 200:
-            raise _refusal(work, answer)
+            raise self.refusal(work, answer)
         await work.record.update(
             rat=answer.text("registration_access_token") or state.rat,
             current=answer.text("client_secret") or state.current,
         )
+        return self.judge(work, answer.fields)[1]
+
+    async def _read(self, work: Work) -> Mapping[str, Any] | None:
+        """None when the token is refused: lost by a rotation, or the client is gone."""
+        state = work.state
+        answer = await work.http.request("GET", state.registration_uri, bearer=state.rat)
+        if answer.status in self.token_refused:
+            return None
+        if answer.status != 200 or answer.text("client_id") != state.client_id:
+            raise ambiguous_reading(work, answer)
+        secret = answer.text("client_secret")
+        if secret and not hmac.compare_digest(secret.encode(), state.current.encode()):
+            await work.record.update(current=secret)
+        if rotated := answer.text("registration_access_token"):
+            await work.record.update(rat=rotated)
+        return answer.fields
 
 
 _NOT_OURS = (Verdict.REFUSED, Verdict.WRONG_SECRET)
@@ -178,28 +225,13 @@ def _covers(held: Any, wanted: list[str], *, exact: bool) -> bool:
     return found == set(wanted) if exact else found >= set(wanted)
 
 
-async def _read(work: Work) -> Mapping[str, Any] | None:
-    """None when the token is refused: lost by a rotation, or the client is gone."""
-    state = work.state
-    answer = await work.http.request("GET", state.registration_uri, bearer=state.rat)
-    if answer.status in (401, 403, 404):
-        return None
-    if answer.status != 200 or answer.text("client_id") != state.client_id:
-        raise ambiguous_reading(work, answer)
-    secret = answer.text("client_secret")
-    if secret and not hmac.compare_digest(secret.encode(), state.current.encode()):
-        await work.record.update(current=secret)
-    if rotated := answer.text("registration_access_token"):
-        await work.record.update(rat=rotated)
-    return answer.fields
-
-
 def _lost(work: Work) -> Problem:
     lost = token_lost(work.state.client_id, work.spec.issuer)
     return lost.reason, lost.text
 
 
-def _ambiguous(work: Work) -> TargetError:
+def ambiguous(work: Work) -> TargetError:
+    """For an attempt without an answer, of which nothing can be found out."""
     return Conflict(
         f"{work.spec.issuer} did not answer a registration; a client {client_name(work)!r} may exist there",
         remedy="Ask the provider's admin to remove it, then write a new initial_access_token into"

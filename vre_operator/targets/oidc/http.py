@@ -16,6 +16,7 @@ from vre_operator.targets.web import TIMEOUT, Answer, Unanswered, Web, content
 __all__ = ["TIMEOUT", "Answer", "IssuerHttp", "Unanswered"]
 
 _BODY_LIMIT = 1 << 20
+_BROWSER = "text/html"
 
 
 class IssuerHttp(Web):
@@ -68,11 +69,22 @@ class IssuerHttp(Web):
             headers["Authorization"] = f"Bearer {bearer}" if bearer else f"Basic {basic}"
         return await self.send(method, url, form=form, body=body, query=query, headers=headers)
 
+    async def page(self, url: str, query: Mapping[str, str]) -> Answer:
+        """Ask once, as a browser does: status and, of a redirect, where it leads; it is not followed.
+
+        Raises as `request` does.
+        """
+        if not self.owns(url):
+            raise ISSUER.refused(f"A page of {self.issuer} lies on another host", "Register by hand.")
+        return await self.send("GET", url, query=query, headers={"Accept": _BROWSER})
+
     def connector(self) -> aiohttp.BaseConnector:
         return aiohttp.TCPConnector(resolver=GuardedResolver(self._extra), ssl=self._tls)
 
     async def read(self, response: aiohttp.ClientResponse) -> Answer:
         status = response.status
+        if response.request_info.headers.get("Accept") == _BROWSER and status < 500 and status != 429:
+            return Answer(status, None, response.headers.get("Location", ""))
         raw = await content(response, self.host, _BODY_LIMIT)
         location = response.headers.get("Location", "")
         if not raw:

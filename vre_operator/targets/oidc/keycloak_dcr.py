@@ -52,7 +52,12 @@ class KeycloakDcr:
                 await self._update(work, live)
             await confirm(work, answered=False)
             return NO_PROBLEM
-        match await probe(work.http, work.spec, state.client_id, state.secret):
+        verdict = await probe(work.http, work.spec, state.client_id, state.secret)
+        if verdict is Verdict.WRONG_SECRET and state.pending and state.current:
+            # A rotation that never arrived, and can't without the token.
+            await work.record.update(pending="")
+            return await self.ensure(work)
+        match verdict:
             case Verdict.GOOD:
                 return await self._adopt_without_token(work)
             case Verdict.WRONG_SECRET:

@@ -28,6 +28,9 @@ class Provider(StrEnum):
     KEYCLOAK_ADMIN = "keycloak-admin"
     KEYCLOAK_DCR = "keycloak-dcr"
     GENERIC_DCR = "generic-dcr"
+    IAM_ADMIN = "iam-admin"
+    IAM_DCR = "iam-dcr"
+    OA4MP = "oa4mp"
     MANUAL = "manual"
 
 
@@ -55,7 +58,8 @@ class Owner:
 
     @property
     def internal_id(self) -> str:
-        """Keycloak's own id of the client: a second lock against duplicates."""
+        """Keycloak's own id of the client: a second lock against duplicates. At IAM the clientId itself, as its
+        own ids are UUIDs, too, and stand in paths."""
         return str(uuid.uuid5(_UUID_SPACE, self.client_id))
 
     @property
@@ -99,6 +103,7 @@ class ClientSpec:
     issuer: str
     token_endpoint: str = ""
     registration_endpoint: str = ""
+    authorization_endpoint: str = ""
     ca_bundle: str = field(default="", repr=False)
     allowed_cidrs: tuple[str, ...] = ()
     credential: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -124,6 +129,7 @@ class ClientSpec:
         values["own_scopes"] = tuple(OwnScope.parse(one) for one in body.get("own_scopes", ()))
         values["token_endpoint"] = endpoints.get("token_endpoint", "")
         values["registration_endpoint"] = endpoints.get("registration_endpoint", "")
+        values["authorization_endpoint"] = endpoints.get("authorization_endpoint", "")
         return cls(**values)
 
     def check(self) -> None:
@@ -142,7 +148,8 @@ class ClientSpec:
 
     def same_client(self, other: ClientSpec) -> bool:
         """Whether both ask for the same registration; how it is reached and paid for does not count."""
-        means = ("credential", "ca_bundle", "allowed_cidrs", "token_endpoint", "registration_endpoint")
+        endpoints = ("token_endpoint", "registration_endpoint", "authorization_endpoint")
+        means = ("credential", "ca_bundle", "allowed_cidrs", *endpoints)
         return replace(other, **{name: getattr(self, name) for name in means}) == self
 
     def secrets(self) -> tuple[str, ...]:
@@ -160,6 +167,7 @@ class ClientState:
     stray_at: before when a request was sent that may still arrive although the client was confirmed since.
     mapper: whether the provider let us add the groups mapper.
     problem: what a person should look at although the client is registered.
+    rotation: of the tenant's rotations, the last that this client has seen.
     """
 
     owner: Owner
@@ -175,6 +183,7 @@ class ClientState:
     mapper: bool = True
     deleting: bool = False
     problem: Problem = NO_PROBLEM
+    rotation: str = ""
 
     @property
     def spec(self) -> ClientSpec:

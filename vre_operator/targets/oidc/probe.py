@@ -7,9 +7,10 @@ from enum import StrEnum
 from urllib.parse import quote
 
 from vre_operator.targets.oidc.http import IssuerHttp
-from vre_operator.targets.oidc.model import ClientSpec
+from vre_operator.targets.oidc.model import ClientSpec, Provider
 
 _BOGUS_CODE = "vre-operator-probe"
+_DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
 
 
 class Verdict(StrEnum):
@@ -23,7 +24,10 @@ async def probe(http: IssuerHttp, spec: ClientSpec, client_id: str, secret: str)
     """Ask the token endpoint. Each refusal is an event in the provider's audit log: ask rarely."""
     if not http.owns(spec.token_endpoint):
         return Verdict.UNKNOWN
-    if "authorization_code" in spec.grant_types and spec.redirect_uris:
+    if spec.provider is Provider.OA4MP:
+        # a code that is none of its own it answers with 500; what this lacks it looks for after the secret
+        form = {"grant_type": _DEVICE}
+    elif "authorization_code" in spec.grant_types and spec.redirect_uris:
         form = {"grant_type": "authorization_code", "code": _BOGUS_CODE, "redirect_uri": spec.redirect_uris[0]}
     elif "client_credentials" in spec.grant_types:
         form = {"grant_type": "client_credentials"}
@@ -35,7 +39,8 @@ async def probe(http: IssuerHttp, spec: ClientSpec, client_id: str, secret: str)
     else:
         form |= {"client_id": client_id, "client_secret": secret}
     answer = await http.request("POST", spec.token_endpoint, form=form, basic=basic)
-    return _verdict(answer.status, answer.text("error"))
+    judge = _verdict_of_oa4mp if spec.provider is Provider.OA4MP else _verdict
+    return judge(answer.status, answer.text("error"))
 
 
 def _verdict(status: int, error: str) -> Verdict:
@@ -46,6 +51,17 @@ def _verdict(status: int, error: str) -> Verdict:
             return Verdict.WRONG_SECRET
         case (401, _) | (400, "invalid_client"):
             return Verdict.REFUSED
+        case _:
+            return Verdict.UNKNOWN
+
+
+def _verdict_of_oa4mp(status: int, error: str) -> Verdict:
+    """From its source (OA2ATServlet, ClientUtils); a client that is unknown it refuses in text, not in JSON."""
+    match status, error:
+        case (400, "unauthorized_client"):
+            return Verdict.WRONG_SECRET
+        case (400 | 401, "access_denied" | "request_not_supported"):
+            return Verdict.GOOD
         case _:
             return Verdict.UNKNOWN
 

@@ -64,11 +64,14 @@ def new_secret() -> str:
     return secrets.token_urlsafe(36)
 
 
-async def begin(work: Work) -> None:
-    """Remember what a creation will carry; to be sent at once. An earlier one may still be on its way."""
+async def begin(work: Work, client_id: str = "") -> None:
+    """Remember what a creation will carry; to be sent at once. An earlier one may still be on its way.
+
+    client_id: instead of the readable one.
+    """
     state, now = work.state, work.clock()
     await work.record.update(
-        client_id=state.owner.client_id,
+        client_id=client_id or state.owner.client_id,
         pending=state.pending or ("" if state.current else new_secret()),
         body=work.body,
         intent_at=now,

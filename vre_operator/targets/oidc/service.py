@@ -102,6 +102,7 @@ class ServiceSession:
             raise credentials_refused(
                 f"{spec.issuer} refuses the service account of {self._credential}"
                 f" ({answer.status} {self._says(answer)})",
-                "Write client_id and client_secret of a client with service accounts enabled into the Secret.",
+                "Write client_id and client_secret of a client with service accounts enabled"
+                f"{f' and scope {self._api.scope}' if self._api.scope else ''} into the Secret.",
             )
         return token
