@@ -86,8 +86,9 @@ class Tenants:
                     f"VREEnvironment {other_key[1]} already lives in namespace {key[0]}. "
                     "Make this one in a namespace of its own.",
                 )
-            for hostname in sorted(wanted(mine) & (wanted(other) | held(other))):
-                if _prevails(other, mine, hostname in held(other), hostname in held(mine)):
+            theirs = wanted(other) | held(other) | audiences(other)
+            for hostname in sorted((wanted(mine) | audiences(mine)) & theirs):
+                if _prevails(other, mine, _holds(other, hostname), _holds(mine, hostname)):
                     return Collision(
                         Reason.HOSTNAME_TAKEN,
                         f"{_field(mine, hostname)}: another tenant has {hostname}. Choose another hostname.",
@@ -105,7 +106,8 @@ class Tenants:
 
     def _claims_of(self, obj: Object) -> set[str]:
         # No hostname holds a slash.
-        return {f"namespace/{obj['metadata']['namespace']}"} | wanted(self._whole(obj)) | held(obj)
+        whole = self._whole(obj)
+        return {f"namespace/{obj['metadata']['namespace']}"} | wanted(whole) | audiences(whole) | held(obj)
 
     def _claim(self, key: TenantKey, obj: Object) -> None:
         self._unclaim(key)
@@ -132,6 +134,20 @@ def wanted(obj: Object) -> set[str]:
     workflows = spec.get("workflows") or {}
     names = (spec.get("hostname"), lake.get("hostname"), workflows.get("hostname"), *storages)
     return {name for name in names if isinstance(name, str)}
+
+
+def audiences(obj: Object) -> set[str]:
+    """For whom tokens are that a tenant's Rucio takes (components/ids.py). A storage of that hostname would
+    have its tenant's tokens made for it, too."""
+    spec = obj.get("spec") or {}
+    lake = spec.get("dataLake") or {}
+    own = lake.get("enabled") is True and not lake.get("attach")
+    return {f"rucio.{spec['hostname']}"} if own and isinstance(spec.get("hostname"), str) else set()
+
+
+def _holds(obj: Object, name: str) -> bool:
+    """Whether it was given to the tenant: an audience with the hostname that it is of."""
+    return name in held(obj) or (name in audiences(obj) and name.partition(".")[2] in held(obj))
 
 
 def held(obj: Object) -> set[str]:
@@ -167,4 +183,6 @@ def _field(obj: Object, hostname: str) -> str:
             return f"spec.dataLake.storage[{index}].hostname"
     if (spec.get("workflows") or {}).get("hostname") == hostname:
         return "spec.workflows.hostname"
+    if lake.get("hostname") != hostname and hostname in audiences(obj):
+        return "spec.hostname"
     return "spec.dataLake.hostname"

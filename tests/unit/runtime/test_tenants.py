@@ -74,3 +74,29 @@ def test_the_message_names_field_and_remedy_and_not_the_other_tenant() -> None:
 
 def test_a_tenant_that_is_being_deleted_is_never_held_up() -> None:
     assert reasons(vre("one", age=1), vre("two", age=2, deletionTimestamp="now")) == [None, None]
+
+
+@pytest.mark.attack("tenant admin", "the audience of another tenant's lake")
+@pytest.mark.parametrize("storage", [True, False], ids=["of a storage", "of the VRE"])
+def test_a_storage_cannot_have_the_audience_of_another_tenants_lake(storage: bool) -> None:
+    """Tokens for its storage would be good at that lake."""
+    victim = vre("victim", host="v.example.org", age=1)
+    victim["spec"]["dataLake"] = {"enabled": True}
+    thief = vre("thief", host="t.example.org" if storage else "rucio.v.example.org", age=2)
+    if storage:
+        stolen = {"name": "DISK", "hostname": "rucio.v.example.org"}
+        thief["spec"]["dataLake"] = {"enabled": True, "storage": [stolen]}
+    assert reasons(victim, thief) == [None, "HostnameTaken"]
+    # Who came first keeps it: then the lake gets no name that somebody's tokens are for already.
+    thief["metadata"]["creationTimestamp"] = "2025-01-01T00:00:00Z"
+    assert reasons(victim, thief) == ["HostnameTaken", None]
+    victim["status"]["hostnames"] = ["v.example.org"]
+    assert reasons(victim, thief) == [None, "HostnameTaken"]
+
+
+def test_a_lake_may_have_its_audience_for_a_hostname() -> None:
+    one = vre("one", host="v.example.org", lake="rucio.v.example.org")
+    one["spec"]["dataLake"]["enabled"] = True
+    other = vre("two", host="w.example.org", age=2)
+    other["spec"]["dataLake"] = {"enabled": True}
+    assert reasons(one, other) == [None, None]
