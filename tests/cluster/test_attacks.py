@@ -32,7 +32,7 @@ from tests.cluster.attacks import (
     pod,
 )
 from tests.cluster.test_chart import Helm
-from tests.site import ACCOUNT, SYSTEM, Json, Site, operating
+from tests.site import ACCOUNT, SYSTEM, Json, Site, eventually, operating
 
 REFUSED = (401, 403)
 
@@ -80,8 +80,11 @@ def api(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         )
         connection = config.new_client_from_config(str(cluster.kubeconfig))  # type: ignore[no-untyped-call]
         api = Api(site, connection)
-        status, said = api.ask(EVE, "POST", f"{VRE}/namespaces/{EVE}/vreenvironments", wish(site))
-        assert status == 201, said
+        # The API server refuses what it has just been told to look at until it has found what that needs.
+        eventually(
+            lambda: api.ask(EVE, "POST", f"{VRE}/namespaces/{EVE}/vreenvironments", wish(site)),
+            lambda answer: "not yet synced" not in answer[1],
+        )
         site.settled(EVE)
         site.settled(VICTIM)
         yield api

@@ -14,6 +14,7 @@ from tests.faults.rig.normalise import State, masks, normalised
 from tests.faults.rig.recorders import Name
 from tests.faults.rig.stage import Stage
 from tests.site import SYSTEM
+from vre_operator.engine.refs import digest
 from vre_operator.targets.store import ROLE_LABEL, StateKey
 
 NAME = "vre"
@@ -168,7 +169,13 @@ class Tenant:
     def words(self) -> Mapping[str, str]:
         """What is different in every run."""
         lives = {uid: f"$life{number}" for number, uid in enumerate(self.uids, start=1)}
-        return {self.namespace: "$tenant", self.state_secret: "oidc-client-$hub"} | lives
+        # components/workloads.py: of its own, so that tenants do not come at once.
+        hourly = f"{int(digest(self.namespace)[:8], 16) % 60} * * * *"
+        return {
+            self.namespace: "$tenant",
+            self.state_secret: "oidc-client-$hub",
+            hourly: "$minute * * * *",
+        } | lives
 
     def plain(self, text: str) -> str:
         for word, meaning in self.words().items():
