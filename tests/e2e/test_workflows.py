@@ -25,7 +25,7 @@ from dev.demo.browser import person
 from dev.demo.installation import ALICE, BOB, Installation, variant
 from dev.demo.journey import Album
 from dev.progress import note
-from tests.e2e import outside
+from tests.e2e import outside, rotation
 
 IMAGES: dict[str, Any] = json.loads(os.environ.get("VRE_REANA_IMAGES", "{}"))
 pytestmark = pytest.mark.skipif(not IMAGES, reason="VRE_REANA_IMAGES names no images of REANA")
@@ -144,6 +144,30 @@ def test_a_workflow_reads_what_a_notebook_put_into_the_lake(flows: Installation,
     image = flows.values()["site"]["images"]["notebook"]
     told = run(flows, alice, image, "third", "serial", FETCH)
     assert (told["status"], told["result"]) == ("finished", "4321"), told["logs"]
+
+
+def test_new_credentials_leave_her_token_good_and_workflows_run(flows: Installation, alice: Page) -> None:
+    """Of the key that closes tokens in the database, of administrator, broker, cache and database."""
+    spaces = (NAMES[0], f"{NAMES[0]}-workflows")
+    before = rotation.digests(flows.kubectl, *spaces)
+
+    def rotated() -> None:
+        rotation.rotate(flows.kubectl, NAMES[0], "once")
+        outside.until(
+            lambda: outside.status(flows.cluster, f"{NAMES[0]}.{keycloak.DOMAIN}", "/user/alice/api") == 200,
+            90,
+            "the new proxy's route to her session",
+        )
+
+    journey.save_and_open_again(alice, rotated)
+    after = rotation.digests(flows.kubectl, *spaces)
+    for key in (
+        *("reana-secrets/REANA_SECRET_KEY", "reana-admin-access-token/ADMIN_ACCESS_TOKEN"),
+        *("reana-message-broker-secrets/password", "reana-cache-secrets/password", "reana-db-secrets/password"),
+    ):
+        assert before[f"{spaces[1]}/{key}"] != after[f"{spaces[1]}/{key}"], key
+    told = run(flows, alice, flows.values()["site"]["images"]["hub"], "fourth")
+    assert (told["me"], told["status"], told["result"]) == (MAIL, "finished", "1234")
 
 
 @pytest.mark.parametrize("name", NAMES)
