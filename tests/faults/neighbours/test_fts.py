@@ -60,8 +60,8 @@ async def proxy(person: Person, tenant: str) -> str:
 
 
 async def others(person: Person, tenant: str) -> dict[str, str]:
-    """The reasons of all components' conditions but this one's."""
-    whole = ("Ready", "Reconciling", "Stalled", "TransfersReady")
+    """The reasons of all components' conditions but this one's, and of what is tried once an hour."""
+    whole = ("Ready", "Reconciling", "Stalled", "TransfersReady", "Isolated")
     return {
         name: reason for name, (reason, _) in (await person.conditions(tenant)).items() if name not in whole
     }
