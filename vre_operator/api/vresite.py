@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, ConfigDict, Field
 
 from vre_operator.api.base import Hostname, Model, ObjectName, Quantity
-from vre_operator.api.identity import CREDENTIAL, DEFAULT_SCOPES, ISSUER, REALM, ProviderKind, Scopes
+from vre_operator.api.identity import CREDENTIAL, DEFAULT_SCOPES, REALM, Issuer, ProviderKind, Scopes
 from vre_operator.api.rules import Rule, Unique, matches
 
 NAME = "site"
@@ -41,11 +41,6 @@ Registry = Annotated[
         "is no registry",
         "write a registry's host with an optional port and path, such as registry.example.org/vre",
     ),
-]
-Issuer = Annotated[
-    str,
-    Field(max_length=500),
-    matches(ISSUER, "is no issuer URL", "give https://NAME with an optional port and path and nothing else"),
 ]
 
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from vre_operator import telemetry
@@ -77,7 +78,7 @@ class Reconciler:
         if collision := self.tenants.collision(key):
             await self._halt(report, collision.reason, collision.message)
             return SAFETY_SECONDS
-        if not report.inventory and (why := self.rules.full(self.tenants.older(key))):
+        if not report.inventory and (why := self.rules.full(partial(self.tenants.older, key))):
             await self._halt(report, Reason.SITE_FULL, why)
             return SAFETY_SECONDS
         wish = self.rules.wish(obj)

@@ -7,7 +7,7 @@ is drawn closer ends nothing. Two things the operator alone knows: the time, and
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
@@ -73,12 +73,13 @@ class SiteRules:
             f"{'; '.join(found[:_TOLD])}{more}. What stands goes on; a change of these fields has to fit.",
         )
 
-    def full(self, older: int) -> str:
-        """Why there is no room for a tenant with so many older ones; "" where there is."""
-        if self.bounds is None or self.bounds.tenants is None or older < self.bounds.tenants:
+    def full(self, older: Callable[[], int]) -> str:
+        """Why there is no room for a tenant; "" where there is. older: how many came before it, counted among
+        all tenants and only where that matters."""
+        if self.bounds is None or (room := self.bounds.tenants) is None or (before := older()) < room:
             return ""
         return (
-            f"the site has room for {self.bounds.tenants} VREEnvironments, and there are {older} older ones. "
+            f"the site has room for {room} VREEnvironments, and there are {before} older ones. "
             "This one is made as soon as there is room; ask the site's admin"
         )
 
