@@ -60,6 +60,11 @@ class Api:
         answer = pool.request(method, url, headers=headers, body=json.dumps(body) if body is not None else None)
         return answer.status, answer.data.decode()
 
+    def refuses(self, who: str, method: str, path: str, body: Json | None = None) -> None:
+        """For lack of rights, or by a policy."""
+        status, said = self.ask(who, method, path, body)
+        assert status in REFUSED, (status, said)
+
 
 @pytest.fixture(scope="module")
 def api(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
@@ -128,9 +133,7 @@ def test_a_tenants_admin_can_do_her_work(api: Api) -> None:
 @pytest.mark.attack("tenant admin", "at the API server")
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_her_role_gives_no_more_than_her_work(api: Api, attack: str) -> None:
-    method, path, body = ATTACKS[attack]
-    status, said = api.ask(EVE, method, path, body)
-    assert status in REFUSED, (status, said)
+    api.refuses(EVE, *ATTACKS[attack])
 
 
 # --- by her own VREEnvironment ------------------------------------------------------------------------------
@@ -256,9 +259,7 @@ def test_what_is_on_a_forged_inventory_is_not_removed(api: Api, thing: str) -> N
 @pytest.mark.attack("compromised hub", "with the hub's account")
 @pytest.mark.parametrize("attack", HUBS)
 def test_a_hub_stays_in_its_namespace_and_makes_tame_pods(api: Api, attack: str) -> None:
-    method, path, body = HUBS[attack]
-    status, said = api.ask(HUB, method, path, body)
-    assert status in REFUSED, (status, said)
+    api.refuses(HUB, *HUBS[attack])
 
 
 def test_a_hub_can_make_a_session(api: Api) -> None:
@@ -272,8 +273,7 @@ def test_a_hub_can_make_a_session(api: Api) -> None:
 @pytest.mark.parametrize("space", [f"{EVE}-notebooks", EVE, VICTIM])
 def test_an_account_of_sessions_may_nothing(api: Api, what: str, space: str) -> None:
     account = f"system:serviceaccount:{EVE}-notebooks:default"
-    status, said = api.ask(account, "GET", f"/api/v1/namespaces/{space}/{what}")
-    assert status in REFUSED, (status, said)
+    api.refuses(account, "GET", f"/api/v1/namespaces/{space}/{what}")
 
 
 # --- the operator as a deputy -------------------------------------------------------------------------------
@@ -282,9 +282,7 @@ def test_an_account_of_sessions_may_nothing(api: Api, what: str, space: str) -> 
 @pytest.mark.attack("compromised operator", "with the chart's rights")
 @pytest.mark.parametrize("attack", OPERATOR)
 def test_the_operator_cannot_rise(api: Api, attack: str) -> None:
-    method, path, body = OPERATOR[attack]
-    status, said = api.ask(ACCOUNT, method, path, body)
-    assert status in REFUSED, (status, said)
+    api.refuses(ACCOUNT, *OPERATOR[attack])
 
 
 def test_no_right_is_a_wildcard_or_a_way_up(cluster: Cluster) -> None:
