@@ -84,6 +84,9 @@ class Supervisor:
             "PATH": SEARCH_PATH,
             "HOME": str(self._layout.state),
             "VRE_DEV_CACHE": str(cache_dir()),
+            # A fifth of an API server's time would be the collection of its garbage.
+            "GOGC": "300",
+            "GOMEMLIMIT": "2GiB",
         }
         with (self._layout.logs / f"{part.name}.log").open("ab") as log:
             process = subprocess.Popen(

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from functools import cache
 
 import pytest
+from _pytest.mark import ParameterSet
 
 from dev.cluster import Cluster
 from tests.faults.plans import Reference, refer
@@ -21,18 +22,17 @@ WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
 
 
 _LONGEST = (
-    "test_keycloak[keycloak-admin]",
-    "test_keycloak[keycloak-dcr]",
-    "test_killed_once[delete, delete]",
-    "test_killed_once[delete, retain]",
-    "test_killed_once[delete and make again]",
-    "test_killed_once[create]",
-    "test_killed_once[notebooks off]",
-    "test_killed_once[notebooks on]",
+    "keycloak-dcr",
+    "keycloak-admin",
+    *("delete and make again", "delete, delete", "delete, retain", "create", "notebooks off", "notebooks on"),
+    "lake off",
 )
-
-
 _SHORTEST = ("test_renders", "test_model")
+
+
+def played(workload: Workload) -> ParameterSet:
+    """As a parameter: all of its tests in one process, as the undisturbed runs are made once in each."""
+    return pytest.param(workload, id=str(workload), marks=pytest.mark.xdist_group(str(workload)))
 
 
 @pytest.hookimpl(trylast=True)
@@ -43,9 +43,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _turn(item: pytest.Item) -> int:
-    if item.name in _LONGEST:
-        return _LONGEST.index(item.name)
-    return len(_LONGEST) + (item.path.stem in _SHORTEST)
+    turns = (turn for turn, name in enumerate(_LONGEST) if f"[{name}]" in item.name or f"-{name}]" in item.name)
+    return next(turns, len(_LONGEST) + (item.path.stem in _SHORTEST))
 
 
 @pytest.fixture(scope="session")
@@ -74,7 +73,7 @@ def referee(player: Player) -> Referee:
 
     @cache
     def of(workload: Workload) -> Reference:
-        runs = 5 if LONG else 2 if workload is CREATE else 1
+        runs = 3 if LONG else 2 if workload is CREATE else 1
         reference, differences = refer(player, workload, runs)
         assert not differences
         assert [str(flaw) for flaw in reference.flaws] == []

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 
 from tests.faults.play import REGISTRATION, TOKEN_LOST, Hit, Played, Player
 from tests.faults.report import Tally
-from tests.faults.rig.faults import KILLS
+from tests.faults.rig.faults import ANSWERED, KILLS
 from tests.faults.rig.oracle import Violation, different, judged
 from tests.faults.rig.proxy import Fault
 from tests.faults.workloads import Workload
+
+_ANSWERED_SHARE = 4
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,16 @@ def every(references: Sequence[Reference], faults: Mapping[str, Fault]) -> list[
         for step in reference.trace
         for name, fault in faults.items()
     ]
+
+
+def kills(reference: Reference) -> list[Plan]:
+    """A kill before each step and one at its commit; after the answer at some.
+
+    The operator keeps nothing but what it has written: what it knew when it died makes no difference.
+    """
+    plans = every([reference], KILLS)
+    answered = [plan for plan in plans if plan.hits[0].name == ANSWERED]
+    return [plan for plan in plans if plan not in answered] + answered[::_ANSWERED_SHARE]
 
 
 def sampled(plans: Sequence[Plan], number: int, seed: int | str) -> list[Plan]:

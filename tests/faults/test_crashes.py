@@ -6,8 +6,8 @@ import itertools
 
 import pytest
 
-from tests.faults.conftest import LONG, Referee
-from tests.faults.plans import Plan, carry_out, every, sampled
+from tests.faults.conftest import LONG, Referee, played
+from tests.faults.plans import Plan, carry_out, kills, sampled
 from tests.faults.play import DOOR, Hit, Player
 from tests.faults.report import Tally
 from tests.faults.rig.faults import KILLS
@@ -25,17 +25,13 @@ _SEED = 4
 # Of all plans of a workload: hundreds in some, and a long run that is cut off goes on after what has passed.
 _PARTS = 4 if LONG else 1
 
-every_workload = pytest.mark.parametrize("workload", WORKLOADS, ids=str)
-
-
-def _plans(referee: Referee, workload: Workload) -> list[Plan]:
-    return every([referee(workload)], KILLS)
+every_workload = pytest.mark.parametrize("workload", [played(one) for one in WORKLOADS])
 
 
 @every_workload
 @pytest.mark.parametrize("part", range(_PARTS))
 def test_killed_once(player: Player, referee: Referee, workload: Workload, part: int) -> None:
-    plans, tally = _plans(referee, workload)[part::_PARTS], Tally(f"R1 killed once: {workload} {part + 1}")
+    plans, tally = kills(referee(workload))[part::_PARTS], Tally(f"R1 killed once: {workload} {part + 1}")
     if LONG:
         carry_out(player, plans, referee, tally, together=_TOGETHER, quiet=_QUIET)
         assert len(tally.missed) <= tally.plans // 10, tally.missed
@@ -55,7 +51,7 @@ def test_killed_twice(player: Player, referee: Referee, workload: Workload) -> N
     kinds, tally = itertools.cycle(KILLS.items()), Tally(f"R1 killed twice: {workload}")
     pairs = [
         Plan(workload, (*plan.hits, Hit(DOOR, "", 1, *next(kinds))))
-        for plan in sampled(_plans(referee, workload), _PAIRS, _SEED)
+        for plan in sampled(kills(referee(workload)), _PAIRS, _SEED)
     ]
     carry_out(player, pairs, referee, tally, together=_TOGETHER, quiet=_QUIET)
     assert not tally.failed, tally.verdict()

@@ -235,6 +235,9 @@ def _mend_lake(spec: Json, lake: Json) -> None:
                 protocol.pop("implementation", None)
     if lake.get("hostname") == spec["hostname"]:
         del lake["hostname"]
+    transfers = lake.get("transfers", {})
+    if not transfers.get("fts", "").startswith("https://"):
+        transfers.pop("x509", None)
     people = lake.get("people", {})
     if "credentialsSecret" not in people:
         people.pop("scim", None)

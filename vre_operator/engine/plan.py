@@ -45,8 +45,9 @@ def make_plan(resources: Iterable[Resource]) -> Plan:
     for resource in resources:
         first = by_id.get(resource.id)
         by_id[resource.id] = resource if first is None else _merged(first, resource)
-    needs = {resource.id: all_needs(resource) for resource in by_id.values()}
-    after = {one.id: needs[one.id] | watches(one) for one in by_id.values()}
+    refs = {one.id: references(one.body) for one in by_id.values()}
+    needs = {one.id: all_needs(one, refs[one.id] or ()) for one in by_id.values()}
+    after = {one.id: needs[one.id] | watches(one, refs[one.id] or ()) for one in by_id.values()}
     for resource_id, needed in after.items():
         if unknown := sorted(needed - by_id.keys()):
             raise PlanError(f"{resource_id} needs {', '.join(map(str, unknown))}, which nothing makes")
@@ -67,7 +68,7 @@ def make_plan(resources: Iterable[Resource]) -> Plan:
         after=after,
         levels=levels,
         dependents={resource_id: tuple(found) for resource_id, found in dependents.items()},
-        plain={one.id: Desired(one, one.body) for one in by_id.values() if references(one.body) is None},
+        plain={one.id: Desired(one, one.body) for one in by_id.values() if refs[one.id] is None},
     )
 
 

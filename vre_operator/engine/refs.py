@@ -12,7 +12,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -140,15 +140,18 @@ def references(body: Any) -> set[Reference] | None:
     return None if plain else found
 
 
-def all_needs(resource: Resource) -> frozenset[ResourceId]:
-    """The stated needs and those that follow from refs."""
-    implied = (ref.of for ref in references(resource.body) or () if ref.needed)
-    return resource.needs.union(implied)
+def all_needs(resource: Resource, refs: Iterable[Reference] | None = None) -> frozenset[ResourceId]:
+    """The stated needs and those that follow from refs: its own `references`, if they are at hand."""
+    return resource.needs.union(ref.of for ref in _refs(resource, refs) if ref.needed)
 
 
-def watches(resource: Resource) -> frozenset[ResourceId]:
-    """What it comes after without a need of it."""
-    return frozenset(ref.of for ref in references(resource.body) or () if not ref.needed)
+def watches(resource: Resource, refs: Iterable[Reference] | None = None) -> frozenset[ResourceId]:
+    """What it comes after without a need of it; refs as above."""
+    return frozenset(ref.of for ref in _refs(resource, refs) if not ref.needed)
+
+
+def _refs(resource: Resource, refs: Iterable[Reference] | None) -> Iterable[Reference]:
+    return (references(resource.body) if refs is None else refs) or ()
 
 
 def resolve(

@@ -130,10 +130,11 @@ def _said(code: int, body: bytes, headers: Mapping[str, str] | None = None) -> A
     return Answer(code, {"Content-Type": "application/json", **(headers or {})}, body)
 
 
+ANSWERED = "killed answered"
 KILLS: Mapping[str, Fault] = {
     "killed before": kill_before,
     "killed committed": kill_committed,
-    "killed answered": kill_answered,
+    ANSWERED: kill_answered,
 }
 
 EXTERNAL: Mapping[str, Fault] = {

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,8 @@ class Mask:
     reason: str
     kind: str = ""
 
+    # The same some hundred paths come with every plan.
+    @cache  # noqa: B019 they live as long as the tests
     def covers(self, kind: str, path: str) -> bool:
         return self.kind in ("", kind) and fnmatchcase(path, self.field)
 
