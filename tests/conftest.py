@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
@@ -12,6 +14,8 @@ from tests.faults import resume
 
 # Each of their tests brings what it needs, or has it once in every process.
 _ALONE = tuple(f"faults/test_{name}" for name in ("crashes", "provider", "stale", "renders", "model"))
+# Those of one workload share its undisturbed runs.
+_PLAYED = ("faults/test_crashes", "faults/test_stale")
 
 _LONGEST = "e2e"
 _SHORTEST = ("tests/faults/test_renders", "tests/faults/test_model")
@@ -28,6 +32,8 @@ class ByCluster(LoadScopeScheduling):  # type: ignore[misc]
         if folder not in ("faults", "rucio"):
             return folder
         module = f"{folder}/{rest[0].removesuffix('.py')}"
+        if module in _PLAYED and "[" in nodeid:
+            return re.sub(r".*\[(\d+-)?", "", nodeid)
         return nodeid if module in _ALONE else module
 
     def _assign_work_unit(self, node: WorkerController) -> None:

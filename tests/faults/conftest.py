@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from functools import cache
 
 import pytest
-from _pytest.mark import ParameterSet
 
 from dev.cluster import Cluster
 from tests.faults.plans import Reference, refer
@@ -28,11 +27,6 @@ _LONGEST = (
     "lake off",
 )
 _SHORTEST = ("test_renders", "test_model")
-
-
-def played(workload: Workload) -> ParameterSet:
-    """As a parameter: all of its tests in one process, as the undisturbed runs are made once in each."""
-    return pytest.param(workload, id=str(workload), marks=pytest.mark.xdist_group(str(workload)))
 
 
 @pytest.hookimpl(trylast=True)

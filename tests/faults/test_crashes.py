@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from tests.faults.conftest import LONG, Referee, played
+from tests.faults.conftest import LONG, Referee
 from tests.faults.plans import Plan, carry_out, kills, sampled
 from tests.faults.play import DOOR, Hit, Player
 from tests.faults.report import Tally
@@ -25,7 +25,7 @@ _SEED = 4
 # Of all plans of a workload: hundreds in some, and a long run that is cut off goes on after what has passed.
 _PARTS = 4 if LONG else 1
 
-every_workload = pytest.mark.parametrize("workload", [played(one) for one in WORKLOADS])
+every_workload = pytest.mark.parametrize("workload", WORKLOADS, ids=str)
 
 
 @every_workload

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from tests.faults.conftest import LONG, Referee, played
+from tests.faults.conftest import LONG, Referee
 from tests.faults.plans import judge
 from tests.faults.play import DOOR, Player
 from tests.faults.report import Tally
@@ -98,7 +98,7 @@ def _one_version_old(tenant: Tenant) -> tuple[str, Rule]:
 _AGED = ("delete, retain", "delete and make again", "credential", "database grows", "lake off", "hostname")
 
 
-@pytest.mark.parametrize("workload", [played(one) for one in WORKLOADS if LONG or one.name in _AGED])
+@pytest.mark.parametrize("workload", [one for one in WORKLOADS if LONG or one.name in _AGED], ids=str)
 def test_readings_that_are_one_version_old(player: Player, referee: Referee, workload: Workload) -> None:
     """Whatever a tenant lives through, and above all what is made again under the same name."""
     tally = Tally(f"R2 old readings: {workload}")
