@@ -186,7 +186,7 @@ def test_every_admitted_wish_is_rendered(
         record_property(outcome, number)
     with capsys.disabled():
         print(f"\n  wishes: {dict(counts)}")
-    assert counts["rendered"] >= 0.9 * (DRAWN + CROSSED)
+    assert counts["rendered"] >= 0.98 * (DRAWN + CROSSED)
 
 
 @pytest.mark.parametrize("leaf", [leaf for leaf in leaves() if leaf.schema["type"] == "string"], ids=str)

@@ -198,8 +198,10 @@ def _mended(spec: Json) -> Json:
         lifecycle = entry.get("lifecycle", {})
         if lifecycle.keys() & {"successor", "until"}:
             lifecycle["stage"] = "Deprecated"
-    for share in spec.get("storage", {}).get("shares", ()):
+    shares = spec.get("storage", {}).get("shares", [])
+    for share in shares:
         _mend_share(share)
+    shares[:] = _apart(shares)
     _mend_lake(spec, spec.get("dataLake", {}))
     _mend_workflows(spec, spec.get("workflows", {}))
     return spec
@@ -220,6 +222,16 @@ def _mend_share(share: Json) -> None:
         share.pop(other, None)
     if share.get("readOnly") or place == "cvmfs":
         share.pop("writers", None)
+
+
+def _apart(shares: Sequence[Json]) -> list[Json]:
+    """Those of which none has its place in another's."""
+    kept: dict[str, Json] = {}
+    for share in shares:
+        path = share.get("mountPath") or ("/cvmfs" if "cvmfs" in share else f"/shared/{share['name']}")
+        if not any(f"{path}/".startswith(f"{one}/") or f"{one}/".startswith(f"{path}/") for one in kept):
+            kept[path] = share
+    return list(kept.values())
 
 
 _OWN_ONLY = ("hostname", "clientSecret", "storage", "people", "probe", "history", "transfers", "policyPackage")
@@ -278,11 +290,12 @@ def _mend_workflows(spec: Json, workflows: Json) -> None:
     if not (by_admin and people and lake.get("enabled") and spec.get("notebooks", {}).get("enabled", True)):
         workflows.pop("dataLake", None)
     told = by_admin or people
-    workflows["quotas"] = [
-        quota
+    quotas = {
+        quota.get("group", ""): quota
         for quota in workflows.get("quotas", ())
         if ("cpuHours" in quota or "disk" in quota) and (told or not quota.get("group"))
-    ]
+    }
+    workflows["quotas"] = list(quotas.values())
     _mend_realms(workflows.get("kerberos", {}).get("realms", []))
     jobs = workflows.get("jobs", {})
     for memory in ("memory", "maxMemory"):
