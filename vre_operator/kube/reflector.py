@@ -15,7 +15,7 @@ import logging
 import random
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -153,8 +153,12 @@ class Reflector:
     async def run(self) -> None:
         """For ever. Only a bug ends it."""
         async with asyncio.TaskGroup() as group:
-            for part in self._parts.values():
-                group.create_task(self._follow(part))
+            for part in self.parts():
+                group.create_task(part)
+
+    def parts(self) -> Iterator[Coroutine[Any, Any, None]]:
+        """What `run` consists of, for who makes the tasks: one for each namespace."""
+        return map(self._follow, self._parts.values())
 
     async def _follow(self, part: _Part) -> None:
         failures = 0
@@ -180,6 +184,7 @@ class Reflector:
                 if not part.refused:
                     log.warning("following %s: %s", self.kind, error.text)
                 if isinstance(error, Forbidden) and part.namespace:
+                    part.heard = self._clock()
                     part.refused = True
                     part.version = ""
                     self._told(part)

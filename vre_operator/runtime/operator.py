@@ -161,9 +161,14 @@ class Operator:
         reconciler = self.prepare(await load_key(self._kube, self.settings.namespace))
         telemetry.LEADING.set(1)
         self._idle.set()
+        # Each part a task that is there before kopf, which at its end ends those that came after it.
         background = [
             asyncio.create_task(self._kubernetes.run(), name="reflectors"),
-            *(asyncio.create_task(one.run(), name=f"follow {one.kind}") for one in self._ears),
+            *(
+                asyncio.create_task(part, name=f"follow {one.kind}")
+                for one in self._ears
+                for part in one.parts()
+            ),
         ]
         if self.settings.leader_election:
             background.append(asyncio.create_task(self._lease.hold(), name="lease"))

@@ -89,7 +89,8 @@ class KubernetesTarget:
         """Follow the cluster, for ever. Its end is a bug and should end the process."""
         async with asyncio.TaskGroup() as group:
             for reflector in self.reflectors():
-                group.create_task(reflector.run(), name=f"follow {reflector.kind}")
+                for part in reflector.parts():
+                    group.create_task(part, name=f"follow {reflector.kind}")
 
     async def synced(self) -> None:
         """Wait until every kind was listed once."""
