@@ -42,6 +42,12 @@ class Scope:
         """Where Secrets are that somebody names: a tenant, or the site, whose are beside the operator."""
         return (*self.tenants, self.home) if self.limited else EVERYWHERE
 
+    @property
+    def door(self) -> tuple[str, ...]:
+        """Where kopf listens, too; () for everywhere. A namespace that is refused would end it, and the process
+        with it, whatever the others do: its own is there."""
+        return (self.home,) if self.limited else ()
+
     def sees(self, kind: str) -> bool:
         return kind_of(kind).namespaced or not self.limited
 

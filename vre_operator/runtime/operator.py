@@ -177,7 +177,7 @@ class Operator:
             for number in range(self.settings.workers)
         ]
         registry = kopf_app.build(self._on_event, self.settings.watch_silence)
-        door = kopf_app.run(registry, self._stop, self.settings.identity, self.settings.watched)
+        door = kopf_app.run(registry, self._stop, self.settings.identity, self.settings.scope.door)
         watch = asyncio.create_task(door, name="watch")
         try:
             done, _ = await asyncio.wait([watch, *background, *workers], return_when=asyncio.FIRST_COMPLETED)

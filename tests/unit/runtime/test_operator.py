@@ -109,6 +109,17 @@ async def test_without_cluster_rights_nothing_is_followed_outside_of_the_list() 
     assert {frozenset(where) for where in followed.values()} == {frozenset(spaces)}
 
 
+async def test_what_kopf_hears_beside_the_operator_is_nobodys_wish() -> None:
+    """It listens there for want of another place."""
+    settings = Settings("vre-system", "me", Site(), watched=("atlas",))
+    for namespace, served in (("vre-system", 0), ("atlas", 1)):
+        async with Kube(Access("http://127.0.0.1:1")) as kube:
+            operator = Operator(settings, kube, kube, "cluster")
+            metadata = {"namespace": namespace, "name": "vre", "uid": "u", "resourceVersion": "1"}
+            operator._on_event({"metadata": metadata, "spec": {}}, False)
+            assert len(operator.tenants) == served
+
+
 def test_the_sites_word_comes_from_its_file_where_no_vresite_can_be_read(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

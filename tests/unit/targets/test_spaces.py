@@ -184,6 +184,7 @@ def test_a_scope_names_where_to_look() -> None:
         *("lhcb", "lhcb-notebooks", "lhcb-workflows"),
     )
     assert scope.secrets == (*scope.tenants, "vre")
+    assert (scope.door, CLUSTER.door) == (("vre",), ())
     assert set(FOLLOWED) - set(scope.seen(FOLLOWED)) == {"v1/Namespace"}
     assert CLUSTER.wishes == CLUSTER.tenants == CLUSTER.secrets == ("",)
     assert CLUSTER.seen(FOLLOWED) == list(FOLLOWED)
