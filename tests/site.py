@@ -172,14 +172,31 @@ def eventually(
     return seen
 
 
-def as_the_chart_has_it(site: Site) -> Json:
-    """A kubeconfig of the chart's service account, with the chart's rights and no others."""
+def rendered(cluster: Cluster, values: Json | None = None) -> list[Json]:
+    """What an install of the chart would send."""
     chart = ["vre-operator", str(ROOT / "helm/vre-operator"), "--namespace", SYSTEM, "--kube-version", "1.35.4"]
-    command = [str(site.cluster.helm), "template", *chart]
-    rendered = yaml.safe_load_all(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    command = [str(cluster.helm), "template", *chart, "--values", "-"]
+    done = subprocess.run(command, input=json.dumps(values or {}), capture_output=True, text=True, check=True)
+    return [item for item in yaml.safe_load_all(done.stdout) if item]
+
+
+def as_the_chart_has_it(site: Site, values: Json | None = None) -> Json:
+    """A kubeconfig of the chart's service account, with the chart's rights and no others, as far as their
+    namespaces are there; and the chart's environment for the operator's next start."""
+    there = {one["metadata"]["name"] for one in (site.get("namespaces") or {})["items"]}
     kinds = ("ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding")
-    rights = [item for item in rendered if item and item["kind"] in kinds]
+    chart = rendered(site.cluster, values)
+    rights = [
+        item for item in chart if item["kind"] in kinds and item["metadata"].get("namespace", SYSTEM) in there
+    ]
+    if not any(item["kind"] == "ClusterRoleBinding" for item in rights):
+        site.kubectl("delete", "clusterrolebinding", "vre-operator", "--ignore-not-found")
     site.kubectl("apply", "-f", "-", stdin={"apiVersion": "v1", "kind": "List", "items": rights})
+    pod = next(item for item in chart if item["kind"] == "Deployment")["spec"]["template"]["spec"]
+    told = {one["name"]: one["value"] for one in pod["containers"][0]["env"] if "value" in one}
+    site.operator.environment = {**site.operator.environment, **told} | {
+        "VRE_SITE_FILE": str(site.operator.folder / "site.yaml")
+    }
     config: Json = yaml.safe_load(site.cluster.kubeconfig.read_text())
     token = site.kubectl("-n", SYSTEM, "create", "token", "vre-operator", "--duration=24h").strip()
     for user in config["users"]:
@@ -197,10 +214,11 @@ def operating(
     ca: str = "",
     site_settings: Json | None = None,
     kept: bool = False,
+    values: Json | None = None,
 ) -> Iterator[Site]:
     """An operator that runs until the block ends; its files are written into `folder`. ca: PEM, whom to
     trust besides the provider's authority. site_settings: beside those that every test has. kept: see
-    Operator."""
+    Operator. values: of the chart, for its rights."""
     settings: Json = {
         "caBundle": registry.ca + ca,
         "issuerCidrs": ["127.0.0.0/8", "::1/128"],
@@ -218,7 +236,7 @@ def operating(
     if site.get("-n", SYSTEM, "lease", "vre-operator") is None:
         # As an earlier operator leaves it: the first one in a cluster waits to see that it is alone.
         site.kubectl("apply", "-f", "-", stdin=RELEASED)
-    (folder / "kubeconfig").write_text(json.dumps(as_the_chart_has_it(site)))
+    (folder / "kubeconfig").write_text(json.dumps(as_the_chart_has_it(site, values)))
     site.operator.start()
     try:
         yield site

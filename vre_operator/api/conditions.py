@@ -51,6 +51,8 @@ class Reason(StrEnum):
     INTERNAL_ERROR = "InternalError"  # a bug of the operator; its log has the traceback
     # objects in the cluster
     NAMESPACE_TAKEN = "NamespaceTaken"  # a derived namespace exists and is somebody else's
+    NAMESPACE_NOT_FOUND = "NamespaceNotFound"  # one that the cluster's admin has to make is not there
+    POD_SECURITY_TOO_WEAK = "PodSecurityTooWeak"  # such a one enforces less than the tenant's pods are held to
     OWNED_BY_OTHER = "OwnedByOther"  # an object of this name exists and is somebody else's
     SECRET_NOT_FOUND = "SecretNotFound"  # noqa: S105  a Secret that the spec names does not exist
     SECRET_KEY_MISSING = "SecretKeyMissing"  # noqa: S105  ... or lacks a key

@@ -11,6 +11,7 @@ from vre_operator.api.catalogue import Entry
 from vre_operator.api.isolation import Isolation
 from vre_operator.api.rules import Rule, Unique
 from vre_operator.api.versions import Versions
+from vre_operator.api.vresite import VRESiteSpec
 
 _DEFAULTS = Versions.read().defaults()
 
@@ -151,6 +152,9 @@ class Site(Model):
     although they are not public."""
     isolation: Isolation = Isolation()
     """Whether tenants' walls hold, tried from inside."""
+    vresite: VRESiteSpec | None = None
+    """The spec of a VRESite, for an operator that cannot read one: with the chart's watchNamespaces and without
+    cluster rights."""
     resync_seconds: float = Field(default=600, ge=10)
     """How often a settled tenant is looked over again."""
     people_seconds: int = Field(default=300, ge=10)

@@ -76,10 +76,12 @@ def check_site(paths: Iterable[str]) -> tuple[Given, tuple[str, ...]]:
             for manifest in read(path):
                 if manifest.document.get("kind") == names.SITE_KIND:
                     spec, wrong = _attempt(manifest.place, load_vresite, manifest.document)
-                    rules.bounds, rules.defaults = (spec.bounds, spec.defaults) if spec else (None, None)
+                    rules.heed(spec)
                 else:
                     found, wrong = _attempt(manifest.place, load_site, manifest.document)
                     settings = found or settings
+                    if settings.vresite:
+                        rules.heed(settings.vresite)
                 problems += wrong
         except ManifestError as error:
             problems.append(str(error))

@@ -81,7 +81,8 @@ def validate(files: tuple[str, ...], site_files: tuple[str, ...], namespace: str
     show_default=True,
     help="All objects in full, or a line for each.",
 )
-def render(file: str, site_files: tuple[str, ...], namespace: str, output: str) -> None:
+@click.option("--kind", default="", help="Only objects of this kind, such as Namespace.")
+def render(file: str, site_files: tuple[str, ...], namespace: str, output: str, kind: str) -> None:
     """Print everything that the VREEnvironments in FILE lead to (- reads standard input).
 
     That is every Kubernetes object and everything at the identity provider, in the order in which they are
@@ -100,7 +101,7 @@ def render(file: str, site_files: tuple[str, ...], namespace: str, output: str) 
         click.echo("\n".join(problems), err=True)
         raise SystemExit(1)
     for environment in environments:
-        for text in (as_yaml if output == "yaml" else as_summary)(plan(environment, given.settings)):
+        for text in (as_yaml if output == "yaml" else as_summary)(plan(environment, given.settings), kind):
             click.echo(text)
 
 

@@ -23,9 +23,11 @@ def plan(environment: Environment, site: Site) -> Plan:
     return planned(render, context.Environment(environment.tenant, environment.spec, site))
 
 
-def as_yaml(plan: Plan) -> Iterator[str]:
-    """One YAML document for each resource, below a comment that says why it is there."""
+def as_yaml(plan: Plan, kind: str = "") -> Iterator[str]:
+    """One YAML document for each resource (of that kind), below a comment that says why it is there."""
     for number, resource in enumerate(plan.resources, start=1):
+        if not _wanted(resource, kind):
+            continue
         comment = [
             f"# {number} of {len(plan.resources)}: {resource.id.short}, of component {resource.component}"
         ]
@@ -37,8 +39,8 @@ def as_yaml(plan: Plan) -> Iterator[str]:
         yield "\n".join(["---", *comment, _dump(_document(resource))])
 
 
-def as_summary(plan: Plan) -> Iterator[str]:
-    """One line for each resource. What has the same step is made at the same time."""
+def as_summary(plan: Plan, kind: str = "") -> Iterator[str]:
+    """One line for each resource (of that kind). What has the same step is made at the same time."""
     rows = [("STEP", "COMPONENT", "KIND", "NAMESPACE", "NAME", "POLICY")]
     rows += [
         (
@@ -50,6 +52,7 @@ def as_summary(plan: Plan) -> Iterator[str]:
             resource.policy,
         )
         for resource in sorted(plan.resources, key=lambda resource: plan.levels[resource.id])
+        if _wanted(resource, kind)
     ]
     yield from table(rows)
 
@@ -60,6 +63,10 @@ _POLICY: Mapping[Policy, str] = {
     Policy.RELEASE: "not the operator's: it adds these fields and takes them back in the end",
     Policy.EXTERNAL: "not the operator's: it is only read",
 }
+
+
+def _wanted(resource: Resource, kind: str) -> bool:
+    return not kind or kind.lower() == resource.id.kind.rsplit("/", 1)[-1].lower()
 
 
 def _kind(resource: Resource) -> str:

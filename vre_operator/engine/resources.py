@@ -99,6 +99,14 @@ class Resource:
     exits: Mapping[int, str] = field(default_factory=dict)
 
 
+NOTEBOOKS, WORKFLOWS = "-notebooks", "-workflows"
+
+
+def spaces(namespace: str) -> tuple[str, str, str]:
+    """A tenant's own namespace, and the two that are derived from it."""
+    return namespace, f"{namespace}{NOTEBOOKS}", f"{namespace}{WORKFLOWS}"
+
+
 @dataclass(frozen=True, slots=True)
 class Tenant:
     """Who a pass works for. cluster_id: the uid of the kube-system namespace. left: the targets in which
@@ -121,8 +129,8 @@ class Tenant:
 
     @property
     def notebooks_namespace(self) -> str:
-        return f"{self.namespace}-notebooks"
+        return f"{self.namespace}{NOTEBOOKS}"
 
     @property
     def workflows_namespace(self) -> str:
-        return f"{self.namespace}-workflows"
+        return f"{self.namespace}{WORKFLOWS}"

@@ -121,7 +121,8 @@ def _forbidden(what: str, kind: str, message: str, namespace: str) -> TargetErro
     if "violates PodSecurity" in message:
         return Invalid(f"{what}: {_shorten(message)}", remedy=_ADMISSION)
     return Forbidden(
-        f"the operator may not {what}", remedy="Its ClusterRole lacks this right: compare it with the chart's"
+        f"the operator may not {what}",
+        remedy="Its ClusterRole, or its Role there, lacks this right: compare it with the chart's",
     )
 
 

@@ -1,5 +1,7 @@
 """A live copy of one kind: list, then watch, and on any doubt list again and report the difference.
 
+In all namespaces at once, or in some by a list and a watch for each.
+
 No ghosts: what vanished while nobody watched is reported as removed by the next list. A watch that is open
 but silent is ended (client.SILENCE) and continued. What is kept of an object is an `Entry`; its body only
 until somebody has looked at it and called `settle`.
@@ -13,7 +15,7 @@ import logging
 import random
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -21,11 +23,12 @@ from typing import Any, NamedTuple
 import orjson
 
 from vre_operator.api import names
-from vre_operator.engine.errors import NotFound, TargetError
+from vre_operator.engine.errors import Forbidden, NotFound, TargetError
 from vre_operator.engine.readiness import readiness
 from vre_operator.engine.target import READY, Readiness
 from vre_operator.kube.client import SILENCE, Kube
 from vre_operator.kube.errors import Gone
+from vre_operator.kube.scope import EVERYWHERE
 from vre_operator.kube.transport import Object
 
 log = logging.getLogger(__name__)
@@ -75,8 +78,24 @@ class Entry:
 OnChange = Callable[[Entry | None, Entry | None], None]
 
 
+@dataclass(slots=True)
+class _Part:
+    """One list and its watch. namespace: "" for all. version: where the watch goes on, "" before the list.
+    told: whether it is known what there is, or that nobody tells us."""
+
+    namespace: str
+    heard: float
+    tried: float
+    version: str = ""
+    told: bool = False
+    refused: bool = False
+
+
 class Reflector:
-    """Follows `kind` in all namespaces; `selector` limits it. `run` it as a task.
+    """Follows `kind` in `namespaces`; `selector` limits it. `run` it as a task.
+
+    Of a namespace that is named and refused (it is not there, or no Role of ours is) nothing is known, and it
+    is tried again; the others do not wait for it.
 
     compact: what to keep of a body. on_change(old, new): new None = removed; not called for what changed
     neither content nor readiness, unless the `whole` object is asked for, its status included.
@@ -87,6 +106,7 @@ class Reflector:
         kube: Kube,
         kind: str,
         *,
+        namespaces: Iterable[str] = EVERYWHERE,
         selector: str = "",
         compact: Callable[[Object], Object] = lambda obj: obj,
         judge: Callable[[str, Object], Readiness] = readiness,
@@ -107,20 +127,19 @@ class Reflector:
         self._clock = clock
         self._whole = whole
         self._metadata_only = metadata_only
-        self._heard = self._tried = clock()
+        self._parts = {name: _Part(name, heard=clock(), tried=clock()) for name in namespaces}
         self._entries: dict[str, dict[str, Entry]] = {}
-        self._version = ""
 
     @property
     def age(self) -> float:
-        """Seconds since the API server last said anything."""
-        return self._clock() - self._heard
+        """Seconds since the API server last said anything, in the namespace where that is longest ago."""
+        return self._clock() - min(part.heard for part in self._parts.values())
 
     @property
     def stalled(self) -> float:
         """Seconds in which it neither said anything nor was asked: above a few minutes we are stuck
         ourselves."""
-        return self._clock() - max(self._heard, self._tried)
+        return self._clock() - min(max(part.heard, part.tried) for part in self._parts.values())
 
     def __len__(self) -> int:
         return sum(map(len, self._entries.values()))
@@ -133,30 +152,54 @@ class Reflector:
 
     async def run(self) -> None:
         """For ever. Only a bug ends it."""
+        async with asyncio.TaskGroup() as group:
+            for part in self.parts():
+                group.create_task(part)
+
+    def parts(self) -> Iterator[Coroutine[Any, Any, None]]:
+        """What `run` consists of, for who makes the tasks: one for each namespace."""
+        return map(self._follow, self._parts.values())
+
+    async def _follow(self, part: _Part) -> None:
         failures = 0
         while True:
-            began = self._tried = self._clock()
+            began = part.tried = self._clock()
             try:
-                if not self._version:
-                    await self._list()
-                await self._watch()
+                if not part.version:
+                    await self._list(part)
+                await self._watch(part)
                 failures = 0
             except Gone:
-                self._version = ""
+                part.version = ""
                 failures += 1
             except NotFound:
                 # The kind is not installed here (a CRD): nothing of it exists.
-                self._heard = self._clock()
-                self._version = ""
-                self.synced.set()
+                part.heard = self._clock()
+                part.version = ""
+                self._told(part)
                 await asyncio.sleep(_MISSING_KIND)
                 continue
             except TargetError as error:
                 failures = 1 if self._clock() - began > _PAUSE[1] else failures + 1
-                log.warning("following %s: %s", self.kind, error.text)
+                if not part.refused:
+                    log.warning("following %s: %s", self.kind, error.text)
+                if isinstance(error, Forbidden) and part.namespace:
+                    part.heard = self._clock()
+                    part.refused = True
+                    part.version = ""
+                    self._told(part)
             if failures or self._clock() - began < _PAUSE[0]:
                 pause = min(_PAUSE[1], _PAUSE[0] * 2 ** min(failures, 5))
                 await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311
+
+    def _told(self, part: _Part) -> None:
+        part.told = True
+        if all(each.told for each in self._parts.values()):
+            self.synced.set()
+
+    def _part(self, namespace: str) -> _Part | None:
+        """Where news of that namespace comes from; None where nobody listens."""
+        return self._parts.get("") or self._parts.get(namespace)
 
     def record(self, obj: Object, note: Any = None) -> Entry:
         """Take in the answer to our own write, so that its echo in the watch changes nothing.
@@ -167,7 +210,8 @@ class Reflector:
         known = self.get(entry.namespace, entry.name)
         if known and known.uid == entry.uid and known.version > entry.version:
             return known
-        if known is None and self._version and entry.version <= int(self._version):
+        part = self._part(entry.namespace)
+        if part is None or (known is None and part.version and entry.version <= int(part.version)):
             return entry
         entry.note = note
         if note is not None and not entry.deleting:
@@ -187,38 +231,43 @@ class Reflector:
         if entry and entry.uid == uid:
             self._remove(entry)
 
-    async def _list(self) -> None:
+    async def _list(self, part: _Part) -> None:
         seen: set[tuple[str, str]] = set()
         version = ""
-        pages = self._kube.pages(self.kind, selector=self._selector, metadata_only=self._metadata_only)
+        pages = self._kube.pages(
+            self.kind, part.namespace, selector=self._selector, metadata_only=self._metadata_only
+        )
         async for page in pages:
-            self._heard = self._clock()
+            part.heard = self._clock()
             for item in page.items:
                 seen.add((item["metadata"].get("namespace", ""), item["metadata"]["name"]))
                 self._take(item)
             version = page.resource_version
-        for entry in [entry for group in self._entries.values() for entry in group.values()]:
+        groups = [self._entries.get(part.namespace, {})] if part.namespace else self._entries.values()
+        for entry in [entry for group in groups for entry in group.values()]:
             # What we wrote after the list was taken is not in it.
             if (entry.namespace, entry.name) not in seen and entry.version <= int(version):
                 self._remove(entry)
                 self._on_change(entry, None)
-        self._version = version
-        self.synced.set()
+        part.version = version
+        part.refused = False
+        self._told(part)
 
-    async def _watch(self) -> None:
+    async def _watch(self, part: _Part) -> None:
         async for event in self._kube.watch(
             self.kind,
-            self._version,
+            part.version,
+            part.namespace,
             selector=self._selector,
             silence=self._silence,
             metadata_only=self._metadata_only,
         ):
-            self._heard = self._clock()
+            part.heard = self._clock()
             if event.type == "DELETED":
                 self._vanished(event.object)
             elif event.type != "BOOKMARK":
                 self._take(event.object)
-            self._version = event.object["metadata"]["resourceVersion"]
+            part.version = event.object["metadata"]["resourceVersion"]
 
     def _take(self, obj: Object) -> None:
         metadata = obj["metadata"]

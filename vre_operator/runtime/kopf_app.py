@@ -8,7 +8,7 @@ was cut off, so what stands is known by our own reflector; see docs/decisions/00
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import kopf
@@ -72,8 +72,18 @@ def build(on_event: OnEvent, silence: float) -> kopf.OperatorRegistry:
     return registry
 
 
-async def run(registry: kopf.OperatorRegistry, stop: asyncio.Event, identity: str) -> None:
-    """Until `stop` is set or a signal arrives. Raises when the watch dies for good."""
+async def run(
+    registry: kopf.OperatorRegistry, stop: asyncio.Event, identity: str, namespaces: Collection[str]
+) -> None:
+    """Until `stop` is set or a signal arrives. Raises when the watch dies for good. namespaces: where to
+    listen; everywhere when empty."""
     # Left to itself kopf asks the system for the user's name, which a container's uid has not.
     name: Any = identity
-    await kopf.operator(registry=registry, standalone=True, clusterwide=True, identity=name, stop_flag=stop)
+    await kopf.operator(
+        registry=registry,
+        standalone=True,
+        clusterwide=not namespaces,
+        namespaces=namespaces,
+        identity=name,
+        stop_flag=stop,
+    )

@@ -22,7 +22,10 @@ def main() -> None:
     if "--help" in sys.argv[1:]:
         print("vre-operator: reconciles VREEnvironments. Settings: POD_NAMESPACE, POD_NAME, VRE_SITE_FILE,")
         print("VRE_HEALTH_PORT, VRE_METRICS_PORT, VRE_WORKERS, VRE_LEADER_ELECTION, VRE_LOG_LEVEL,")
-        print("VRE_WATCH_SILENCE_SECONDS, VRE_PROVIDER_TIMEOUT_SECONDS, VRE_LEASE_SECONDS, KUBECONFIG.")
+        print(
+            "VRE_WATCH_SILENCE_SECONDS, VRE_PROVIDER_TIMEOUT_SECONDS, VRE_LEASE_SECONDS, VRE_WATCH_NAMESPACES,"
+        )
+        print("VRE_CLUSTER_ID, KUBECONFIG.")
         return
     logs.configure(os.environ.get("VRE_LOG_LEVEL", "info"))
     try:
@@ -46,8 +49,17 @@ def main() -> None:
 
 async def _run(settings: Settings) -> None:
     async with Kube.from_environment() as kube, Kube.from_environment() as aside:
-        system = await kube.get("v1/Namespace", "", "kube-system")
-        await Operator(settings, kube, aside, system["metadata"]["uid"]).run()
+        await Operator(settings, kube, aside, await cluster_id(settings, kube)).run()
+
+
+async def cluster_id(settings: Settings, kube: Kube) -> str:
+    """What login clients and databases are named after, so that two clusters can share a provider. Of a cluster
+    it is the uid of kube-system; who may not read that has the operator's own namespace, where the memory of
+    these clients is, too."""
+    if settings.cluster_id:
+        return settings.cluster_id
+    known = settings.namespace if settings.scope.limited else "kube-system"
+    return str((await kube.get("v1/Namespace", "", known))["metadata"]["uid"])
 
 
 if __name__ == "__main__":

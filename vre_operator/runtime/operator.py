@@ -83,11 +83,14 @@ class Operator:
         self._kube = kube
         self._cluster_id = cluster_id
         self._queue: WorkQueue[TenantKey] = WorkQueue()
+        scope = settings.scope
         self.rules = SiteRules(settings.namespace)
+        self.rules.heed(settings.site.vresite)
         self.tenants = Tenants(lambda obj: self.rules.wish(obj).obj)
         self.wishes = Reflector(
             kube,
             f"{names.API_VERSION}/{names.KIND}",
+            namespaces=scope.wishes,
             on_change=self._on_change,
             silence=settings.watch_silence,
             whole=True,
@@ -99,8 +102,9 @@ class Operator:
             silence=settings.watch_silence,
             whole=True,
         )
+        self._ears = [one for one in (self.wishes, self.sites) if scope.sees(one.kind)]
         repair = partial(self._queue.add, repair=True)
-        self._kubernetes = KubernetesTarget(kube, wake=repair, silence=settings.watch_silence)
+        self._kubernetes = KubernetesTarget(kube, wake=repair, silence=settings.watch_silence, scope=scope)
         memory = KubernetesStateStore(kube, settings.namespace)
         self._oidc = OidcTarget(
             memory,
@@ -157,10 +161,14 @@ class Operator:
         reconciler = self.prepare(await load_key(self._kube, self.settings.namespace))
         telemetry.LEADING.set(1)
         self._idle.set()
+        # Each part a task that is there before kopf, which at its end ends those that came after it.
         background = [
             asyncio.create_task(self._kubernetes.run(), name="reflectors"),
-            asyncio.create_task(self.wishes.run(), name="wishes"),
-            asyncio.create_task(self.sites.run(), name="sites"),
+            *(
+                asyncio.create_task(part, name=f"follow {one.kind}")
+                for one in self._ears
+                for part in one.parts()
+            ),
         ]
         if self.settings.leader_election:
             background.append(asyncio.create_task(self._lease.hold(), name="lease"))
@@ -169,7 +177,7 @@ class Operator:
             for number in range(self.settings.workers)
         ]
         registry = kopf_app.build(self._on_event, self.settings.watch_silence)
-        door = kopf_app.run(registry, self._stop, self.settings.identity)
+        door = kopf_app.run(registry, self._stop, self.settings.identity, self.settings.scope.door)
         watch = asyncio.create_task(door, name="watch")
         try:
             done, _ = await asyncio.wait([watch, *background, *workers], return_when=asyncio.FIRST_COMPLETED)
@@ -200,8 +208,8 @@ class Operator:
     async def _work(self, reconciler: Reconciler) -> None:
         # A pass over half-filled caches would take what stands for absent.
         await self._kubernetes.synced()
-        await self.wishes.synced.wait()
-        await self.sites.synced.wait()
+        for one in self._ears:
+            await one.synced.wait()
         while not self._stop.is_set():
             key = await self._queue.take()
             self.running[key] = time.monotonic()
@@ -283,7 +291,7 @@ class Operator:
         return await metrics.serve(self.settings.metrics_port, routes)
 
     def _reflectors(self) -> list[Reflector]:
-        return [self.wishes, self.sites, *self._kubernetes.reflectors()] if self._reconciler else []
+        return [*self._ears, *self._kubernetes.reflectors()] if self._reconciler else []
 
     def _collect(self) -> None:
         telemetry.QUEUE_DEPTH.set(self._queue.depth)

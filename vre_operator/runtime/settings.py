@@ -13,6 +13,7 @@ from vre_operator.api import validate
 from vre_operator.api.site import Site
 from vre_operator.kube.client import SILENCE
 from vre_operator.kube.lease import DURATION
+from vre_operator.kube.scope import Scope
 from vre_operator.targets.oidc.http import TIMEOUT
 
 
@@ -26,7 +27,9 @@ class Settings:
 
     watch_silence: seconds after which a watch that says nothing, not even a bookmark, is begun anew; the API
     server sends bookmarks every minute. provider_timeout: seconds for one exchange with an identity provider.
-    lease_seconds: how long a leader that is not heard of keeps the others waiting.
+    lease_seconds: how long a leader that is not heard of keeps the others waiting. watched: the namespaces of
+    the tenants that are served; all of the cluster when empty. cluster_id: tells this cluster from others; ""
+    for what can be read.
     """
 
     namespace: str
@@ -39,15 +42,28 @@ class Settings:
     watch_silence: float = SILENCE
     provider_timeout: float = TIMEOUT
     lease_seconds: float = DURATION
+    watched: tuple[str, ...] = ()
+    cluster_id: str = ""
+
+    @property
+    def scope(self) -> Scope:
+        return Scope(self.watched, self.namespace)
 
     @classmethod
     def from_environment(cls) -> Settings:
         """Raises SettingsError."""
         env = os.environ
+        site = load_site(env.get("VRE_SITE_FILE", ""))
+        watched = tuple(dict.fromkeys(env.get("VRE_WATCH_NAMESPACES", "").replace(",", " ").split()))
+        if site.vresite is not None and not watched:
+            raise SettingsError(
+                "VRE_SITE_FILE: vresite: is for an operator that watches some namespaces (VRE_WATCH_NAMESPACES)"
+                " and cannot read the VRESite: remove it, and apply a VRESite"
+            )
         return cls(
             namespace=env.get("POD_NAMESPACE") or "vre-system",
             identity=env.get("POD_NAME") or f"{socket.gethostname()}-{os.getpid()}",
-            site=load_site(env.get("VRE_SITE_FILE", "")),
+            site=site,
             health_port=int(_number("VRE_HEALTH_PORT", 8080)),
             metrics_port=int(_number("VRE_METRICS_PORT", 9090)),
             workers=int(_number("VRE_WORKERS", 24)),
@@ -55,6 +71,8 @@ class Settings:
             watch_silence=_number("VRE_WATCH_SILENCE_SECONDS", SILENCE),
             provider_timeout=_number("VRE_PROVIDER_TIMEOUT_SECONDS", TIMEOUT),
             lease_seconds=_number("VRE_LEASE_SECONDS", DURATION),
+            watched=watched,
+            cluster_id=env.get("VRE_CLUSTER_ID", ""),
         )
 
 

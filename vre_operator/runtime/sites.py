@@ -16,7 +16,7 @@ from typing import Any
 from vre_operator.api.bounds import broken, matching
 from vre_operator.api.conditions import Condition, Reason
 from vre_operator.api.validate import SpecError, load_vresite
-from vre_operator.api.vresite import NAME, Bounds, Defaults
+from vre_operator.api.vresite import NAME, Bounds, Defaults, VRESiteSpec
 from vre_operator.engine.status import Verdict
 from vre_operator.runtime.defaults import Wish, effective
 
@@ -37,12 +37,16 @@ class SiteRules:
         """Heed a VRESite, or its end; whether that changes anything. One that can't be read changes nothing."""
         if obj is not None and obj["metadata"]["name"] != NAME:
             return False
-        before = (self.bounds, self.defaults)
         try:
             spec = load_vresite(obj) if obj is not None else None
         except SpecError as error:
             log.error("VRESite %s is not heeded, and the former word stands: %s", NAME, error)
             return False
+        return self.heed(spec)
+
+    def heed(self, spec: VRESiteSpec | None) -> bool:
+        """What the site says, wherever it does; whether that changes anything."""
+        before = (self.bounds, self.defaults)
         self.bounds, self.defaults = (spec.bounds, spec.defaults) if spec else (None, None)
         return (self.bounds, self.defaults) != before
 

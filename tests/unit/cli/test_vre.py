@@ -77,6 +77,16 @@ def test_what_is_out_of_the_sites_bounds_is_a_problem(tmp_path: Path) -> None:
     assert vre("validate", "--site", VRESITE, "-n", "stranger", SHORT).exit_code == 1
 
 
+def test_the_settings_may_hold_what_a_vresite_says(tmp_path: Path) -> None:
+    settings = tmp_path / "site.yaml"
+    settings.write_text(yaml.safe_dump({"vresite": yaml.safe_load(VRESITE.read_text())["spec"]}))
+    arguments = ("-n", "atlas", SHORT)
+    rendered = vre("render", "--site", settings, *arguments).stdout
+    assert rendered == vre("render", "--site", VRESITE, *arguments).stdout
+    assert "atlas.vre.example.org" in rendered
+    assert vre("validate", "--site", settings, "-n", "stranger", SHORT).exit_code == 1
+
+
 def test_a_site_may_be_settings_and_a_vresite(tmp_path: Path) -> None:
     settings = tmp_path / "site.yaml"
     settings.write_text("operatorNamespace: elsewhere\n")
@@ -153,6 +163,18 @@ def test_summary_tells_everything_in_order() -> None:
     assert "hub Deployment quickstart hub Delete" in text
     assert "identity oidc Client - hub Delete" in text
     assert len(lines) == len(list(yaml.safe_load_all(vre("render", QUICKSTART).stdout)))
+
+
+@pytest.mark.parametrize("output", ["yaml", "summary"])
+def test_one_kind_of_all_that_is_rendered(output: str) -> None:
+    """For who makes namespaces where the operator may not."""
+    text = vre("render", QUICKSTART, "--kind", "namespace", "-o", output).stdout
+    if output == "yaml":
+        made = list(yaml.safe_load_all(text))
+        assert {one["kind"] for one in made} == {"Namespace"}
+        assert len(made) == 3
+    else:
+        assert len(text.splitlines()) == 4
 
 
 def test_render_shows_places_and_no_values() -> None:

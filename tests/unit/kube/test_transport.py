@@ -18,7 +18,7 @@ from vre_operator.engine.errors import Forbidden, Invalid, Throttled, Unavailabl
 from vre_operator.kube.access import Access, Token
 from vre_operator.kube.client import Kube
 from vre_operator.kube.errors import Fenced, from_response
-from vre_operator.kube.reflector import Reflector
+from vre_operator.kube.reflector import Entry, Reflector
 from vre_operator.kube.transport import Request, Transport
 
 CONFIG = "v1/ConfigMap"
@@ -281,3 +281,43 @@ async def test_a_write_is_not_sent_when_the_lease_is_lost_while_the_connection_i
         assert held_back._value.get() == before + 1
         await transport.close()
     assert bytes(heard) == b""
+
+
+async def test_a_namespace_that_is_refused_holds_up_no_other(start: Start) -> None:
+    """And is found when it is there."""
+    refused = True
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        here = "/namespaces/there/" in request.path
+        if not here and refused:
+            return await status(403, "forbidden")(request)
+        if "watch" in request.query:
+            await asyncio.sleep(60)
+        where = "there" if here else "lacking"
+        one = {**OBJECT, "metadata": {**OBJECT["metadata"], "namespace": where}}  # type: ignore[dict-item]
+        return web.json_response({"metadata": {"resourceVersion": "7"}, "items": [one]})
+
+    kube, server = await start(answer)
+    found = asyncio.Event()
+
+    def heard(_: object, new: Entry | None) -> None:
+        if new and (new.namespace, new.name) == ("lacking", "x"):
+            found.set()
+
+    reflector = Reflector(kube, CONFIG, namespaces=("there", "lacking"), on_change=heard)
+    task = asyncio.create_task(reflector.run())
+    async with asyncio.timeout(10):
+        await reflector.synced.wait()
+    assert (bool(reflector.get("there", "x")), bool(reflector.get("lacking", "x"))) == (True, False)
+    # What is written there meanwhile is kept, and nothing of a namespace that nobody listens to.
+    for where in ("lacking", "elsewhere"):
+        made = {**OBJECT, "metadata": {**OBJECT["metadata"], "namespace": where, "name": "made"}}  # type: ignore[dict-item]
+        reflector.record(made)
+    assert (bool(reflector.get("lacking", "made")), bool(reflector.get("elsewhere", "made"))) == (True, False)
+    refused = False
+    async with asyncio.timeout(10):
+        await found.wait()
+    assert reflector.get("there", "x")
+    assert all("/namespaces/" in request.path for request in server.requests)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import ClientSession
@@ -14,6 +16,7 @@ from dev.ports import free_port
 from vre_operator.api.site import Site
 from vre_operator.kube.access import Access
 from vre_operator.kube.client import Kube
+from vre_operator.runtime.main import cluster_id
 from vre_operator.runtime.operator import Operator
 from vre_operator.runtime.settings import Settings, SettingsError
 
@@ -91,3 +94,57 @@ def test_a_setting_that_makes_no_sense_stops_the_start(text: str, monkeypatch: p
     monkeypatch.setenv("VRE_WATCH_SILENCE_SECONDS", text)
     with pytest.raises(SettingsError, match="VRE_WATCH_SILENCE_SECONDS: "):
         Settings.from_environment()
+
+
+async def test_without_cluster_rights_nothing_is_followed_outside_of_the_list() -> None:
+    settings = Settings("vre-system", "me", Site(), watched=("atlas",))
+    async with Kube(Access("http://127.0.0.1:1")) as kube:
+        operator = Operator(settings, kube, kube, "cluster")
+        operator.prepare(b"k" * 32)
+        followed = {one.kind: set(one._parts) for one in operator._reflectors()}
+    spaces = {"atlas", "atlas-notebooks", "atlas-workflows"}
+    assert followed.pop("vre.science/v1alpha1/VREEnvironment") == {"atlas"}
+    assert followed.pop("v1/Secret") == spaces | {"vre-system"}
+    assert len(followed) > 15
+    assert {frozenset(where) for where in followed.values()} == {frozenset(spaces)}
+
+
+async def test_what_kopf_hears_beside_the_operator_is_nobodys_wish() -> None:
+    """It listens there for want of another place."""
+    settings = Settings("vre-system", "me", Site(), watched=("atlas",))
+    for namespace, served in (("vre-system", 0), ("atlas", 1)):
+        async with Kube(Access("http://127.0.0.1:1")) as kube:
+            operator = Operator(settings, kube, kube, "cluster")
+            metadata = {"namespace": namespace, "name": "vre", "uid": "u", "resourceVersion": "1"}
+            operator._on_event({"metadata": metadata, "spec": {}}, False)
+            assert len(operator.tenants) == served
+
+
+def test_the_sites_word_comes_from_its_file_where_no_vresite_can_be_read(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "site.yaml"
+    file.write_text("vresite: {bounds: {tenants: 3}}")
+    monkeypatch.setenv("VRE_SITE_FILE", str(file))
+    with pytest.raises(SettingsError, match=r"VRE_SITE_FILE: vresite: .* apply a VRESite"):
+        Settings.from_environment()
+    monkeypatch.setenv("VRE_WATCH_NAMESPACES", "atlas, lhcb,atlas")
+    settings = Settings.from_environment()
+    assert settings.scope.wishes == ("atlas", "lhcb")
+    kube = Kube(Access("http://127.0.0.1:1"))
+    bounds = Operator(settings, kube, kube, "cluster").rules.bounds
+    assert bounds is not None
+    assert bounds.tenants == 3
+
+
+@pytest.mark.parametrize(
+    ("more", "asked"), [({}, "kube-system"), ({"watched": ("atlas",)}, "vre"), ({"cluster_id": "set"}, "")]
+)
+async def test_what_tells_the_cluster_from_others(more: dict[str, Any], asked: str) -> None:
+    class Cluster:
+        async def get(self, kind: str, namespace: str, name: str) -> dict[str, Any]:
+            assert (kind, namespace, name) == ("v1/Namespace", "", asked)
+            return {"metadata": {"uid": "read"}}
+
+    found = await cluster_id(Settings("vre", "me", Site(), **more), Cluster())  # type: ignore[arg-type]
+    assert found == ("read" if asked else "set")

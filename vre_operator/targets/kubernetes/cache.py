@@ -13,6 +13,7 @@ from vre_operator.engine.resources import ResourceId, Tenant
 from vre_operator.engine.target import READY, Readiness
 from vre_operator.kube.client import SILENCE, Kube
 from vre_operator.kube.reflector import Entry, Reflector
+from vre_operator.kube.scope import CLUSTER, Scope
 from vre_operator.kube.transport import Object
 from vre_operator.targets.kubernetes.manifest import NAMESPACE
 
@@ -47,7 +48,12 @@ class Cache:
     """`wake` is called with a tenant's key when something of the tenant's changed."""
 
     def __init__(
-        self, kube: Kube, wake: Callable[[TenantKey], None], kinds: Iterable[str], silence: float = SILENCE
+        self,
+        kube: Kube,
+        wake: Callable[[TenantKey], None],
+        kinds: Iterable[str],
+        silence: float = SILENCE,
+        scope: Scope = CLUSTER,
     ) -> None:
         self._wake = wake
         self._tenants: dict[str, TenantKey] = {}
@@ -56,15 +62,17 @@ class Cache:
             kind: Reflector(
                 kube,
                 kind,
+                namespaces=scope.tenants,
                 selector="" if kind == NAMESPACE else _OURS,
                 on_change=self._changed,
                 silence=silence,
             )
-            for kind in kinds
+            for kind in scope.seen(kinds)
         }
         self._pods = Reflector(
             kube,
             "v1/Pod",
+            namespaces=scope.tenants,
             selector=names.TENANT_LABEL,
             compact=compact,
             judge=_judge_pod,

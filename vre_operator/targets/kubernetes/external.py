@@ -21,6 +21,7 @@ from vre_operator.engine.resources import Resource, ResourceId
 from vre_operator.engine.target import READY, Observation, Presence, Promise, Readiness, State
 from vre_operator.kube.client import SILENCE, Kube
 from vre_operator.kube.reflector import Entry, Reflector
+from vre_operator.kube.scope import CLUSTER, EVERYWHERE, Scope
 from vre_operator.targets.kubernetes.manifest import CLAIM, SECRET, decode
 
 TenantKey = tuple[str, str]
@@ -51,6 +52,7 @@ class External:
         kube: Kube,
         wake: Callable[[TenantKey], None],
         silence: float = SILENCE,
+        scope: Scope = CLUSTER,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._kube = kube
@@ -62,6 +64,7 @@ class External:
             kind: Reflector(
                 kube,
                 kind,
+                namespaces=scope.secrets if kind == SECRET else EVERYWHERE,
                 selector=_THEIRS if kind == SECRET else "",
                 compact=lambda _: {},
                 on_change=partial(self._changed, kind),
@@ -69,7 +72,7 @@ class External:
                 whole=True,
                 metadata_only=True,
             )
-            for kind in (SECRET, *_CLASSES)
+            for kind in scope.seen((SECRET, *_CLASSES))
         }
 
     def reflectors(self) -> Iterator[Reflector]:
@@ -79,6 +82,9 @@ class External:
         kind, namespace, name = resource.id.kind, resource.id.namespace, resource.id.name
         if kind == CLAIM:
             return self._claim(resource)
+        if kind in _CLASSES and kind not in self._followed:
+            # Out of our sight, and taken at its word: what it is for tells when it is wrong.
+            return Observation(Presence.SYNCED)
         if kind not in self._followed:
             raise Invalid(f"{kind} is not among the kinds that this operator reads of others")
         self._askers[kind, namespace, name].add(tenant)

@@ -53,8 +53,8 @@ class Runs:
         self._over[namespace] = 0.0 if namespace in self._over else self._clock() + _AGAIN
         return self.observe(desired)
 
-    async def delete(self, tenant: Tenant, resource: ResourceId) -> bool:
-        del tenant
+    async def delete(self, tenant: Tenant, resource: ResourceId, data: bool) -> bool:
+        del tenant, data
         self._over.pop(resource.namespace, None)
         return not await self._end(resource.namespace)
 

@@ -42,7 +42,8 @@ class Sessions:
         left = await self._end(desired.id.namespace, desired.body["selector"])
         return Observation(Presence.SYNCED, _ending(left) if left else READY)
 
-    async def delete(self, tenant: Tenant, resource: ResourceId) -> bool:
+    async def delete(self, tenant: Tenant, resource: ResourceId, data: bool) -> bool:
+        del data
         # The selector is gone with the plan, so: every pod of this tenant that no controller looks after.
         return not await self._end(resource.namespace, {names.TENANT_LABEL: tenant.namespace})
 

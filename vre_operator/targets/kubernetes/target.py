@@ -16,22 +16,23 @@ from functools import partial
 
 from vre_operator.api.conditions import Reason
 from vre_operator.engine.compare import Difference, differences
-from vre_operator.engine.errors import Conflict, Invalid, NotFound, NotReady
+from vre_operator.engine.errors import Conflict, Forbidden, Invalid, NotFound, NotReady
 from vre_operator.engine.readiness import asks_pods, explain
 from vre_operator.engine.resources import KUBERNETES, Policy, Resource, ResourceId, Tenant
 from vre_operator.engine.target import Desired, Observation, Presence, Readiness, State, Voucher
 from vre_operator.kube.client import ABSENT, SILENCE, Kube
 from vre_operator.kube.reflector import Entry, Owner, Reflector
+from vre_operator.kube.scope import CLUSTER, Scope
 from vre_operator.kube.transport import Object
 from vre_operator.targets.kubernetes.cache import CRON_JOB, FOLLOWED, Cache, TenantKey
 from vre_operator.targets.kubernetes.external import External
 from vre_operator.targets.kubernetes.generated import with_generated
 from vre_operator.targets.kubernetes.manifest import (
     MARK,
+    NAMESPACE,
     RUNS,
     SECRET,
     SESSIONS,
-    VIRTUAL,
     check_bounds,
     decode,
     manifest,
@@ -43,6 +44,7 @@ from vre_operator.targets.kubernetes.manifest import (
 from vre_operator.targets.kubernetes.removal import Removal, propagation
 from vre_operator.targets.kubernetes.runs import Runs
 from vre_operator.targets.kubernetes.sessions import Sessions
+from vre_operator.targets.kubernetes.spaces import Spaces
 
 log = logging.getLogger(__name__)
 
@@ -69,11 +71,17 @@ class KubernetesTarget:
         *,
         kinds: Iterable[str] = FOLLOWED,
         silence: float = SILENCE,
+        scope: Scope = CLUSTER,
     ) -> None:
         self._kube = kube
-        self._cache = Cache(kube, wake, kinds, silence)
-        self._external = External(kube, wake, silence)
-        self._virtual: dict[str, Sessions | Runs] = {SESSIONS: Sessions(kube, self._cache), RUNS: Runs(kube)}
+        self._cache = Cache(kube, wake, kinds, silence, scope)
+        self._external = External(kube, wake, silence, scope)
+        self._spaces = Spaces(kube)
+        self._virtual: dict[str, Sessions | Runs | Spaces] = {
+            SESSIONS: Sessions(kube, self._cache),
+            RUNS: Runs(kube),
+            **({} if scope.sees(NAMESPACE) else {NAMESPACE: self._spaces}),
+        }
         self._removal = Removal(kube, self._cache)
         self._runs: dict[ResourceId, str] = {}
 
@@ -81,7 +89,8 @@ class KubernetesTarget:
         """Follow the cluster, for ever. Its end is a bug and should end the process."""
         async with asyncio.TaskGroup() as group:
             for reflector in self.reflectors():
-                group.create_task(reflector.run(), name=f"follow {reflector.kind}")
+                for part in reflector.parts():
+                    group.create_task(part, name=f"follow {reflector.kind}")
 
     async def synced(self) -> None:
         """Wait until every kind was listed once."""
@@ -118,6 +127,9 @@ class KubernetesTarget:
         wanted = manifest(tenant, desired)
         try:
             live = await self._write(tenant, resource, wanted)
+        except (Forbidden, NotFound):
+            self._spaces.doubt(resource.id.namespace)
+            raise
         except Invalid as refusal:
             says, part = _IN_THE_WAY.get(resource.id.kind, ("", ""))
             if says and says in refusal.message:
@@ -144,7 +156,7 @@ class KubernetesTarget:
         found = hashlib.blake2b(digest_size=8)
         unseen: list[tuple[Reflector, Entry]] = []
         for resource in resources:
-            if resource.kind in VIRTUAL:
+            if resource.kind in self._virtual:
                 continue
             reflector = self._cache.of(resource.kind) if self._cache.follows(resource.kind) else None
             entry = reflector.get(resource.namespace, resource.name) if reflector else None
@@ -168,7 +180,7 @@ class KubernetesTarget:
         if policy is Policy.EXTERNAL:
             return True
         if virtual := self._virtual.get(resource.kind):
-            return await virtual.delete(tenant, resource)
+            return await virtual.delete(tenant, resource, data)
         self._runs.pop(resource, None)
         return await self._removal.delete(tenant, resource, policy, data)
 
@@ -176,7 +188,7 @@ class KubernetesTarget:
         check_bounds(tenant, resource.id, resource.policy)
         self._cache.meet(tenant)
         followed = self._cache.follows(resource.id.kind)
-        if not followed and resource.policy is not Policy.EXTERNAL and resource.id.kind not in VIRTUAL:
+        if not followed and resource.policy is not Policy.EXTERNAL and resource.id.kind not in self._virtual:
             raise Invalid(f"{resource.id.kind} is not among the kinds that this operator follows")
 
     def _compare(self, tenant: Tenant, desired: Desired, entry: Entry) -> Observation:
