@@ -8,6 +8,7 @@ until somebody has looked at it and called `settle`.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import logging
 import random
@@ -79,7 +80,8 @@ class Reflector:
     """Follows `kind` in all namespaces; `selector` limits it. `run` it as a task.
 
     compact: what to keep of a body. on_change(old, new): new None = removed; not called for what changed
-    neither content nor readiness, unless the `whole` object is asked for, its status included.
+    neither content nor readiness, unless the `whole` object is asked for, its status included. optional: a kind
+    that a cluster may lack (`installed`), which is looked for again only when somebody asks (`look`).
     """
 
     def __init__(
@@ -94,10 +96,14 @@ class Reflector:
         silence: float = SILENCE,
         whole: bool = False,
         metadata_only: bool = False,
+        optional: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.kind = kind
         self.synced = asyncio.Event()
+        self.installed = True
+        self._wanted = asyncio.Event()
+        self._optional = optional
         self._kube = kube
         self._selector = selector
         self._compact = compact
@@ -113,14 +119,18 @@ class Reflector:
 
     @property
     def age(self) -> float:
-        """Seconds since the API server last said anything."""
-        return self._clock() - self._heard
+        """Seconds since the API server last said anything; 0 of a kind that it does not know."""
+        return self._clock() - self._heard if self.installed else 0.0
 
     @property
     def stalled(self) -> float:
         """Seconds in which it neither said anything nor was asked: above a few minutes we are stuck
         ourselves."""
-        return self._clock() - max(self._heard, self._tried)
+        return self._clock() - max(self._heard, self._tried) if self.installed else 0.0
+
+    def look(self) -> None:
+        """Somebody wants to know of a kind that was not installed."""
+        self._wanted.set()
 
     def __len__(self) -> int:
         return sum(map(len, self._entries.values()))
@@ -148,8 +158,11 @@ class Reflector:
                 # The kind is not installed here (a CRD): nothing of it exists.
                 self._heard = self._clock()
                 self._version = ""
+                self.installed = False
                 self.synced.set()
-                await asyncio.sleep(_MISSING_KIND)
+                self._wanted.clear()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._wanted.wait(), None if self._optional else _MISSING_KIND)
                 continue
             except TargetError as error:
                 failures = 1 if self._clock() - began > _PAUSE[1] else failures + 1
@@ -203,6 +216,7 @@ class Reflector:
                 self._remove(entry)
                 self._on_change(entry, None)
         self._version = version
+        self.installed = True
         self.synced.set()
 
     async def _watch(self) -> None:
