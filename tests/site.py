@@ -197,10 +197,11 @@ def operating(
     ca: str = "",
     site_settings: Json | None = None,
     kept: bool = False,
+    before: Callable[[Site], None] = lambda site: None,
 ) -> Iterator[Site]:
     """An operator that runs until the block ends; its files are written into `folder`. ca: PEM, whom to
     trust besides the provider's authority. site_settings: beside those that every test has. kept: see
-    Operator."""
+    Operator. before: what the cluster is to have when the operator starts."""
     settings: Json = {
         "caBundle": registry.ca + ca,
         "issuerCidrs": ["127.0.0.0/8", "::1/128"],
@@ -219,6 +220,7 @@ def operating(
         # As an earlier operator leaves it: the first one in a cluster waits to see that it is alone.
         site.kubectl("apply", "-f", "-", stdin=RELEASED)
     (folder / "kubeconfig").write_text(json.dumps(as_the_chart_has_it(site)))
+    before(site)
     site.operator.start()
     try:
         yield site
