@@ -215,10 +215,12 @@ def operating(
     site_settings: Json | None = None,
     kept: bool = False,
     values: Json | None = None,
+    before: Callable[[Site], None] = lambda site: None,
 ) -> Iterator[Site]:
     """An operator that runs until the block ends; its files are written into `folder`. ca: PEM, whom to
     trust besides the provider's authority. site_settings: beside those that every test has. kept: see
-    Operator. values: of the chart, for its rights."""
+    Operator. values: of the chart, for its rights. before: what the cluster is to have when the operator
+    starts."""
     settings: Json = {
         "caBundle": registry.ca + ca,
         "issuerCidrs": ["127.0.0.0/8", "::1/128"],
@@ -237,6 +239,7 @@ def operating(
         # As an earlier operator leaves it: the first one in a cluster waits to see that it is alone.
         site.kubectl("apply", "-f", "-", stdin=RELEASED)
     (folder / "kubeconfig").write_text(json.dumps(as_the_chart_has_it(site, values)))
+    before(site)
     site.operator.start()
     try:
         yield site

@@ -60,6 +60,7 @@ ISSUERS = {"issuers": ["https://login.example.org"]}
 REGISTRIES = {"registries": ["registry.example.org/vre", "quay.io"]}
 RSES = {"rseHosts": ["storage.example.org"]}
 SERVICES = {"serviceHosts": ["example.org"]}
+GATEWAYS = {"gateways": ["infra/public", "edge/tenants"]}
 CERTIFICATES = {"certificateIssuers": ["letsencrypt"]}
 WORKFLOWS = {"enabled": True, "hostname": "reana.school-one.vre.example.org"}
 
@@ -111,6 +112,10 @@ CASES: list[tuple[Json, Json, str]] = [
         "spec.database.embedded.storageClass",
     ),
     ({"ingressClasses": ["nginx"]}, {"exposure": {"ingressClass": "traefik"}}, "spec.exposure.ingressClass"),
+    (GATEWAYS, {"exposure": {"gateway": {"namespace": "infra", "name": "public"}}}, ""),
+    (GATEWAYS, {"exposure": {"gateway": {"namespace": "infra", "name": "inner"}}}, "spec.exposure.gateway"),
+    (GATEWAYS, {"exposure": {"gateway": {"namespace": "evil", "name": "public"}}}, "spec.exposure.gateway"),
+    (GATEWAYS, {}, ""),
     (CERTIFICATES, {"exposure": {"tls": {"certManager": {"issuer": "letsencrypt"}}}}, ""),
     (CERTIFICATES, {"exposure": {"tls": {"certManager": {"issuer": "own", "kind": "Issuer"}}}}, ""),
     (

@@ -14,6 +14,7 @@ import pytest
 
 from dev.cluster import Cluster
 from dev.oidc import provider
+from tests import gateways
 from tests.cluster.attacks import pod
 from tests.cluster.test_chart import Helm
 from tests.site import ACCOUNT, Json, Site, eventually, operating
@@ -51,6 +52,7 @@ KINDS = (
     *("ingresses.networking.k8s.io", "networkpolicies.networking.k8s.io"),
     *("roles.rbac.authorization.k8s.io", "rolebindings.rbac.authorization.k8s.io"),
 )
+ROUTES = "httproutes.gateway.networking.k8s.io"
 _OURS = f"{names.MANAGED_BY_LABEL}={names.FIELD_MANAGER}"
 
 
@@ -91,7 +93,7 @@ def log(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> list[str]
         audit.seek(0, 2)
         with (
             provider.running(tmp_path_factory.mktemp("provider")) as registry,
-            operating(cluster, registry, tmp_path_factory.mktemp("operator")) as site,
+            operating(cluster, registry, tmp_path_factory.mktemp("operator"), before=gateways.install) as site,
         ):
             _live(site)
         return [line for line in audit if line.endswith("\n")]
@@ -100,8 +102,7 @@ def log(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> list[str]
 def _live(site: Site) -> None:
     def stands() -> dict[str, set[str]]:
         """UIDs of all that the operator made, by kind and namespace."""
-        found = {kind: _items(site, kind) for kind in KINDS}
-        return {kind: {one["metadata"]["uid"] for one in items} for kind, items in found.items()}
+        return {kind: _uids(site, kind) for kind in KINDS}
 
     site.make(NAME, **WISH)
     eventually(lambda: [kind for kind, there in stands().items() if not there], lambda lacking: not lacking)
@@ -116,6 +117,7 @@ def _live(site: Site) -> None:
         if kind != "persistentvolumeclaims":
             meta = _items(site, kind)[0]["metadata"]
             site.kubectl("-n", meta["namespace"], "delete", kind, meta["name"], "--wait=false")
+    _route(site)
     session = pod()
     session["metadata"] |= {
         "name": "jupyter-a",
@@ -125,6 +127,23 @@ def _live(site: Site) -> None:
     site.patch(NAME, suspend=True)
     eventually(lambda: site.get("-n", SPACES[1], "pod", "jupyter-a") is None)
     site.kubectl("-n", NAME, "delete", "vre", "vre", "--timeout=240s", "--wait=true")
+
+
+def _route(site: Site) -> None:
+    """The same with what stands in the place of Ingresses."""
+    gateways.make(site)
+    site.patch(NAME, exposure={"gateway": gateways.GATEWAY})
+    uid = eventually(lambda: _uids(site, ROUTES))
+    for meta in [one["metadata"] for one in _items(site, ROUTES)]:
+        label = f"{names.MANAGED_BY_LABEL}-"
+        site.kubectl("-n", meta["namespace"], "label", ROUTES, meta["name"], label)
+    eventually(lambda: _uids(site, ROUTES) == uid)
+    site.patch(NAME, exposure={"gateway": None})
+    eventually(lambda: not _uids(site, ROUTES))
+
+
+def _uids(site: Site, kind: str) -> set[str]:
+    return {one["metadata"]["uid"] for one in _items(site, kind)}
 
 
 def _items(site: Site, kind: str) -> list[Json]:

@@ -206,6 +206,9 @@ def _alone(spec: Json, path: tuple[str | int, ...]) -> Json:
     match path:
         case ("exposure", "tls", "secret", *_):
             del spec["exposure"]["tls"]["certManager"]
+        case ("exposure", "gateway", *_):
+            gateway = {"name": "public", "namespace": "infra"} | spec["exposure"]["gateway"]
+            spec["exposure"] = {"gateway": gateway}
         case ("catalogue", "entries", *_):
             entry = spec["catalogue"]["entries"][0]
             spec["catalogue"]["entries"][0] = {"name": "base", "image": "example.org/base:1"} | entry

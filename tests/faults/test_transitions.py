@@ -105,6 +105,7 @@ _ONE_WAY = {"storage.homes.size", "database.embedded.size", "storage.shares.0.vo
 # What a rule that crosses fields refuses beside FULL.
 _EXCLUDED = (
     "exposure.tls.certManager",
+    "exposure.gateway",
     "database.external",
     "identity.allowAll",
     "identity.credentialsSecret",

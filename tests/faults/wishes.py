@@ -187,6 +187,9 @@ def _mended(spec: Json) -> Json:
     tls = spec.get("exposure", {}).get("tls", {})
     if "secret" in tls:
         tls.pop("certManager", None)
+    if "gateway" in (exposure := spec.get("exposure", {})):
+        exposure.pop("ingressClass", None)
+        exposure.pop("tls", None)
     _mend_resources(spec.get("notebooks", {}))
     homes = spec.get("storage", {}).get("homes", {})
     if "volume" in homes:

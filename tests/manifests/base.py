@@ -109,4 +109,5 @@ def entry(**fields: Any) -> Mapping[str, Any]:
 
 
 TLS = {"secret": {"name": "a"}, "certManager": {"issuer": "b"}}
+GATEWAY = {"name": "public", "namespace": "infra"}
 ONE = {"name": "a", "image": "b"}

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tests.manifests.base import BadChange, storage
+from tests.manifests.base import GATEWAY, BadChange, storage
 
 EMBEDDED = {"spec": {"database": {"embedded": {"size": "8Gi", "storageClass": "slow"}}}}
 EXTERNAL = {"spec": {"database": {"external": {"secret": {"name": "postgres"}}}}}
+_ROUTED = {"ingressClass": ..., "gateway": GATEWAY}
 
 
 def _lake_of(**fields: Any) -> Mapping[str, Any]:
@@ -111,6 +112,8 @@ GOOD_CHANGES: tuple[tuple[str, Mapping[str, Any], Mapping[str, Any]], ...] = (
         {"spec": {"identity": {"issuer": ..., "provider": ..., "credentialsSecret": ...}}},
         {"spec": {"identity": {"issuer": "https://own.example.org", "provider": "generic-dcr"}}},
     ),
+    ("to a gateway", {"spec": {"exposure": {"ingressClass": "a"}}}, {"spec": {"exposure": _ROUTED}}),
+    ("from a gateway", {"spec": {"exposure": _ROUTED}}, {"spec": {"exposure": {"gateway": ...}}}),
     ("other hostname", {}, {"spec": {"hostname": "new.example.org"}}),
     ("other credential", {}, {"spec": {"identity": {"credentialsSecret": {"name": "b"}}}}),
     ("other external secret", EXTERNAL, {"spec": {"database": {"external": {"secret": {"name": "b"}}}}}),

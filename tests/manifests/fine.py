@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tests.manifests.base import entry, protocol, rse, storage
+from tests.manifests.base import GATEWAY, entry, protocol, rse, storage
 
 FINE: tuple[tuple[str, Mapping[str, Any]], ...] = (
     ("as it is", {}),
@@ -33,6 +33,11 @@ FINE: tuple[tuple[str, Mapping[str, Any]], ...] = (
                 "exposure": {"tls": {"secret": None}},
             }
         },
+    ),
+    ("a gateway", {"spec": {"exposure": {"gateway": GATEWAY}}}),
+    (
+        "a listener, and no certificate",
+        {"spec": {"exposure": {"gateway": GATEWAY | {"sectionName": "tls.a"}, "tls": {}}}},
     ),
     ("image by digest", {"spec": {"catalogue": entry(image=f"localhost:5000/a/b_c@sha256:{'0' * 64}")}}),
     ("image of one word", {"spec": {"catalogue": entry(image="debian")}}),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.manifests.base import ONE, TLS, Bad, bad, catalogue, entry, identity, notebooks
+from tests.manifests.base import GATEWAY, ONE, TLS, Bad, bad, catalogue, entry, identity, notebooks
 
 BAD_WISHES: tuple[Bad, ...] = (
     # the hostname
@@ -207,6 +207,34 @@ BAD_WISHES: tuple[Bad, ...] = (
         "Required",
     ),
     bad("two certificates", {"exposure": {"tls": TLS}}, "exposure.tls.certManager", "not both"),
+    bad(
+        "a class beside a gateway",
+        {"exposure": {"ingressClass": "nginx", "gateway": GATEWAY}},
+        "exposure.ingressClass",
+        "not both",
+    ),
+    *(
+        bad(
+            f"a certificate beside a gateway, {name}",
+            {"exposure": {"tls": {name: TLS[name]}, "gateway": GATEWAY}},
+            "exposure.tls",
+            "whose listener has the certificate",
+        )
+        for name in TLS
+    ),
+    bad(
+        "gateway nowhere",
+        {"exposure": {"gateway": {"name": "a"}}},
+        "exposure.gateway.namespace",
+        "add it",
+        "Required",
+    ),
+    bad(
+        "gateway with its namespace",
+        {"exposure": {"gateway": GATEWAY | {"namespace": "infra/public"}}},
+        "exposure.gateway.namespace",
+        "inner hyphens",
+    ),
     bad(
         "unknown issuer kind",
         {"exposure": {"tls": {"certManager": {"issuer": "a", "kind": "issuer"}}}},

@@ -172,6 +172,14 @@ BOUNDS: tuple[Bound, ...] = (
         "leave it out for the site's own, or use one of",
     ),
     Bound(
+        "gateways",
+        ("exposure.gateway",),
+        "(v.namespace + '/' + v.name) in b",
+        lambda b, ns, v: f"{v['namespace']}/{v['name']}" in b,
+        "is no Gateway for tenants",
+        "leave it out for the site's own, or use one of",
+    ),
+    Bound(
         "certificateIssuers",
         ("exposure.tls.certManager.issuer",),
         "v in b || (has(object.spec.exposure.tls.certManager.kind)"

@@ -59,6 +59,9 @@ class Reason(StrEnum):
     CLAIM_NOT_FOUND = "ClaimNotFound"  # a volume that the spec names does not exist
     STORAGE_CLASS_NOT_FOUND = "StorageClassNotFound"
     INGRESS_CLASS_NOT_FOUND = "IngressClassNotFound"
+    GATEWAY_NOT_FOUND = "GatewayNotFound"
+    GATEWAY_API_NOT_INSTALLED = "GatewayApiNotInstalled"  # the cluster knows no Gateways
+    ROUTE_NOT_ACCEPTED = "RouteNotAccepted"  # the Gateway does not serve it, or only in part
     IMAGE_PULL_FAILED = "ImagePullFailed"
     IMAGE_UNFIT = "ImageUnfit"  # a notebook image without a fitting jupyterhub-singleuser
     IMAGE_NOT_FOUND = "ImageNotFound"  # the registry has no such image

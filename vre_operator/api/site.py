@@ -135,6 +135,9 @@ class Site(Model):
     ingress_namespace: ObjectName | None = None
     """Namespace of the ingress controller; traffic to the tenants' front doors is let in from there only.
     From everywhere when absent (a controller on the host network cannot be selected)."""
+    gateway_namespace: ObjectName | None = None
+    """Namespace of the pods that carry the traffic of Gateways, as ingressNamespace for tenants with a
+    gateway."""
     ingress_cidrs: tuple[str, ...] = ()
     """Networks with the addresses at which tenants' hostnames answer, where these are private ones: notebooks
     reach the public internet, and of private networks nothing else."""

@@ -14,6 +14,7 @@ from pydantic import ConfigDict, Field
 from vre_operator.api.base import Hostname, Model, ObjectName, Quantity
 from vre_operator.api.catalogue import Catalogue, Entry
 from vre_operator.api.data_lake import DataLake
+from vre_operator.api.exposure import CertManager, Exposure, Gateway, IssuerKind, Tls
 from vre_operator.api.identity import Identity, IdentityWish, ProviderKind
 from vre_operator.api.notebooks import Culling, NotebookResources, Notebooks
 from vre_operator.api.page import LandingPage
@@ -35,6 +36,7 @@ __all__ = [
     "Entry",
     "Exposure",
     "ExternalDatabase",
+    "Gateway",
     "Homes",
     "Identity",
     "IdentityWish",
@@ -106,48 +108,6 @@ class Database(Model):
     """The tenant's own server. Not used when external is given."""
     external: ExternalDatabase | None = None
     """An existing server in place of the tenant's own. Cannot be added or removed later."""
-
-
-class IssuerKind(StrEnum):
-    ISSUER = "Issuer"
-    CLUSTER_ISSUER = "ClusterIssuer"
-
-
-class CertManager(Model):
-    """Have cert-manager issue and renew the certificate."""
-
-    issuer: ObjectName
-    """Name of the issuer."""
-    kind: IssuerKind = IssuerKind.CLUSTER_ISSUER
-    """Kind of the issuer: ClusterIssuer, or Issuer for one in the namespace of this object."""
-
-
-class Tls(Model):
-    """Where the certificate comes from: a Secret, cert-manager, or the ingress controller's default."""
-
-    cel_rules = (
-        Rule(
-            "!has(self.secret) || !has(self.certManager)",
-            "excludes tls.secret",
-            "keep secret to bring a certificate, or certManager to have one issued, not both",
-            lambda self: self.secret is None or self.cert_manager is None,
-            path=".certManager",
-        ),
-    )
-
-    secret: SecretName | None = None
-    """Secret of type kubernetes.io/tls with a certificate for all hostnames of this object."""
-    cert_manager: CertManager | None = None
-    """Have cert-manager issue and renew the certificate. Excludes secret."""
-
-
-class Exposure(Model):
-    """How people reach the VRE."""
-
-    ingress_class: ObjectName | None = None
-    """IngressClass of the Ingress objects; the site's default when absent."""
-    tls: Tls = Tls()
-    """Where the certificate comes from; the ingress controller's default certificate when empty."""
 
 
 class Credentials(Model):
@@ -257,8 +217,8 @@ class VREEnvironmentWish(Model):
 
     hostname: Hostname | None = None
     """DNS name at which people open the VRE, such as vre.example.org. Its DNS record must lead to the ingress
-    controller. One tenant per hostname: the first that claims it holds it. When absent a name in the site's
-    domain, where the site has one for tenants; which one is in status.defaults."""
+    controller or the Gateway. One tenant per hostname: the first that claims it holds it. When absent a name in
+    the site's domain, where the site has one for tenants; which one is in status.defaults."""
     identity: IdentityWish
     """The OpenID Connect provider at which people log in, and which of them are let in."""
     storage: Storage = Storage()
@@ -276,7 +236,7 @@ class VREEnvironmentWish(Model):
     credentials: Credentials = Credentials()
     """Passwords, keys, tokens and login clients' secrets that the operator makes."""
     exposure: Exposure = Exposure()
-    """How people reach the VRE: Ingress and TLS."""
+    """How people reach the VRE: Ingress and TLS, or a Gateway."""
     page: LandingPage = LandingPage()
     """The page at the VRE's hostname: what there is, whether it works, where to ask, and one's own sessions."""
     suspend: bool = False

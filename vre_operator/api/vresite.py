@@ -9,7 +9,8 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, ConfigDict, Field
 
-from vre_operator.api.base import Hostname, Model, ObjectName, Quantity
+from vre_operator.api.base import DNS_LABEL, DNS_NAME, Hostname, Model, ObjectName, Quantity
+from vre_operator.api.exposure import SiteExposure
 from vre_operator.api.identity import CREDENTIAL, DEFAULT_SCOPES, REALM, Issuer, ProviderKind, Scopes
 from vre_operator.api.rules import Rule, Unique, matches
 
@@ -31,6 +32,15 @@ Domain = Annotated[
         r"^([-a-z0-9]|\{namespace\})+(\.([-a-z0-9]|\{namespace\})+)+$",
         "is no domain",
         "write a DNS name, with {namespace} for the tenant's namespace, such as {namespace}.example.org",
+    ),
+]
+GatewayName = Annotated[
+    str,
+    Field(max_length=317),
+    matches(
+        rf"{DNS_LABEL[:-1]}/{DNS_NAME[1:]}",
+        "is no Gateway",
+        "write NAMESPACE/NAME, such as infra/public",
     ),
 ]
 Registry = Annotated[
@@ -95,6 +105,8 @@ class Bounds(Model):
     """StorageClasses that tenants may name; the cluster's default may always be had by naming none."""
     ingress_classes: Annotated[tuple[ObjectName, ...], Field(max_length=50), Unique()] = ()
     """IngressClasses that tenants may name."""
+    gateways: Annotated[tuple[GatewayName, ...], Field(max_length=50), Unique()] = ()
+    """Gateways that tenants may name, as NAMESPACE/NAME."""
     certificate_issuers: Annotated[tuple[ObjectName, ...], Field(max_length=50), Unique()] = ()
     """ClusterIssuers that tenants may name."""
     rse_hosts: Annotated[tuple[Hostname, ...], Field(max_length=200), Unique()] = ()
@@ -140,30 +152,6 @@ class SiteIdentity(Model):
     scopes: Scopes = DEFAULT_SCOPES
     """Scopes that tenants ask for at login with this provider. A tenant may ask for fewer, and for no others:
     a scope may be another tenant's, and would open that one's data lake."""
-
-
-class SiteCertManager(Model):
-    """cert-manager."""
-
-    issuer: ObjectName
-    """Name of a ClusterIssuer."""
-
-
-class SiteTls(Model):
-    """Where certificates come from."""
-
-    cert_manager: SiteCertManager | None = None
-    """Have cert-manager issue and renew them."""
-
-
-class SiteExposure(Model):
-    """How people reach a VRE."""
-
-    ingress_class: ObjectName | None = None
-    """IngressClass; that of the chart's values when absent."""
-    tls: SiteTls = SiteTls()
-    """Where the certificates come from of tenants that name no Secret and no issuer; the ingress controller's
-    default certificate when empty."""
 
 
 class StorageClasses(Model):

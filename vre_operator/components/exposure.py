@@ -1,18 +1,21 @@
-"""How people reach the tenant: Ingresses, and what of others they rely on."""
+"""How people reach the tenant: Ingresses, or routes of a Gateway, and what of others they rely on."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from vre_operator.api.exposure import Gateway, IssuerKind
 from vre_operator.api.references import SecretName
-from vre_operator.api.v1alpha1 import IssuerKind
 from vre_operator.components import ids, workloads
 from vre_operator.components.context import Environment, kube
 from vre_operator.engine.refs import Ref
 from vre_operator.engine.resources import Resource, ResourceId
 
 COMPONENT = "exposure"
+INGRESS = "networking.k8s.io/v1/Ingress"
+GATEWAY = "gateway.networking.k8s.io/v1/Gateway"
+ROUTE = "gateway.networking.k8s.io/v1/HTTPRoute"
 
 # For ingress-nginx; others ignore them. Notebooks and data are uploaded whole and passed on as they come, login
 # cookies and tokens do not fit the default buffers, and a kernel's WebSocket is silent while a person thinks.
@@ -24,6 +27,9 @@ NGINX_ANNOTATIONS = {
     "nginx.ingress.kubernetes.io/proxy-read-timeout": "3600",
     "nginx.ingress.kubernetes.io/proxy-send-timeout": "3600",
 }
+# For Gateways whose requests end by themselves otherwise (Envoy's after 15 s). Nothing else of the above can be
+# said in a route: docs/network.md.
+TIMEOUTS = {"request": "0s"}
 Paths = list[tuple[str, str, ResourceId]]
 """Path, pathType and the Service behind it."""
 
@@ -34,7 +40,7 @@ _COPY = "vre-tls"
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """A hostname. An Ingress and the Services behind it are of one namespace."""
+    """A hostname. What exposes it and the Services behind it are of one namespace."""
 
     name: str
     hostname: str
@@ -50,7 +56,8 @@ ISSUER_ANNOTATION = {
 
 
 def render(env: Environment) -> Iterable[Resource]:
-    """One Ingress for each hostname. They stay while the tenant is suspended: the names remain its own."""
+    """One Ingress, or route, for each hostname. They stay while the tenant is suspended: the names remain its
+    own."""
     hosts: list[Host] = []
     if front := list(_front(env)):
         hosts.append(Host("vre", env.spec.hostname, front, "spec.hostname", env.namespace))
@@ -73,7 +80,27 @@ def render(env: Environment) -> Iterable[Resource]:
         hosts.append(Host(ids.REANA, env.spec.workflows.hostname, paths, origin, env.workflows))
     if not hosts:
         return
+    if gateway := env.spec.exposure.gateway:
+        yield from _routes(hosts, gateway)
+    else:
+        yield from _ingresses(env, hosts)
 
+
+def _routes(hosts: list[Host], named: Gateway) -> Iterator[Resource]:
+    gateway = kube(GATEWAY, named.namespace, named.name)
+    yield workloads.external(COMPONENT, gateway, "spec.exposure.gateway")
+    for host in hosts:
+        yield Resource(
+            id=kube(ROUTE, host.namespace, host.name),
+            component=COMPONENT,
+            body=_route(host, named),
+            needs=frozenset({gateway} | {service for _, _, service in host.paths}),
+            origin=host.origin,
+            replaces=kube(INGRESS, host.namespace, host.name),
+        )
+
+
+def _ingresses(env: Environment, hosts: list[Host]) -> Iterator[Resource]:
     ingress_class = ids.ingress_class(env)
     named = env.spec.exposure.ingress_class is not None
     yield workloads.external(
@@ -90,11 +117,12 @@ def render(env: Environment) -> Iterable[Resource]:
         if certificate_id := certificates.get(host.namespace):
             needs.add(certificate_id)
         yield Resource(
-            id=kube("networking.k8s.io/v1/Ingress", host.namespace, host.name),
+            id=kube(INGRESS, host.namespace, host.name),
             component=COMPONENT,
             body=_ingress(env, host, ingress_class),
             needs=frozenset(needs),
             origin=host.origin,
+            replaces=kube(ROUTE, host.namespace, host.name),
         )
 
 
@@ -145,3 +173,28 @@ def _ingress(env: Environment, host: Host, ingress_class: ResourceId) -> dict[st
 def _path(path: str, kind: str, service: ResourceId) -> dict[str, object]:
     backend = {"service": {"name": service.name, "port": {"number": 80}}}
     return {"path": path, "pathType": kind, "backend": backend}
+
+
+def _route(host: Host, gateway: Gateway) -> dict[str, object]:
+    parent = {
+        "group": "gateway.networking.k8s.io",
+        "kind": "Gateway",
+        "namespace": gateway.namespace,
+        "name": gateway.name,
+    }
+    if gateway.section_name:
+        parent["sectionName"] = gateway.section_name
+    return {
+        "spec": {
+            "parentRefs": [parent],
+            "hostnames": [host.hostname],
+            "rules": [_rule(*one) for one in host.paths],
+        }
+    }
+
+
+def _rule(path: str, kind: str, service: ResourceId) -> dict[str, object]:
+    match = {"type": "PathPrefix" if kind == "Prefix" else kind, "value": path}
+    # All of it is said, or what somebody adds would be no difference: a filter can send people elsewhere.
+    backend = {"group": "", "kind": "Service", "name": service.name, "port": 80, "weight": 1, "filters": []}
+    return {"matches": [{"path": match}], "filters": [], "backendRefs": [backend], "timeouts": TIMEOUTS}

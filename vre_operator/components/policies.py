@@ -133,8 +133,18 @@ def _namespace(name: str) -> Peer:
 
 
 def front_door(env: Environment) -> list[Peer]:
-    """The ingress controller, for `accept`: everybody where the site cannot say which pods it is."""
-    return [_namespace(env.site.ingress_namespace)] if env.site.ingress_namespace else []
+    """What carries people's requests, for `accept`: everybody where the site cannot say which pods that is for
+    this tenant."""
+    site = env.site
+    serving = site.gateway_namespace if env.spec.exposure.gateway else site.ingress_namespace
+    return _doors(env) if serving else []
+
+
+def _doors(env: Environment) -> list[Peer]:
+    """The ingress controller and the pods of Gateways, as far as the site names them. Both for every tenant:
+    whoever moves from one to the other is not cut off on the way."""
+    named = (env.site.ingress_namespace, env.site.gateway_namespace)
+    return [_namespace(one) for one in dict.fromkeys(named) if one]
 
 
 def operator(env: Environment) -> Peer:
@@ -166,12 +176,12 @@ def api_server() -> Rule:
 def issuer(env: Environment) -> list[Rule]:
     """Egress to the identity provider and other HTTPS services, public or in the cluster, but no metadata.
 
-    The provider may stand behind an ingress controller in this cluster, whose pods listen on ports of their
-    own: traffic to the site's ingress namespace is open on all.
+    The provider may stand behind an ingress controller or a Gateway in this cluster, whose pods listen on ports
+    of their own: traffic to the namespaces of these is open on all.
     """
     port = urlsplit(env.spec.identity.issuer).port or 443
     rules = [reach(_anywhere(), *sorted({443, port}))]
-    return rules + ([{"to": front_door(env)}] if env.site.ingress_namespace else [])
+    return rules + ([{"to": doors}] if (doors := _doors(env)) else [])
 
 
 def front_doors(env: Environment) -> list[Rule]:
@@ -179,7 +189,7 @@ def front_doors(env: Environment) -> list[Rule]:
 
     A controller with a public address needs nothing of it.
     """
-    rules: list[Rule] = [{"to": front_door(env)}] if env.site.ingress_namespace else []
+    rules: list[Rule] = [{"to": doors}] if (doors := _doors(env)) else []
     if env.site.ingress_cidrs:
         rules.append(reach([{"ipBlock": {"cidr": cidr}} for cidr in env.site.ingress_cidrs], 443))
     return rules

@@ -12,6 +12,7 @@ from typing import Any
 
 from vre_operator.api.conditions import Reason
 from vre_operator.engine.pods import diagnose, exit_code, last_end
+from vre_operator.engine.routes import served
 from vre_operator.engine.target import READY, Readiness, State
 
 Object = Mapping[str, Any]
@@ -192,6 +193,7 @@ _TABLE: Mapping[str, Callable[[str, Object], Readiness]] = {
     "v1/Service": _service,
     "v1/Namespace": _namespace,
     "cert-manager.io/v1/Certificate": _certificate,
+    "gateway.networking.k8s.io/v1/HTTPRoute": served,
 }
 
 

@@ -81,6 +81,7 @@ class Resource:
     failure: the condition's reason when it fails, where that says more than JobFailed does.
     counts: whether the tenant is not well while it is not; another resource speaks for one that does not count.
     advisory: Ready has the reason of its failure, and is True all the same.
+    replaces: what has its place in another wish, and stays as long as it cannot even be made.
     exits: of a CronJob that tells more than well or not, the reason for each exit code of its last run.
     """
 
@@ -97,6 +98,7 @@ class Resource:
     counts: bool = True
     advisory: bool = False
     exits: Mapping[int, str] = field(default_factory=dict)
+    replaces: ResourceId | None = None
 
 
 NOTEBOOKS, WORKFLOWS = "-notebooks", "-workflows"

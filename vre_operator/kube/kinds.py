@@ -50,6 +50,8 @@ _TABLE = (
     Kind("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies"),
     Kind("networking.k8s.io/v1", "Ingress", "ingresses"),
     Kind("networking.k8s.io/v1", "IngressClass", "ingressclasses", namespaced=False),
+    Kind("gateway.networking.k8s.io/v1", "Gateway", "gateways"),
+    Kind("gateway.networking.k8s.io/v1", "HTTPRoute", "httproutes"),
     Kind("rbac.authorization.k8s.io/v1", "Role", "roles"),
     Kind("rbac.authorization.k8s.io/v1", "RoleBinding", "rolebindings"),
     Kind("rbac.authorization.k8s.io/v1", "ClusterRole", "clusterroles", namespaced=False),

@@ -10,6 +10,7 @@ until somebody has looked at it and called `settle`.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import logging
 import random
@@ -98,7 +99,8 @@ class Reflector:
     is tried again; the others do not wait for it.
 
     compact: what to keep of a body. on_change(old, new): new None = removed; not called for what changed
-    neither content nor readiness, unless the `whole` object is asked for, its status included.
+    neither content nor readiness, unless the `whole` object is asked for, its status included. optional: a kind
+    that a cluster may lack (`installed`), which is looked for again only when somebody asks (`look`).
     """
 
     def __init__(
@@ -114,10 +116,14 @@ class Reflector:
         silence: float = SILENCE,
         whole: bool = False,
         metadata_only: bool = False,
+        optional: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.kind = kind
         self.synced = asyncio.Event()
+        self.installed = True
+        self._wanted = asyncio.Event()
+        self._optional = optional
         self._kube = kube
         self._selector = selector
         self._compact = compact
@@ -132,14 +138,21 @@ class Reflector:
 
     @property
     def age(self) -> float:
-        """Seconds since the API server last said anything, in the namespace where that is longest ago."""
-        return self._clock() - min(part.heard for part in self._parts.values())
+        """Seconds since the API server last said anything, in the namespace where that is longest ago; 0 of a
+        kind that it does not know."""
+        return self._clock() - min(part.heard for part in self._parts.values()) if self.installed else 0.0
 
     @property
     def stalled(self) -> float:
         """Seconds in which it neither said anything nor was asked: above a few minutes we are stuck
         ourselves."""
+        if not self.installed:
+            return 0.0
         return self._clock() - min(max(part.heard, part.tried) for part in self._parts.values())
+
+    def look(self) -> None:
+        """Somebody wants to know of a kind that was not installed."""
+        self._wanted.set()
 
     def __len__(self) -> int:
         return sum(map(len, self._entries.values()))
@@ -176,8 +189,11 @@ class Reflector:
                 # The kind is not installed here (a CRD): nothing of it exists.
                 part.heard = self._clock()
                 part.version = ""
+                self.installed = False
                 self._told(part)
-                await asyncio.sleep(_MISSING_KIND)
+                self._wanted.clear()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._wanted.wait(), None if self._optional else _MISSING_KIND)
                 continue
             except TargetError as error:
                 failures = 1 if self._clock() - began > _PAUSE[1] else failures + 1
@@ -251,6 +267,7 @@ class Reflector:
                 self._on_change(entry, None)
         part.version = version
         part.refused = False
+        self.installed = True
         self._told(part)
 
     async def _watch(self, part: _Part) -> None:

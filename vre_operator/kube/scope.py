@@ -13,6 +13,7 @@ from vre_operator.engine.resources import spaces
 from vre_operator.kube.kinds import kind_of
 
 EVERYWHERE = ("",)
+_OTHERS = ("gateway.networking.k8s.io/v1/Gateway",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,8 @@ class Scope:
         return (self.home,) if self.limited else ()
 
     def sees(self, kind: str) -> bool:
-        return kind_of(kind).namespaced or not self.limited
+        """Not what has no namespace, and not what is in namespaces of others."""
+        return (kind_of(kind).namespaced and kind not in _OTHERS) or not self.limited
 
     def seen(self, kinds: Iterable[str]) -> list[str]:
         """Those that can be followed."""

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from vre_operator.api.exposure import IssuerKind
 from vre_operator.api.identity import DEFAULT_SCOPES
-from vre_operator.api.v1alpha1 import IssuerKind
 from vre_operator.api.validate import Problem
 from vre_operator.api.vresite import Defaults, SiteIdentity
 from vre_operator.components.context import kube
@@ -107,10 +107,16 @@ class _Giving:
             self._volume(("dataLake", "storage", index), classes.volumes, claim)
 
     def exposure(self) -> None:
+        """A Gateway and what is an Ingress's exclude each other: whichever of them the tenant names."""
         wish = self._defaults.exposure
+        tls = any(_at(self.spec, "exposure", "tls", one) is not None for one in ("secret", "certManager"))
+        if not tls and _at(self.spec, "exposure", "ingressClass") is None and wish.gateway:
+            gateway = wish.gateway.model_dump(mode="json", by_alias=True, exclude_none=True)
+            self._put(("exposure", "gateway"), gateway)
+        if _at(self.spec, "exposure", "gateway") is not None:
+            return
         self._put(("exposure", "ingressClass"), wish.ingress_class)
-        tls = _at(self.spec, "exposure", "tls") or {}
-        if wish.tls.cert_manager and not tls.keys() & {"secret", "certManager"}:
+        if wish.tls.cert_manager and not tls:
             manager = {"issuer": wish.tls.cert_manager.issuer, "kind": IssuerKind.CLUSTER_ISSUER.value}
             self._put(("exposure", "tls", "certManager"), manager)
 

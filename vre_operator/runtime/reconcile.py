@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -27,7 +27,7 @@ from vre_operator.engine import status
 from vre_operator.engine.errors import Forbidden, Invalid, TargetError
 from vre_operator.engine.executor import Outcome, Result, Walk, prune, removable
 from vre_operator.engine.plan import NameTakenError, Plan
-from vre_operator.engine.resources import Resource, Tenant
+from vre_operator.engine.resources import Resource, ResourceId, Tenant
 from vre_operator.engine.target import Target, Voucher
 from vre_operator.runtime.backoff import Backoff
 from vre_operator.runtime.defaults import Wish
@@ -147,7 +147,8 @@ class Reconciler:
         report.note_credentials(outcomes.values())
         report.note_catalogue(outcomes.values())
         report.note_workflows(outcomes.values())
-        pruned = await self._prune(tenant, obj, plan, report)
+        kept = {one.resource.replaces for one in outcomes.values() if one.result is Result.BLOCKED}
+        pruned = await self._prune(tenant, obj, plan, report, kept)
 
         summary = status.summarize(outcomes.values(), registry.CONDITIONS, suspended=spec.suspend)
         if report.bounds is not None:
@@ -181,10 +182,16 @@ class Reconciler:
         return first or (known is not None and now - known[1] > 0.9 * self.site.resync_seconds)
 
     async def _prune(
-        self, tenant: Tenant, obj: Mapping[str, Any], plan: Plan, report: Report
+        self,
+        tenant: Tenant,
+        obj: Mapping[str, Any],
+        plan: Plan,
+        report: Report,
+        kept: Collection[ResourceId | None],
     ) -> status.Summary | None:
-        """Remove what the plan no longer wants. A summary when that is not done yet."""
-        doomed = removable(report.inventory.stale(plan), data=False)
+        """Remove what the plan no longer wants, but for `kept`. A summary when that is not done yet."""
+        stale = [entry for entry in report.inventory.stale(plan) if entry.id not in kept]
+        doomed = removable(stale, data=False)
         if not doomed:
             return None
         word = (obj["metadata"].get("annotations") or {}).get(names.ALLOW_PRUNE_ANNOTATION)

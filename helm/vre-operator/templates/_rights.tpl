@@ -35,6 +35,9 @@
 - apiGroups: [networking.k8s.io]
   resources: [ingresses, networkpolicies]
   verbs: {{ $owned | toJson }}
+- apiGroups: [gateway.networking.k8s.io]
+  resources: [httproutes]
+  verbs: {{ $owned | toJson }}
 - apiGroups: [rbac.authorization.k8s.io]
   resources: [roles, rolebindings]
   verbs: {{ $owned | toJson }}
@@ -72,6 +75,9 @@
 # What a spec may name and the site must have.
 - apiGroups: [networking.k8s.io]
   resources: [ingressclasses]
+  verbs: [list, watch]
+- apiGroups: [gateway.networking.k8s.io]
+  resources: [gateways]
   verbs: [list, watch]
 - apiGroups: [storage.k8s.io]
   resources: [storageclasses]

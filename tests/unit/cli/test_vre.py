@@ -42,7 +42,8 @@ def test_examples_are_valid_and_render(path: Path) -> None:
     result = vre("render", *given, path)
     assert result.exit_code == 0
     documents = list(yaml.safe_load_all(result.output))
-    assert {"Namespace", "Deployment", "Ingress", "Client"} <= {document["kind"] for document in documents}
+    exposing = "HTTPRoute" if path.stem == "gateway" else "Ingress"
+    assert {"Namespace", "Deployment", exposing, "Client"} <= {document["kind"] for document in documents}
 
 
 def test_the_quickstart_is_short() -> None:

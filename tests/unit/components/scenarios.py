@@ -331,6 +331,15 @@ SCENARIOS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         },
         SITE,
     ),
+    "gateway": (
+        QUICKSTART
+        | {
+            "exposure": {"gateway": {"name": "public", "namespace": "infra", "sectionName": "https"}},
+            "dataLake": {"enabled": True, "hostname": "rucio.ocean.example.org"},
+            "workflows": {"enabled": True, "hostname": "reana.ocean.example.org"},
+        },
+        {"ingressNamespace": "ingress-nginx", "gatewayNamespace": "envoy-gateway-system"},
+    ),
     "keycloak-dcr": (_identity(provider="keycloak-dcr", credentialsSecret={"name": "token"}), SITE),
     "open-registration": (_identity(provider="generic-dcr"), SITE),
 }

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from tests.unit.components.printing import to_yaml
 from tests.unit.components.scenarios import ISSUER, SCENARIOS, environment
 from vre_operator.api import names
-from vre_operator.api.v1alpha1 import ProviderKind, VREEnvironmentSpec
-from vre_operator.components import ids, quantity, registry, workloads
+from vre_operator.api.v1alpha1 import Exposure, Gateway, ProviderKind, VREEnvironmentSpec
+from vre_operator.components import exposure, ids, quantity, registry, workloads
 from vre_operator.components.context import Environment
 from vre_operator.components.naming import database_name
 from vre_operator.engine.plan import make_plan
@@ -36,6 +36,7 @@ KINDS = {
     "apps/v1/DaemonSet",
     "batch/v1/CronJob",
     "batch/v1/Job",
+    "gateway.networking.k8s.io/v1/HTTPRoute",
     "networking.k8s.io/v1/Ingress",
     "networking.k8s.io/v1/NetworkPolicy",
     "rbac.authorization.k8s.io/v1/Role",
@@ -43,7 +44,11 @@ KINDS = {
     "vre.science/Sessions",
     "vre.science/Runs",
 }
-READ_ONLY_KINDS = {"networking.k8s.io/v1/IngressClass", "storage.k8s.io/v1/StorageClass"}
+READ_ONLY_KINDS = {
+    "gateway.networking.k8s.io/v1/Gateway",
+    "networking.k8s.io/v1/IngressClass",
+    "storage.k8s.io/v1/StorageClass",
+}
 
 # Images that start as root, with what they cannot do without. Their namespace enforces `baseline` for them.
 _REANA = (ids.REANA_SERVER, ids.REANA_CONTROLLER, ids.REANA_DATABASE, ids.REANA_CARE, ids.REANA_CLOSING)
@@ -167,12 +172,19 @@ specs = st.fixed_dictionaries(
             message=st.text(max_size=300),
             links=st.just([{"title": "Help", "url": "mailto:help@example.org"}]),
         ),
-        "exposure": present(
-            ingressClass=labels,
-            tls=st.one_of(
-                st.just({}),
-                st.just({"secret": {"name": "certificate"}}),
-                st.just({"certManager": {"issuer": "letsencrypt"}}),
+        "exposure": st.one_of(
+            present(
+                ingressClass=labels,
+                tls=st.one_of(
+                    st.just({}),
+                    st.just({"secret": {"name": "certificate"}}),
+                    st.just({"certManager": {"issuer": "letsencrypt"}}),
+                ),
+            ),
+            st.builds(
+                lambda name, more: {"gateway": {"name": name, "namespace": "the-sites"} | more},
+                labels,
+                present(sectionName=labels),
             ),
         ),
         "suspend": st.booleans(),
@@ -182,6 +194,7 @@ sites = present(
     imagePullPolicy=st.sampled_from(["Always", "IfNotPresent"]),
     imagePullSecrets=st.lists(labels, max_size=2),
     ingressNamespace=labels,
+    gatewayNamespace=labels,
     caBundle=st.just("-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"),
 )
 environments = st.builds(
@@ -242,6 +255,36 @@ def test_everything_is_of_a_known_kind_in_the_tenants_namespaces_and_has_a_fitti
         if resource.id.kind == "v1/Namespace":
             assert resource.id.name in own
         assert not {"apiVersion", "kind", "status"} & resource.body.keys()
+
+
+@for_any_environment
+def test_each_hostname_is_exposed_once_by_an_ingress_or_a_route_with_the_same_paths(env: Environment) -> None:
+    def exposed(env: Environment) -> list[tuple[Any, ...]]:
+        found = []
+        for resource in registry.render(env):
+            spec = printable(resource.body).get("spec", {})
+            if resource.id.kind == exposure.INGRESS:
+                (rule,) = spec["rules"]
+                paths = [(one["path"], one["backend"]["service"]["name"]) for one in rule["http"]["paths"]]
+                found.append((resource.id.namespace, rule["host"], paths))
+            if resource.id.kind == exposure.ROUTE:
+                rules = [
+                    (one["matches"][0]["path"]["value"], one["backendRefs"][0]["name"]) for one in spec["rules"]
+                ]
+                found.append((resource.id.namespace, *spec["hostnames"], rules))
+        return found
+
+    def with_gateway(gateway: Gateway | None) -> Environment:
+        spec = env.spec.model_copy(update={"exposure": Exposure(gateway=gateway)})
+        return Environment(env.tenant, spec, env.site)
+
+    found = exposed(env)
+    assert len({hostname for _, hostname, _ in found}) == len(found)
+    routed = with_gateway(Gateway(name="public", namespace="the-sites"))
+    assert found == exposed(with_gateway(None)) == exposed(routed)
+    kinds = {one.id.kind for one in registry.render(env)} & {exposure.INGRESS, exposure.ROUTE}
+    wanted = exposure.ROUTE if env.spec.exposure.gateway else exposure.INGRESS
+    assert kinds == ({wanted} if found else set())
 
 
 @for_any_environment

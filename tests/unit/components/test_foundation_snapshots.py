@@ -37,6 +37,7 @@ READ = {
     "x509": (),
     "attached": ("tenancy", "database", "identity", "page"),
     "older-workflows": ("identity", "exposure"),
+    "gateway": ("exposure",),
     "keycloak-dcr": ("identity",),
     "open-registration": ("identity",),
 }

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.unit.components.network import Address, End, Network, Pod
-from tests.unit.components.scenarios import scenario
+from tests.unit.components.scenarios import QUICKSTART as PLAIN
+from tests.unit.components.scenarios import environment, scenario
 from vre_operator.components import ids, registry, workloads
 from vre_operator.components.context import Environment
 from vre_operator.engine.resources import Policy
@@ -28,6 +31,7 @@ FOREIGN_SESSION = Pod("lake-notebooks", ids.SESSION_LABELS, "10.244.0.5")
 FOREIGN_HUB = Pod("lake", {workloads.NAME_LABEL: "hub", workloads.INSTANCE_LABEL: "lake"}, "10.244.0.6")
 DNS = Pod("kube-system", {"k8s-app": "kube-dns"}, "10.244.0.8")
 LOCAL_DNS = Address("169.254.20.10")
+DATA_PLANE = Pod("envoy-gateway-system", {"app": "envoy"}, "10.244.0.15")
 CONTROLLER = Pod("ingress-nginx", {"app": "ingress"}, "10.244.0.9")
 WORKFLOW = Pod(QUICKSTART.tenant.workflows_namespace, {}, "10.244.0.10")
 API_SERVER = Address("192.168.1.10")  # a node: what is behind the Service `kubernetes`
@@ -177,6 +181,28 @@ def test_a_site_that_knows_its_ingress_controller_lets_in_nobody_else() -> None:
         assert net.allowed(CONTROLLER, target, port)
         assert not net.possible(BROWSER, target, port)
         assert not net.possible(FOREIGN_HUB, target, port)
+
+
+def test_the_pods_of_gateways_are_let_in_as_an_ingress_controller_is() -> None:
+    env = scenario("gateway")
+    net = network(env)
+    for target, port in ((PROXY, 8000), (RUCIO, 80), (PAGE, 8080)):
+        for door in (DATA_PLANE, CONTROLLER):
+            assert net.allowed(door, target, port), "and who moves from one to the other is not cut off"
+        assert not net.possible(BROWSER, target, port)
+        assert not net.possible(FOREIGN_HUB, target, port)
+    assert net.allowed(HUB, DATA_PLANE, 8443), "a provider may be behind it"
+    assert not net.possible(PROXY, DATA_PLANE, 8443)
+
+
+@pytest.mark.parametrize("known", ["ingressNamespace", "gatewayNamespace"])
+@pytest.mark.parametrize("exposure", [{}, {"gateway": {"name": "public", "namespace": "infra"}}])
+def test_who_carries_a_tenants_requests_is_let_in_wherever_it_is(exposure: dict[str, Any], known: str) -> None:
+    """A site that names one of the two does not close out the other."""
+    net = network(environment(PLAIN | {"exposure": exposure}, {known: "ingress-nginx"}))
+    named = "gatewayNamespace" if exposure else "ingressNamespace"
+    assert net.allowed(CONTROLLER, PROXY, 8000)
+    assert net.possible(BROWSER, PROXY, 8000) is (named != known)
 
 
 def test_a_provider_behind_the_sites_ingress_controller_is_reached_on_the_controllers_own_port() -> None:

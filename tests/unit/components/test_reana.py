@@ -383,3 +383,12 @@ def test_jobs_have_cvmfs_where_everybody_s_sessions_do() -> None:
     assert found({"name": "software", "cvmfs": {}}) == (True, "1")
     assert found({"name": "software", "cvmfs": {}, "allowedGroups": ["/deep"]}) == (False, "")
     assert found() == (False, "")
+
+
+def test_behind_a_gateway_no_session_is_offered_that_nobody_could_open() -> None:
+    wish = QUICKSTART | {"workflows": WORKFLOWS}
+    for more, offered in (({}, 1), ({"exposure": {"gateway": {"name": "a", "namespace": "b"}}}, 0)):
+        made = {one.id.name: one for one in reana.render(environment(wish | more))}
+        told = environment_of(made["reana-workflow-controller"], "rest-api")
+        sessions = json.loads(told["REANA_INTERACTIVE_SESSIONS_ENVIRONMENTS"])["jupyter"]
+        assert (len(sessions["recommended"]), sessions["allow_custom"]) == (offered, False)

@@ -14,6 +14,7 @@ from vre_operator.api.site import Site
 from vre_operator.api.validate import SpecError, load_vresite
 from vre_operator.api.vresite import Defaults
 from vre_operator.components.context import Environment, kube
+from vre_operator.components.exposure import ROUTE
 from vre_operator.components.registry import render
 from vre_operator.engine.errors import Invalid
 from vre_operator.engine.plan import Plan, PlanError
@@ -93,6 +94,40 @@ def test_what_a_tenant_names_is_its_own() -> None:
     assert spec.storage.shares[0].volume
     assert spec.storage.shares[0].volume.storage_class == "cephfs"
     assert wish(named).lent is None
+
+
+GATEWAY: Json = {"name": "public", "namespace": "infra", "sectionName": "https"}
+
+
+def test_a_gateway_of_the_sites_is_given_whole() -> None:
+    spec = wanted(wish(SHORT, given=defaults(exposure={"gateway": GATEWAY})))
+    assert spec.exposure.model_dump(by_alias=True, exclude_none=True) == {"gateway": GATEWAY, "tls": {}}
+    own = SHORT | {"exposure": {"gateway": GATEWAY | {"name": "inner"}, "tls": {}}}
+    for site_has in ({"gateway": GATEWAY}, DEFAULTS["exposure"]):
+        found = wanted(wish(own, given=defaults(exposure=site_has))).exposure
+        assert found.gateway
+        assert (found.gateway.name, found.ingress_class, found.tls.cert_manager) == ("inner", None, None)
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        {"ingressClass": "own"},
+        {"tls": {"secret": {"name": "own"}}},
+        {"tls": {"certManager": {"issuer": "own"}}},
+    ],
+)
+def test_who_names_what_an_ingress_has_keeps_its_ingress(own: Json) -> None:
+    """And is not refused on the day on which the site takes a Gateway."""
+    found = wish(SHORT | {"exposure": own}, given=defaults(exposure={"gateway": GATEWAY}))
+    assert wanted(found).exposure.gateway is None
+    assert "spec.exposure.gateway" not in found.given
+
+
+def test_a_site_gives_a_gateway_or_what_an_ingress_has() -> None:
+    for beside in ({"ingressClass": "nginx"}, {"tls": {"certManager": {"issuer": "letsencrypt"}}}):
+        with pytest.raises(SpecError, match=r"excludes exposure\.gateway"):
+            defaults(exposure={"gateway": GATEWAY} | beside)
 
 
 def test_without_a_site_nothing_is_given() -> None:
@@ -280,6 +315,17 @@ def test_the_door_is_as_wide_as_one_secret_and_to_read(resource: Any, policy: Po
         check_bounds(lent, resource, policy)
     with pytest.raises(Invalid):
         check_bounds(Tenant("atlas", "vre", "u1", "c"), SECRET, Policy.EXTERNAL)
+
+
+def test_whether_a_gateway_is_there_may_be_known_and_nothing_be_changed() -> None:
+    gateway = kube("gateway.networking.k8s.io/v1/Gateway", "infra", "public")
+    tenant = Tenant("atlas", "vre", "u1", "c")
+    check_bounds(tenant, gateway, Policy.EXTERNAL)
+    for policy in (Policy.DELETE, Policy.RETAIN, Policy.RELEASE):
+        with pytest.raises(Invalid):
+            check_bounds(tenant, gateway, policy)
+    with pytest.raises(Invalid):
+        check_bounds(tenant, kube(ROUTE, "infra", "vre"), Policy.EXTERNAL)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from tests.unit.runtime.rig import KEY, PLAN, Rig, make_rig
 from vre_operator.api import names
 from vre_operator.api.status import Registration
 from vre_operator.engine.errors import Unavailable
-from vre_operator.engine.resources import OIDC, Resource, ResourceId, Tenant
+from vre_operator.engine.resources import OIDC, Policy, Resource, ResourceId, Tenant
 from vre_operator.engine.target import Readiness, State
 from vre_operator.runtime.publish import Publisher
 
@@ -382,3 +382,23 @@ async def test_killed_at_a_write_of_the_tenant_itself(rig: Rig, moment: str, wri
     await rig.run()
     assert rig.cluster.ready["status"] == "True"
     assert rig.world.applied() == ["ns", "volume", "db", "hub"]
+
+
+async def test_what_has_another_in_its_place_stays_until_that_is_made(rig: Rig) -> None:
+    """A Gateway that is not there must not cost a site its Ingresses."""
+    rig.plan.append(res("ingress", "hub"))
+    await rig.run()
+    gateway = res("gateway", policy=Policy.EXTERNAL)
+    rig.plan[-1:] = [gateway, replace(res("route", "gateway"), replaces=rid("ingress"))]
+    rig.change(generation=2)
+    rig.world.readiness[gateway.id] = Readiness(State.FAILED, "GatewayNotFound", "is not there")
+    await rig.run()
+    assert rid("ingress") in rig.world.stands
+    assert "ingress" in rig.inventory()
+    assert rig.cluster.ready["reason"] == "GatewayNotFound"
+    del rig.world.readiness[gateway.id]
+    rig.change(generation=3)
+    await rig.run()
+    assert rid("ingress") not in rig.world.stands
+    assert "ingress" not in rig.inventory()
+    assert rig.cluster.ready["status"] == "True"

@@ -209,7 +209,10 @@ def quotas(env: Environment) -> list[Body]:
 
 
 def _sessions(env: Environment) -> Body:
-    """A session on a workspace runs in an image of the catalogue."""
+    """A session on a workspace runs in an image of the catalogue. REANA gives each an Ingress of its own, which
+    no Gateway serves: with one there are no images, and it says that it has none."""
+    if env.spec.exposure.gateway:
+        return {"jupyter": {"recommended": [], "allow_custom": False}}
     entries = [{"name": entry.name, "image": entry.image} for entry, _ in ids.entries(env)]
     return {"jupyter": {"recommended": entries, "allow_custom": False}}
 

@@ -15,7 +15,7 @@ from vre_operator.kube.client import SILENCE, Kube
 from vre_operator.kube.reflector import Entry, Reflector
 from vre_operator.kube.scope import CLUSTER, Scope
 from vre_operator.kube.transport import Object
-from vre_operator.targets.kubernetes.manifest import NAMESPACE
+from vre_operator.targets.kubernetes.manifest import NAMESPACE, ROUTE
 
 TenantKey = tuple[str, str]
 
@@ -35,6 +35,7 @@ FOLLOWED = (
     "batch/v1/CronJob",
     "networking.k8s.io/v1/NetworkPolicy",
     "networking.k8s.io/v1/Ingress",
+    ROUTE,
     "rbac.authorization.k8s.io/v1/Role",
     "rbac.authorization.k8s.io/v1/RoleBinding",
 )
@@ -66,6 +67,7 @@ class Cache:
                 selector="" if kind == NAMESPACE else _OURS,
                 on_change=self._changed,
                 silence=silence,
+                optional=kind == ROUTE,
             )
             for kind in scope.seen(kinds)
         }
@@ -93,7 +95,10 @@ class Cache:
         return kind in self._kinds
 
     def of(self, kind: str) -> Reflector:
-        return _filled(self._kinds[kind])
+        found = _filled(self._kinds[kind])
+        if not found.installed:
+            found.look()
+        return found
 
     def get(self, resource: ResourceId) -> Entry | None:
         return self.of(resource.kind).get(resource.namespace, resource.name)

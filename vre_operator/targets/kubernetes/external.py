@@ -1,4 +1,4 @@
-"""What others make and we only read: a person's Secret, a StorageClass, an IngressClass.
+"""What others make and we only read: a person's Secret, a StorageClass, an IngressClass, a Gateway.
 
 Which of them there are, and at which version, is told by watches that bring metadata alone: to keep the
 content of every Secret of a cluster for the sake of a few would cost memory, and keep what nobody gave us.
@@ -22,11 +22,12 @@ from vre_operator.engine.target import READY, Observation, Presence, Promise, Re
 from vre_operator.kube.client import SILENCE, Kube
 from vre_operator.kube.reflector import Entry, Reflector
 from vre_operator.kube.scope import CLUSTER, EVERYWHERE, Scope
-from vre_operator.targets.kubernetes.manifest import CLAIM, SECRET, decode
+from vre_operator.targets.kubernetes.manifest import CLAIM, GATEWAY, SECRET, decode
 
 TenantKey = tuple[str, str]
 
 _MISSING_SECONDS = 15.0
+_UNINSTALLED_SECONDS = 60.0
 _CLASSES = {
     "storage.k8s.io/v1/StorageClass": Reason.STORAGE_CLASS_NOT_FOUND,
     "networking.k8s.io/v1/IngressClass": Reason.INGRESS_CLASS_NOT_FOUND,
@@ -71,8 +72,9 @@ class External:
                 silence=silence,
                 whole=True,
                 metadata_only=True,
+                optional=kind == GATEWAY,
             )
-            for kind in scope.seen((SECRET, *_CLASSES))
+            for kind in scope.seen((SECRET, GATEWAY, *_CLASSES))
         }
 
     def reflectors(self) -> Iterator[Reflector]:
@@ -82,7 +84,7 @@ class External:
         kind, namespace, name = resource.id.kind, resource.id.namespace, resource.id.name
         if kind == CLAIM:
             return self._claim(resource)
-        if kind in _CLASSES and kind not in self._followed:
+        if kind in (*_CLASSES, GATEWAY) and kind not in self._followed:
             # Out of our sight, and taken at its word: what it is for tells when it is wrong.
             return Observation(Presence.SYNCED)
         if kind not in self._followed:
@@ -91,6 +93,8 @@ class External:
         entry = self._followed[kind].get(namespace, name)
         if kind in _CLASSES:
             return Observation(Presence.SYNCED) if entry else self._no_class(resource.id)
+        if kind == GATEWAY:
+            return Observation(Presence.SYNCED) if entry else self._no_gateway(resource.id)
         known = self._known.get(resource.id)
         if known and known.keys == resource.required_keys:
             holds = known.version == entry.version if entry else self._clock() < known.until
@@ -127,6 +131,22 @@ class External:
         )
         reason = _CLASSES[identity.kind]
         return Observation(Presence.ABSENT, Readiness(State.FAILED, reason, message))
+
+    def _no_gateway(self, identity: ResourceId) -> Observation:
+        """Without the names of others: they are in namespaces that are not the tenant's."""
+        if not self._followed[GATEWAY].installed:
+            self._followed[GATEWAY].look()
+            message = (
+                f"this cluster has no {GATEWAY.rpartition('/')[0]}: its admin installs the Gateway API (1.2 or"
+                " newer) and what serves it. Without a gateway in spec.exposure there is an Ingress"
+            )
+            failed = Readiness(State.FAILED, Reason.GATEWAY_API_NOT_INSTALLED, message)
+            return Observation(Presence.ABSENT, failed, recheck_after=_UNINSTALLED_SECONDS)
+        message = (
+            f"{identity.short} does not exist in namespace {identity.namespace}. Name one that does: the site's"
+            " admin knows which. kubectl get gateways -A"
+        )
+        return Observation(Presence.ABSENT, Readiness(State.FAILED, Reason.GATEWAY_NOT_FOUND, message))
 
     def _changed(self, kind: str, old: Entry | None, new: Entry | None) -> None:
         entry = new or old

@@ -22,6 +22,8 @@ MARK = f"{names.GROUP}/applied"
 
 NAMESPACE = "v1/Namespace"
 SECRET = "v1/Secret"  # noqa: S105
+ROUTE = "gateway.networking.k8s.io/v1/HTTPRoute"
+GATEWAY = "gateway.networking.k8s.io/v1/Gateway"
 CLAIM = "v1/PersistentVolumeClaim"
 SESSIONS = f"{names.GROUP}/Sessions"
 RUNS = f"{names.GROUP}/Runs"
@@ -113,9 +115,9 @@ def whose(resource: ResourceId, owner: Owner | None) -> tuple[Reason, str]:
 
 
 def check_bounds(tenant: Tenant, resource: ResourceId, policy: Policy) -> None:
-    """The last wall: whatever a plan says, a tenant's pass stays in its tenant's namespaces. It has one door,
-    to read what the site lends it."""
-    if policy is Policy.EXTERNAL and resource == tenant.lent:
+    """The last wall: whatever a plan says, a tenant's pass stays in its tenant's namespaces. It has two doors:
+    to read what the site lends it, and to know whether a Gateway is there, of which nothing else is read."""
+    if policy is Policy.EXTERNAL and (resource == tenant.lent or resource.kind == GATEWAY):
         return
     own = (tenant.namespace, tenant.notebooks_namespace, tenant.workflows_namespace)
     if resource.kind in VIRTUAL:
