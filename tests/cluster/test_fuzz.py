@@ -128,10 +128,14 @@ class Stranger:
     wishes: int = 0
     refused: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
+    first: Json = field(default_factory=dict)
 
     def wish(self, spec: Json, *, end: bool) -> None:
-        """Made or changed. end: who may not change it so removes it, and begins again with the next one."""
+        """Made or changed. end: with what may not change, too; who is refused then removes it, and begins again
+        with the next one."""
         path = collection(names.KIND, self.namespace)
+        if not end:
+            spec = _lasting(self.first, spec)
         try:
             _wish(self.http, f"{path}/vre", spec)
             self.wishes += 1
@@ -150,6 +154,7 @@ class Stranger:
         try:
             self.http.ask("POST", path, obj, **_STRICT)
             self.wishes += 1
+            self.first = spec
         except Refused as refused:
             _worded(refused)
             self.refused[_words(refused)] += 1
@@ -235,6 +240,15 @@ def _wish(http: Api, path: str, spec: Json) -> None:
     """Another spec in the place of the former one. Raises Refused."""
     patch = [{"op": "add", "path": "/spec", "value": spec}]
     http.ask("PATCH", path, patch, "application/json-patch+json", **_STRICT)
+
+
+def _lasting(first: Json, spec: Json) -> Json:
+    """`spec` with what cannot be changed later as it was at first."""
+    kept: Json = {part: first[part] for part in ("identity", "database") if part in first}
+    homes = first.get("storage", {}).get("homes")
+    others = {part: value for part, value in spec.get("storage", {}).items() if part != "homes"}
+    rest = {part: value for part, value in spec.items() if part not in ("database", "storage")}
+    return {**rest, **kept, "storage": {**others, **({"homes": homes} if homes else {})}} if first else spec
 
 
 def _words(refused: Refused) -> str:
