@@ -20,6 +20,8 @@ from dev.system import ensure
 
 VERSION = "26.7.3"
 _DEPENDENCY_PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1"
+# Previews: people by SCIM; a policy by which a realm ends clients' secrets.
+_FEATURES = ("scim-api", "client-secret-rotation")
 _HEAP = "-Xms64m -Xmx384m"
 _START_LIMIT = 240
 
@@ -37,7 +39,7 @@ class Server:
 def install() -> Path:
     """The unpacked distribution, built for an in-memory database; made once and kept in the cache."""
     folder = cache("keycloak")
-    home = folder / f"keycloak-{VERSION}-dev-mem-scim"
+    home = folder / f"keycloak-{VERSION}-dev-mem-{'-'.join(_FEATURES)}"
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not home.exists():
@@ -65,7 +67,10 @@ def _make(scratch: Path) -> Path:
         archive.extractall(scratch)
     home = scratch / f"keycloak-{VERSION}"
     with step("building Keycloak's configuration"):
-        _run(["bash", str(home / "bin/kc.sh"), "build", "--db=dev-mem", "--features=scim-api"], scratch)
+        _run(
+            ["bash", str(home / "bin/kc.sh"), "build", "--db=dev-mem", f"--features={','.join(_FEATURES)}"],
+            scratch,
+        )
     return home
 
 

@@ -49,6 +49,11 @@ class Registry:
         """Whether an update gives a new registration access token."""
         self._ask("POST", f"rotate/{'on' if on else 'off'}")
 
+    def lifetime(self, seconds: int, *, renew: bool = False) -> None:
+        """Of the secrets of clients to come, 0 for ever. renew: whether an update gives a new one."""
+        self._ask("POST", f"lifetime/{seconds}")
+        self._ask("POST", f"renew/{'on' if renew else 'off'}")
+
     def remove(self, client_id: str) -> None:
         """As the provider's admin does it."""
         self._ask("POST", f"remove/{client_id}")

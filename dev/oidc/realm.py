@@ -99,6 +99,21 @@ class Realm:
         )
         return str(made["token"])
 
+    async def end_secrets(self, seconds: int, *, before: int, former: int = 0) -> None:
+        """Of clients that are made or log in from now on. before: in the last so many seconds an update of a
+        client that registered itself gives a new one. former: for how long the one before is still taken."""
+        periods = {
+            "expiration-period": seconds,
+            "remaining-rotation-period": before,
+            "rotated-expiration-period": former,
+        }
+        executor = {"executor": "secret-rotation", "configuration": periods}
+        profile = {"name": "ends", "executors": [executor]}
+        condition = {"condition": "client-access-type", "configuration": {"type": ["confidential"]}}
+        policy = {"name": "ends", "enabled": True, "conditions": [condition], "profiles": ["ends"]}
+        await self.of_realm("PUT", "/client-policies/profiles", {"profiles": [profile]})
+        await self.of_realm("PUT", "/client-policies/policies", {"policies": [policy]})
+
     async def clients(self, prefix: str = "vre.") -> list[dict[str, Any]]:
         """The realm's clients whose clientId starts with `prefix`."""
         return [one for one in await self.of_realm("GET", "/clients") if one["clientId"].startswith(prefix)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from dev.cluster import Cluster
 from tests.cluster.things import config, deployment, everything, own_namespace, patch, secret
 from tests.cluster.world import World, desire, eventually, following, resource
+from tests.fts.authority import Authority
 from vre_operator.api import names
 from vre_operator.api.conditions import Reason
 from vre_operator.engine.errors import Conflict, Invalid, Unavailable
@@ -231,6 +233,25 @@ async def test_external_secrets_and_classes(world: World) -> None:
     assert (await world.observe(missing)).readiness.reason == Reason.STORAGE_CLASS_NOT_FOUND
     assert await world.delete(wanted, data=True) is True
     assert await world.live(wanted)
+
+
+@pytest.mark.parametrize(("days", "reason"), [(15, ""), (13, "CertificateExpires"), (-1, "CertificateExpires")])
+async def test_a_certificate_that_somebody_brings_is_told_before_it_ends(
+    world: World, days: int, reason: str
+) -> None:
+    ends = datetime.now(UTC).replace(microsecond=0) + timedelta(days=days)
+    certificate, key = Authority().robot(until=ends)
+    keys = ("tls.crt", "tls.key")
+    wanted = resource(world.tenant, "v1/Secret", "web", policy=Policy.EXTERNAL, required_keys=keys)
+    metadata = {"name": "web", "namespace": world.tenant.namespace}
+    data = {"tls.crt": certificate, "tls.key": key}
+    await world.person.create({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": data})
+    for _ in range(2):
+        seen = await world.observe(wanted)
+        assert seen.expires == ends.timestamp()
+        assert (seen.readiness.ready, seen.readiness.reason) == (True, reason)
+        assert seen.outputs == data
+    assert ("ended" in seen.readiness.message) == (days < 0)
 
 
 async def test_a_person_who_mends_a_secret_is_heard_at_once_and_nobody_is_asked_meanwhile(world: World) -> None:

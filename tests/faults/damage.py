@@ -102,8 +102,8 @@ DAMAGES = (
         "an answer that raises the dead",
         "missed news",
         "vre_operator/kube/reflector.py",
-        "        if known is None and self._version and entry.version <= int(self._version):\n",
-        "        if False:\n",
+        "        if part is None or (known is None and part.version and entry.version <= int(part.version)):\n",
+        "        if part is None:\n",
         "tests/cluster/test_kube_reflector.py",
     ),
     Damage(

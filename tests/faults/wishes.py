@@ -324,9 +324,9 @@ def _mend_realms(realms: list[Json]) -> None:
         seen.update(realm["domains"])
 
 
-def wishes() -> st.SearchStrategy[Json]:
-    """Specs that are nearly all admitted."""
-    return values_of(schema()).map(_mended)
+def wishes(**fixed: Any) -> st.SearchStrategy[Json]:
+    """Specs that are nearly all admitted. fixed: fields that all of them have so."""
+    return values_of(schema()).map(lambda spec: _mended(spec | copy.deepcopy(fixed)))
 
 
 def crossed(wishes: Sequence[Json], chance: random.Random) -> Json:

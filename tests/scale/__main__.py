@@ -13,7 +13,7 @@ from rich.console import Console
 
 from dev.cluster import binaries
 from dev.progress import note, step
-from tests.scale import contenders, issuer, registering, report
+from tests.scale import abuse, contenders, issuer, registering, report
 from tests.scale.creation import Made
 from tests.scale.figures import Row
 from tests.scale.life import told as asked
@@ -64,6 +64,19 @@ def life(size: int, parts: str, samples: int, name: str) -> None:
 
 
 @main.command()
+@click.option("--rounds", default=1, show_default=True)
+@click.option("--samples", default=20, show_default=True, help="Changes in each turn.")
+@click.option("--deeds", default=",".join(abuse.DEEDS), show_default=True, help="What the abuser does.")
+@_name
+def abused(rounds: int, samples: int, deeds: str, name: str) -> None:
+    """What one tenant's abuse costs another's changes, and a bare client's."""
+    with course(name) as it:
+        rows = list(abuse.measure(it, rounds, samples, deeds.split(",")))
+    columns = ("figure", "bar", "seen", "reached")
+    _console.print(report.table("Beside one that misbehaves", columns, report.bar_cells(rows)))
+
+
+@main.command()
 @click.option("--quick", is_flag=True, help="About five minutes: small numbers, two rounds.")
 @click.option("--largest", default=0, help="How many tenants in the long part; default 1000, quick 10.")
 @click.option("--rounds", default=0, help="Default 7, quick 2.")
@@ -100,6 +113,8 @@ def bench(*, quick: bool, largest: int, rounds: int, parts: str, page: Path, nam
             load.append(os.getloadavg()[0])
         with step("one tenant that registers"):
             rows += registering.measure(name, it.folder)
+        rows += abuse.measure(it, rounds=1 if quick else 5, samples=5 if quick else 40)
+        load.append(os.getloadavg()[0])
     rows = [*report.bars(done), *rows]
     _print_creation(done)
     columns = ("figure", "bar", "seen", "reached")

@@ -1,6 +1,7 @@
 """A provider that costs next to nothing: a discovery document, and a token endpoint that knows every client.
 
-`POST /_test/delay/SECONDS` makes it slow; `GET /_test/calls` tells how often it was asked.
+`POST /_test/delay/SECONDS` makes it slow, `POST /_test/fail/HOW` sick (hangs, 500, resets; `well` again);
+`GET /_test/calls` tells how often it was asked.
 A process of its own: `python -m tests.scale.issuer FOLDER PORT`.
 """
 
@@ -39,6 +40,10 @@ class Issuer:
     def delay(self, seconds: float) -> None:
         self._ask("POST", f"delay/{seconds}")
 
+    def fail(self, how: str) -> None:
+        """hangs, 500 or resets; "": not any more."""
+        self._ask("POST", f"fail/{how or 'well'}")
+
     def _ask(self, method: str, path: str) -> bytes:
         context = ssl.create_default_context(cadata=self.ca)
         handlers = (urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context))
@@ -56,19 +61,23 @@ def running(folder: Path) -> Iterator[Issuer]:
     port = free_port()
     issuer = Issuer(f"https://localhost:{port}", ca)
     command = [sys.executable, "-m", "tests.scale.issuer", str(folder), str(port)]
-    with serving(command, {}, folder / "issuer.log", url=f"{issuer.url}/_test/calls", ca=ca, limit=20):
+    with serving(command, {}, folder / "issuer.log", url=f"{issuer.url}/_test/calls", ca=ca, limit=60):
         yield issuer
 
 
 def app(url: str) -> web.Application:
     calls: Counter[str] = Counter()
-    seconds = 0.0
+    seconds, sickness = 0.0, "well"
 
     def counted(answer: Callable[[], web.Response]) -> Callable[[web.Request], Awaitable[web.Response]]:
         async def handle(request: web.Request) -> web.Response:
             calls[f"{request.method} {request.path}"] += 1
             await asyncio.sleep(seconds)
-            return answer()
+            if sickness == "hangs":
+                await asyncio.sleep(3600)
+            if sickness == "resets" and request.transport:
+                request.transport.abort()
+            return answer() if sickness == "well" else web.Response(status=500)
 
         return handle
 
@@ -80,6 +89,11 @@ def app(url: str) -> web.Application:
         seconds = float(request.match_info["seconds"])
         return web.Response()
 
+    async def fail(request: web.Request) -> web.Response:
+        nonlocal sickness
+        sickness = request.match_info["how"]
+        return web.Response()
+
     made = web.Application()
     document = discovery(url)
     made.add_routes(
@@ -89,6 +103,7 @@ def app(url: str) -> web.Application:
             web.post("/token", counted(lambda: web.json_response({"error": "invalid_grant"}, status=400))),
             web.get("/_test/calls", tell),
             web.post("/_test/delay/{seconds}", delay),
+            web.post("/_test/fail/{how}", fail),
         ]
     )
     return made

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 from collections import Counter
 from pathlib import Path
@@ -14,7 +15,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from dev.cluster import binaries
-from tests.scale import compare, drift, report, witness
+from tests.scale import abuse, abuser, compare, drift, report, witness
 from tests.scale.audit import Asked, Audit, writes
 from tests.scale.creation import Made, waiting
 from tests.scale.drift import DELETED, EDITED, STRIPPED, Spoil
@@ -219,3 +220,28 @@ async def test_a_witness_that_is_sent_away_goes_on_from_where_it_was() -> None:
             await witness._follow(session, str(server.make_url("")).rstrip("/"), "v1/Pod", out)
     assert asked == ["7", "8", "9"]
     assert [line.split("\t")[6] for line in out.getvalue().splitlines()] == ["8", "9"]
+
+
+def test_abuse_is_told_by_the_ratios_of_the_same_round_and_a_bare_clients_wait_is_no_doing_of_ours() -> None:
+    def turn(deed: str, ours: float, bare: float) -> abuse.Turn:
+        return abuse.Turn(deed, [ours, ours], [2 * ours, 2 * ours], [bare, bare], 10.0, 0.5, 1.0)
+
+    rounds = [
+        (turn("events", 0.2, 0.02), turn("alone", 0.1, 0.01)),
+        (turn("events", 0.3, 0.02), turn("alone", 0.2, 0.01)),
+    ]
+    row = abuse._row("events", rounds)
+    assert "last object x 1.75 [1.50..2.00] at p50" in row.seen
+    assert "bare client x 2.00 [2.00..2.00]" in row.seen
+    assert row.reached
+    alone = [(turn("edits", 0.2, 0.01), turn("alone", 0.1, 0.01))]
+    assert not abuse._row("edits", alone).reached
+
+
+def test_an_abuser_has_something_to_write_for_every_deed() -> None:
+    for deed in abuse.DEEDS:
+        if deed not in ("hangs", "500", "resets"):
+            some = list(itertools.islice(abuser.writes(deed, "ocean"), 60))
+            assert all("/namespaces/ocean/" in path for _, path, _, _ in some)
+            forged = any("managed-by" in json.dumps(body) for _, _, _, body in some)
+            assert forged == deed.startswith("forged")

@@ -95,6 +95,7 @@ class Reason(StrEnum):
     SCOPES_NOT_GRANTED = "ScopesNotGranted"  # the client is there, without scopes that logins ask for
     CLIENT_OWNED_BY_OTHER = "ClientOwnedByOther"
     CLIENT_DISABLED = "ClientDisabled"  # an admin of the provider disabled it; left alone
+    SECRET_EXPIRES = "SecretExpires"  # noqa: S105  in two weeks or less, and is not renewed by itself
     REGISTRATION_TOKEN_LOST = "RegistrationTokenLost"  # noqa: S105
     # an FTS, and the certificate by which it knows the tenant
     CERTIFICATE_INVALID = "CertificateInvalid"  # no PEM, not its key, or over

@@ -169,8 +169,8 @@ class IdentityWish(Model):
     client_secret of an approved admin client.
 
     manual: by a person, as EGI Check-in wants it. status.registration says what to enter at the provider;
-    credentialsSecret holds client_id and client_secret of the client that came of it. Whether it was entered
-    so is tried there."""
+    credentialsSecret holds client_id and client_secret of the client that came of it and, where that secret
+    ends some day, client_secret_expires_at, a date. Whether it was entered so is tried there."""
     credentials_secret: SecretName | None = None
     """Secret with the credential that registers clients, or with the client itself when provider is manual.
     The keys that it must hold are listed under provider. Required with an issuer, unless provider is

@@ -49,9 +49,10 @@ class Expiry(Model):
     """A credential that ends by itself."""
 
     name: str
-    """What it is."""
+    """What it is, or, of what a person brings, the field that names it."""
     expires: AwareDatetime
-    """When it ends; it is made anew long before."""
+    """When it ends. What the operator can make anew is made anew long before; of the rest a condition says so
+    two weeks before."""
 
 
 class Offer(Model):
@@ -136,7 +137,8 @@ class VREEnvironmentStatus(Model):
     registration: tuple[Registration, ...] = ()
     """What to enter at the identity provider, one entry a client. Only when identity.provider is manual."""
     credentials: Annotated[tuple[Expiry, ...], Unique("name")] = ()
-    """What ends by itself, such as the x509 proxy for an FTS, and when."""
+    """What ends by itself, and when: the x509 proxy for an FTS, certificates in Secrets that the spec names,
+    the secrets of login clients where the provider ends them and says so."""
     catalogue: tuple[Offer, ...] = ()
     """Which image each environment of the catalogue starts, where tags are resolved. A new one takes the place
     of the old when it was tried."""

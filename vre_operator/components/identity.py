@@ -29,6 +29,8 @@ CREDENTIAL_KEYS = {
     ProviderKind.MANUAL: _SERVICE_ACCOUNT,
 }
 
+_ENDS = "client_secret_expires_at"
+
 
 def render(env: Environment) -> Iterable[Resource]:
     """The provider's discovery document, the credential, and a client for each service that logs people in."""
@@ -222,6 +224,8 @@ def _registration(env: Environment, credential: ResourceId | None, keys: tuple[s
     refs: dict[str, Ref] = {}
     if credential:  # left out only where anybody may register
         refs = {key: Ref(credential, key) for key in keys or CREDENTIAL_KEYS[identity.provider]}
+        if _by_hand(env) and not keys:  # a person may know when the secret ends; nobody else does
+            refs[_ENDS] = Ref(credential, _ENDS, otherwise="")
     endpoints = ["token_endpoint", "registration_endpoint"]
     if _by_hand(env):  # what a person entered is tried there
         endpoints.append("authorization_endpoint")

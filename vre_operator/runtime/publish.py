@@ -23,7 +23,7 @@ from vre_operator.engine.executor import Outcome
 from vre_operator.engine.inventory import Inventory
 from vre_operator.engine.plan import Plan
 from vre_operator.engine.refs import printable
-from vre_operator.engine.resources import OIDC, REANA, REGISTRY, ResourceId
+from vre_operator.engine.resources import OIDC, REANA, REGISTRY, Policy, ResourceId
 from vre_operator.runtime.rotation import Rotation
 from vre_operator.runtime.tenants import Object, TenantKey, Tenants
 
@@ -31,6 +31,8 @@ OPERATOR_VERSION = version("vre-operator")
 
 # Reasons for not being ready that need nobody's attention.
 _CALM = (Reason.READY, Reason.PROGRESSING, Reason.WAITING, Reason.SUSPENDED, Reason.DELETING)
+# All works, and somebody has to do something before it does not: worth a word beside the condition's.
+_SOON = (Reason.SECRET_EXPIRES, Reason.CERTIFICATE_EXPIRES, Reason.RENEWAL_FAILED)
 _PASSING = (Reason.PROGRESSING, Reason.WAITING)
 QUIET_SECONDS = 2.0
 # Doublings of it: a write of a VREEnvironment costs the API server as much as four of its objects.
@@ -196,12 +198,15 @@ class Report:
         self._repairs = [outcome for outcome in outcomes if outcome.change] if self.ready else []
 
     def note_credentials(self, outcomes: Iterable[Outcome]) -> None:
-        """What ends by itself, and when."""
-        self._draft["credentials"] = [
-            {"name": outcome.resource.id.short, "expires": utc(outcome.expires)}
-            for outcome in outcomes
-            if outcome.expires is not None
-        ]
+        """What ends by itself, and when; as it was of what can't be told just now."""
+        known, told = self._expiries(), {}
+        for outcome in outcomes:
+            name = _credential(outcome)
+            if outcome.expires is not None:
+                told[name] = utc(outcome.expires)
+            elif not outcome.ready and name in known:
+                told[name] = known[name]
+        self._draft["credentials"] = [{"name": name, "expires": expires} for name, expires in told.items()]
 
     def note_catalogue(self, outcomes: Iterable[Outcome]) -> None:
         """Which images are offered; as it was while that cannot be told."""
@@ -237,6 +242,7 @@ class Report:
         walk then.
         """
         await self._announce_acts()
+        soon = [one for one in summary.verdicts[1:] if one.true and one.reason in _SOON and self._is_news(one)]
         before = self._condition(Condition.READY)
         ready = summary.verdicts[0]
         key = self._key
@@ -256,6 +262,8 @@ class Report:
         )
         if not told and ready.reason not in _PASSING:
             await self._post(str(ready.reason), ready.message, warning=ready.reason not in _CALM)
+        for one in soon:
+            await self._post(str(one.reason), one.message, warning=True)
         return None
 
     @property
@@ -298,14 +306,24 @@ class Report:
     async def _announce_acts(self) -> None:
         if self.rotation.finished and Rotation.of({"status": self._saved}).running:
             await self._post("Rotated", "credentials that the operator makes are new, and in use")
+        known = self._expiries()
         for outcome in self._repairs:
-            act = "Repaired" if outcome.expires is None else "Renewed"
+            # Times that the API writes are in the order of their texts.
+            longer = outcome.expires and utc(outcome.expires) > known.get(_credential(outcome), "9999")
+            act = "Renewed" if longer else "Repaired"
             await self._post(act, f"{outcome.resource.id.short} {outcome.change}")
         if self._pruned:
             await self._post("Pruned", f"removed {', '.join(resource.short for resource in self._pruned)}")
 
     async def _post(self, reason: str, message: str, *, warning: bool = False) -> None:
         await self._publisher.announcer.post(self._obj, warning=warning, reason=reason, message=message)
+
+    def _expiries(self) -> dict[str, str]:
+        """When each credential ends, by name, as it was told last."""
+        return {item["name"]: item["expires"] for item in self._saved.get("credentials") or ()}
+
+    def _is_news(self, verdict: status.Verdict) -> bool:
+        return (self._condition(verdict.type) or {}).get("reason") != str(verdict.reason)
 
     def _condition(self, which: Condition) -> Mapping[str, Any] | None:
         return next((item for item in self._saved.get("conditions") or () if item["type"] == which), None)
@@ -322,6 +340,12 @@ class Report:
                 **metadata,
             },
         }
+
+
+def _credential(outcome: Outcome) -> str:
+    """Of what somebody else made its place in the spec: its own name would be a tenant's words in a metric."""
+    resource = outcome.resource
+    return resource.origin if resource.policy is Policy.EXTERNAL and resource.origin else resource.id.short
 
 
 def _word(true: bool) -> str:

@@ -33,6 +33,7 @@ class World:
     readiness: dict[ResourceId, Readiness] = field(default_factory=dict)
     outputs: dict[ResourceId, dict[str, str]] = field(default_factory=dict)
     rechecks: dict[ResourceId, float] = field(default_factory=dict)
+    ends: dict[ResourceId, float] = field(default_factory=dict)
     unseen: set[ResourceId] = field(default_factory=set)
     outsider: int = 0
     slow_to_go: set[ResourceId] = field(default_factory=set)
@@ -89,6 +90,7 @@ class World:
             self.outputs.get(resource, {}),
             "digest",
             self.rechecks.get(resource),
+            self.ends.get(resource),
         )
 
 

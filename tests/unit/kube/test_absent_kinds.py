@@ -22,7 +22,7 @@ class Kube:
         self.asked = 0
         self.installed = False
 
-    async def pages(self, kind: str, **_: Any) -> AsyncIterator[Page]:
+    async def pages(self, *_: Any, **__: Any) -> AsyncIterator[Page]:
         self.asked += 1
         if not self.installed:
             raise NotFound("404")

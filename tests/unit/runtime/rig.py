@@ -35,6 +35,7 @@ class Cluster:
     obj: dict[str, Any]
     writes: list[str] = field(default_factory=list)
     events: list[tuple[str, str]] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
     fault: Callable[[str], None] = lambda _: None
 
     async def apply(self, obj: Mapping[str, Any], *, subresource: str = "") -> dict[str, Any]:
@@ -56,6 +57,7 @@ class Cluster:
 
     async def post(self, obj: Mapping[str, Any], *, warning: bool, reason: str, message: str) -> None:
         self.events.append((reason, message))
+        self.warnings += [reason] * warning
 
     @property
     def ready(self) -> dict[str, Any]:

@@ -222,6 +222,49 @@ async def test_drift_is_repaired_and_told(rig: Rig) -> None:
     assert rig.cluster.events[-1] == ("Repaired", "ConfigMap hub created")
 
 
+async def test_a_credential_that_lives_longer_was_renewed_and_one_that_does_not_was_repaired(rig: Rig) -> None:
+    rig.world.ends[rid("hub")] = 1_800_000_000.0
+    await rig.run()
+    assert rig.cluster.obj["status"]["credentials"] == [
+        {"name": "ConfigMap hub", "expires": "2027-01-15T08:00:00Z"}
+    ]
+    for ends, told in ((1_800_000_000.0, "Repaired"), (1_810_000_000.0, "Renewed")):
+        rig.world.stands[rid("hub")] = "other"
+        rig.world.ends[rid("hub")] = ends
+        await rig.run()
+        assert rig.cluster.events[-1][0] == told
+    assert rig.cluster.obj["status"]["credentials"][0]["expires"] > "2027-02"
+
+
+async def test_what_cannot_be_told_just_now_ends_when_it_was_told_to_end(rig: Rig) -> None:
+    rig.world.ends[rid("hub")] = 1_800_000_000.0
+    await rig.run()
+    before = rig.cluster.obj["status"]["credentials"]
+    del rig.world.ends[rid("hub")]
+    rig.world.readiness[rid("hub")] = Readiness(State.PROGRESSING, "Unavailable", "no answer")
+    rig.change(generation=2)
+    await rig.run()
+    assert rig.cluster.obj["status"]["credentials"] == before
+    del rig.world.readiness[rid("hub")]
+    rig.change(generation=3)
+    await rig.run()
+    assert not rig.cluster.obj["status"].get("credentials")
+
+
+async def test_what_ends_soon_is_a_warning_once_and_ready_stays_true(rig: Rig) -> None:
+    await rig.run()
+    rig.world.readiness[rid("hub")] = Readiness(State.READY, "SecretExpires", "it ends")
+    for generation in (2, 3):
+        rig.change(generation=generation)
+        await rig.run()
+    told = [event for event in rig.cluster.events if event[0] == "SecretExpires"]
+    assert told == [("SecretExpires", "ConfigMap hub in atlas: it ends")]
+    assert "SecretExpires" in rig.cluster.warnings
+    assert (rig.cluster.ready["status"], rig.cluster.ready["reason"]) == ("True", "Ready")
+    found = {item["type"]: (item["status"], item["reason"]) for item in rig.cluster.obj["status"]["conditions"]}
+    assert found["HubReady"] == ("True", "SecretExpires")
+
+
 async def test_what_the_plan_drops_goes_and_data_stays(rig: Rig) -> None:
     await rig.run()
     rig.plan = [PLAN[0], PLAN[3], res("extra", component="hub")]

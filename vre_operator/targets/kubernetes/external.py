@@ -11,8 +11,11 @@ import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
 from typing import NamedTuple
+
+from cryptography import x509
 
 from vre_operator.api import names
 from vre_operator.api.conditions import Reason
@@ -28,6 +31,9 @@ TenantKey = tuple[str, str]
 
 _MISSING_SECONDS = 15.0
 _UNINSTALLED_SECONDS = 60.0
+_CERTIFICATE = "tls.crt"
+# It takes its owner a while to get one.
+_WARN = 14 * 86400.0
 _CLASSES = {
     "storage.k8s.io/v1/StorageClass": Reason.STORAGE_CLASS_NOT_FOUND,
     "networking.k8s.io/v1/IngressClass": Reason.INGRESS_CLASS_NOT_FOUND,
@@ -54,11 +60,14 @@ class External:
         wake: Callable[[TenantKey], None],
         silence: float = SILENCE,
         scope: Scope = CLUSTER,
+        *,
         clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = time.time,
     ) -> None:
         self._kube = kube
         self._wake = wake
         self._clock = clock
+        self._now = now
         self._known: dict[ResourceId, _Known] = {}
         self._askers: defaultdict[tuple[str, str, str], set[TenantKey]] = defaultdict(set)
         self._followed = {
@@ -99,7 +108,7 @@ class External:
         if known and known.keys == resource.required_keys:
             holds = known.version == entry.version if entry else self._clock() < known.until
             if holds:
-                return known.seen
+                return self._aged(resource, known.seen)
         return Promise(partial(self._read, resource))
 
     async def _read(self, resource: Resource) -> Observation:
@@ -116,7 +125,16 @@ class External:
             seen = replace(seen, recheck_after=_MISSING_SECONDS)
         until = self._clock() + _MISSING_SECONDS
         self._known[identity] = _Known(version, resource.required_keys, seen, until)
-        return seen
+        return self._aged(resource, seen)
+
+    def _aged(self, resource: Resource, seen: Observation) -> Observation:
+        """A certificate that ends soon, or has ended, still works as far as we can tell."""
+        if not seen.expires or self._now() < seen.expires - _WARN:
+            return seen
+        verb = "ended" if self._now() >= seen.expires else "ends"
+        ends = datetime.fromtimestamp(seen.expires, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        message = f"the certificate in {resource.id.short} {verb} at {ends}. Put a new one into the Secret"
+        return replace(seen, readiness=Readiness(State.READY, Reason.CERTIFICATE_EXPIRES, message))
 
     def _claim(self, resource: Resource) -> Observation | Awaitable[Observation]:
         """No watch: it would bring the homes of all people of all tenants."""
@@ -166,12 +184,21 @@ def _content(resource: Resource, data: dict[str, str]) -> Observation:
     identity = resource.id
     lacking = [key for key in resource.required_keys if not data.get(key)]
     if not lacking:
-        return Observation(Presence.SYNCED, READY, outputs=data)
+        ends = _certificate_ends(data[_CERTIFICATE]) if _CERTIFICATE in resource.required_keys else None
+        return Observation(Presence.SYNCED, READY, outputs=data, expires=ends)
     message = (
         f"{identity.short} in namespace {identity.namespace} lacks {', '.join(lacking)}."
         f" kubectl -n {identity.namespace} edit {identity.short.lower()}"
     )
     return Observation(Presence.DRIFTED, Readiness(State.FAILED, Reason.SECRET_KEY_MISSING, message))
+
+
+def _certificate_ends(text: str) -> float | None:
+    """Of the first certificate, in seconds since the epoch; None where there is none to be read."""
+    try:
+        return x509.load_pem_x509_certificate(text.encode()).not_valid_after_utc.timestamp()
+    except ValueError:
+        return None
 
 
 def _missing(resource: Resource) -> Readiness:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from vre_operator.api.conditions import Reason
 from vre_operator.engine.errors import Conflict, NotReady, TargetError, Throttled, Unavailable
 from vre_operator.engine.resources import Tenant
 from vre_operator.engine.target import READY, Observation, Presence, Readiness, State
-from vre_operator.targets.oidc import entry
+from vre_operator.targets.oidc import entry, expiry
 from vre_operator.targets.oidc.dcr import GenericDcr
 from vre_operator.targets.oidc.discovery import Connect
 from vre_operator.targets.oidc.iam_admin import IamAdmin
@@ -75,10 +76,13 @@ class Clients:
         detail = _unsettled(state, Owner.of(tenant, role), body)
         if not detail and _outdated(state, tenant):
             detail = "credentials are to be new"
+        if not detail and expiry.to_renew(state, self._clock()):
+            detail = f"its secret ends at {expiry.iso(state.secret_ends)}"
         if not detail and self._clock() >= self._when(record.key):
             detail = await self._check(self._work(record, body))
         if detail:
-            return Observation(Presence.DRIFTED, outputs=_outputs(record.state), detail=detail)
+            ends = record.state.secret_ends or None
+            return Observation(Presence.DRIFTED, outputs=_outputs(record.state), detail=detail, expires=ends)
         return self._settled(record)
 
     def due(self, tenant: Tenant, role: str) -> float:
@@ -98,7 +102,7 @@ class Clients:
         return self._settled(record)
 
     async def _ensure(self, record: Record, tenant: Tenant, role: str, body: Mapping[str, Any]) -> None:
-        owner, spec = Owner.of(tenant, role), ClientSpec.parse(body)
+        owner, spec, renew = Owner.of(tenant, role), ClientSpec.parse(body), False
         state = await record.load()
         if state and (state.deleting or _moved(state.spec, spec)):
             if not await self._remove(record):
@@ -111,16 +115,19 @@ class Clients:
             lost = state.spec.provider in _ONCE and (state.intent_at or state.stray_at)
             unconfirmed = not state.current and not lost
             await record.update(owner=owner, body=body if unconfirmed else state.body)
-            if _outdated(state, tenant):
+            renew = expiry.to_renew(state, self._clock())
+            if _outdated(state, tenant) or (renew and spec.provider is Provider.KEYCLOAK_ADMIN):
                 # One that is on its way already is new enough, and known to nobody else.
                 await record.update(rotation=tenant.rotation, pending=state.pending or new_secret())
         before = record.state.current, NO_PROBLEM
         # whether a person changed it, too, only a probe can tell
         reworded = state is not None and spec.provider is Provider.MANUAL and not spec.same_client(state.spec)
-        work = self._work(record, body)
+        work = replace(self._work(record, body), renew=renew)
         had = record.state.problem
         problem = await _REGISTRARS[spec.provider].ensure(work)
         await record.update(body=body, problem=problem)
+        if renew:
+            await record.update(renew_at=expiry.again(record.state, self._clock()))
         await self._probe(work, fresh=reworded or (record.state.current, had) != before)
 
     async def delete(self, tenant: Tenant, role: str) -> bool:
@@ -187,7 +194,8 @@ class Clients:
         key = work.record.key
         # Not among what is remembered for good: a write for each probe would never let a tenant come to rest.
         probed = self._probed.setdefault(key, self._clock() - random.uniform(0, _PROBE))  # noqa: S311
-        if not fresh and self._clock() - probed < interval:
+        ended = probed < state.secret_ends <= self._clock()
+        if not fresh and not ended and self._clock() - probed < interval:
             return
         doubts = self._doubts.get(key, 0)
         try:
@@ -206,11 +214,13 @@ class Clients:
         await work.record.update(problem=problem)
 
     def _settled(self, record: Record) -> Observation:
-        reason, message = record.state.problem
-        working = reason in ("", Reason.REGISTRATION_TOKEN_LOST)
+        state = record.state
+        reason, message = state.problem if state.problem[0] else expiry.problem(state, self._clock())
+        working = reason in ("", Reason.REGISTRATION_TOKEN_LOST, Reason.SECRET_EXPIRES)
         readiness = Readiness(State.READY if working else State.FAILED, reason, message) if reason else READY
         after = max(self._when(record.key) - self._clock(), 0.0)
-        return Observation(Presence.SYNCED, readiness, _outputs(record.state), recheck_after=after)
+        ends = state.secret_ends or None
+        return Observation(Presence.SYNCED, readiness, _outputs(state), recheck_after=after, expires=ends)
 
     def _work(self, record: Record, body: Mapping[str, Any]) -> Work:
         spec = ClientSpec.parse(body)
@@ -279,8 +289,10 @@ def _refused(work: Work) -> Problem:
             f"{issuer} refuses client {client_id} with the secret of spec.identity.credentialsSecret."
             " Write the client_id and client_secret that the provider shows into the Secret.",
         )
+    ended = work.state.secret_ends
+    over = f" Its secret ended at {expiry.iso(ended)}." if ended and work.clock() >= ended else ""
     return (
         Reason.PROBE_FAILED.value,
-        f"{issuer} refuses client {client_id} although it was registered."
+        f"{issuer} refuses client {client_id} although it was registered.{over}"
         " See the provider's log; it is probed again by itself.",
     )

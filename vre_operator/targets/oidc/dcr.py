@@ -13,6 +13,7 @@ from typing import Any
 
 from vre_operator.api.conditions import Reason
 from vre_operator.engine.errors import Conflict, Forbidden, TargetError, Throttled
+from vre_operator.targets.oidc import expiry
 from vre_operator.targets.oidc.http import Answer, Unanswered
 from vre_operator.targets.oidc.model import NO_PROBLEM, Problem
 from vre_operator.targets.oidc.probe import Verdict, probe
@@ -50,7 +51,7 @@ class GenericDcr:
         live = await self._read(work) if state.rat else None
         if live is not None:
             detail, problem = self.judge(work, live)
-            return await self._update(work, live) if detail else problem
+            return await self._update(work, live) if detail or work.renew else problem
         match await probe(work.http, work.spec, state.client_id, state.current):
             case Verdict.REFUSED | Verdict.WRONG_SECRET:
                 await work.record.update(client_id="", current="", rat="", registration_uri="", nonce="")
@@ -150,6 +151,7 @@ class GenericDcr:
             rat=answer.text("registration_access_token") if work.http.owns(uri) else "",
             registration_uri=uri if work.http.owns(uri) else "",
             intent_at=0.0,
+            **expiry.of_member(work.state, answer.fields, work.clock(), new=True),
         )
 
     async def _update(self, work: Work, live: Mapping[str, Any]) -> Problem:
@@ -162,6 +164,7 @@ class GenericDcr:
         await work.record.update(
             rat=answer.text("registration_access_token") or state.rat,
             current=answer.text("client_secret") or state.current,
+            **expiry.of_member(state, answer.fields, work.clock()),
         )
         return self.judge(work, answer.fields)[1]
 
@@ -178,6 +181,7 @@ class GenericDcr:
             await work.record.update(current=secret)
         if rotated := answer.text("registration_access_token"):
             await work.record.update(rat=rotated)
+        await work.record.update(**expiry.of_member(state, answer.fields, work.clock()))
         return answer.fields
 
 

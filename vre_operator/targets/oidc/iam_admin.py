@@ -12,7 +12,7 @@ from typing import Any
 
 from vre_operator.api.conditions import Reason
 from vre_operator.engine.errors import Conflict
-from vre_operator.targets.oidc import iam
+from vre_operator.targets.oidc import expiry, iam
 from vre_operator.targets.oidc.http import Answer
 from vre_operator.targets.oidc.model import NO_PROBLEM, Problem
 from vre_operator.targets.oidc.registrar import Work, begin, confirm, new_secret, quiet, registration_refused
@@ -28,6 +28,7 @@ class IamAdmin:
         live = await Management(work).find()
         if live is None:
             return "the client is gone", NO_PROBLEM
+        await _hear(work, live)
         return ", ".join(iam.differences(_wanted(work), live)), _problem(work, live)
 
     async def ensure(self, work: Work) -> Problem:
@@ -48,6 +49,7 @@ class IamAdmin:
                     "See IAM's log and its policies for scopes and grants.",
                 )
         await confirm(work, answered=created)
+        await _hear(work, live)
         return _problem(work, live)
 
     async def remove(self, work: Work) -> bool:
@@ -126,6 +128,11 @@ def _wanted(work: Work) -> dict[str, Any]:
         "client_secret": state.secret,
         "client_description": f"{state.owner.client_id} [{state.owner.marker}]",
     }
+
+
+async def _hear(work: Work, live: Mapping[str, Any]) -> None:
+    """When the secret ends."""
+    await work.record.update(**expiry.of_member(work.state, live, work.clock()))
 
 
 def _ours(work: Work, live: Mapping[str, Any]) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 
 from vre_operator.api.conditions import Reason
 from vre_operator.engine.errors import Forbidden, NotReady, TargetError
-from vre_operator.targets.oidc import iam
+from vre_operator.targets.oidc import expiry, iam
 from vre_operator.targets.oidc.dcr import GenericDcr, client_name
 from vre_operator.targets.oidc.http import Answer
 from vre_operator.targets.oidc.model import NO_PROBLEM, Problem
@@ -62,7 +62,8 @@ class IamDcr(GenericDcr):
             )
         if live is not None:
             client_id, secret = live["client_id"], live["client_secret"]
-            await work.record.update(client_id=client_id, current=secret, intent_at=0.0)
+            ends = expiry.of_member(work.state, live, work.clock(), new=True)
+            await work.record.update(client_id=client_id, current=secret, intent_at=0.0, **ends)
         return live is not None
 
     async def never_made(self, work: Work) -> bool:

@@ -10,6 +10,8 @@ from vre_operator.engine.errors import Invalid
 from vre_operator.targets.oidc.model import ClientSpec, ClientState
 
 OWNER = "vre.owner"
+_ENDS = "client.secret.expiration.time"
+"""Of a realm whose client policies have Keycloak's executor `secret-rotation`, a preview feature."""
 _POST_LOGOUT = "post.logout.redirect.uris"
 _SEPARATOR = "##"
 _NAME_LIMIT = 200
@@ -63,6 +65,12 @@ def _groups_mapper(claim: str) -> dict[str, Any]:
         "protocolMapper": _MAPPER,
         "config": {"claim.name": claim, "full.path": "false", **everywhere},
     }
+
+
+def secret_ends(live: Mapping[str, Any]) -> float:
+    """When Keycloak ends the client's secret, in seconds since the epoch; 0 for never."""
+    text = str((live.get("attributes") or {}).get(_ENDS) or "")
+    return float(text) if text.isdecimal() else 0.0
 
 
 def differences(wanted: Mapping[str, Any], live: Mapping[str, Any]) -> str:

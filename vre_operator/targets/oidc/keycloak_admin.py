@@ -11,8 +11,14 @@ from typing import Any
 
 from vre_operator.api.conditions import Reason
 from vre_operator.engine.errors import Conflict
-from vre_operator.targets.oidc import keycloak_scopes
-from vre_operator.targets.oidc.keycloak import OWNER, differences, representation, with_mapper_ids
+from vre_operator.targets.oidc import expiry, keycloak_scopes
+from vre_operator.targets.oidc.keycloak import (
+    OWNER,
+    differences,
+    representation,
+    secret_ends,
+    with_mapper_ids,
+)
 from vre_operator.targets.oidc.keycloak_api import AdminApi
 from vre_operator.targets.oidc.model import NO_PROBLEM, Problem
 from vre_operator.targets.oidc.registrar import Work, begin, confirm, new_secret, quiet
@@ -28,6 +34,7 @@ class KeycloakAdmin:
             return "the client is gone", NO_PROBLEM
         _check_owner(work, live)
         missing = await api.missing_scopes(live)
+        await _hear(work, live)
         different = differences(representation(work.spec, work.state), live)
         scopes = await keycloak_scopes.differing(api, work)
         return ", ".join(filter(None, [different, *missing, *scopes])), _problem(work, live)
@@ -43,12 +50,17 @@ class KeycloakAdmin:
             await work.record.update(client_id=work.owner.client_id, pending=new_secret())
         wanted = representation(work.spec, work.state)
         _check_owner(work, live)
-        if differences(wanted, live):
+        if work.renew:
+            await api.renew_secret(live["id"])
+        if work.renew or differences(wanted, live):
             await api.update(live["id"], with_mapper_ids(wanted, live))
         await keycloak_scopes.ensure(api, work)
         for scope in await api.missing_scopes(live):
             await api.add_scope(live["id"], scope)
         await confirm(work, answered=created)
+        if work.renew:
+            live = await api.find() or live
+        await _hear(work, live)
         return _problem(work, live)
 
     async def remove(self, work: Work) -> bool:
@@ -68,6 +80,11 @@ class KeycloakAdmin:
                 return False
         await keycloak_scopes.remove(api, work)
         return settled
+
+
+async def _hear(work: Work, live: Mapping[str, Any]) -> None:
+    """When the secret ends."""
+    await work.record.update(**expiry.told(work.state, secret_ends(live), work.clock()))
 
 
 def _marker(live: Mapping[str, Any]) -> str:

@@ -55,6 +55,11 @@ class AdminApi(ServiceSession):
     async def update(self, internal_id: str, body: Mapping[str, Any]) -> None:
         await self.ask("PUT", f"{_CLIENTS}/{internal_id}", body=body)
 
+    async def renew_secret(self, internal_id: str) -> None:
+        """Another secret, of Keycloak's own choice: with that its life begins anew, which it does with no
+        update of the client."""
+        await self.ask("POST", f"{_CLIENTS}/{internal_id}/client-secret", body={})
+
     async def delete(self, internal_id: str) -> None:
         await self.ask("DELETE", f"{_CLIENTS}/{internal_id}", accept=(404,))
 

@@ -11,8 +11,9 @@ from typing import Any
 
 from vre_operator.api.conditions import Reason
 from vre_operator.engine.errors import Conflict, Invalid, NotReady, TargetError
+from vre_operator.targets.oidc import expiry
 from vre_operator.targets.oidc.http import Answer
-from vre_operator.targets.oidc.keycloak import differences, representation, with_mapper_ids
+from vre_operator.targets.oidc.keycloak import differences, representation, secret_ends, with_mapper_ids
 from vre_operator.targets.oidc.model import NO_PROBLEM, Problem
 from vre_operator.targets.oidc.probe import Verdict, probe
 from vre_operator.targets.oidc.registrar import (
@@ -48,8 +49,13 @@ class KeycloakDcr:
         settled = quiet(work)
         live = await _read(work) if state.rat else None
         if live is not None:
-            if _differences(work, live):
+            if work.renew or _differences(work, live):
                 await self._update(work, live)
+            if work.renew:
+                # Where the secret would end soon, an update makes Keycloak choose another one, and its answer
+                # still has the former.
+                live = await _read(work) or live
+                await work.record.update(pending=str(live.get("secret") or ""))
             await confirm(work, answered=False)
             return NO_PROBLEM
         verdict = await probe(work.http, work.spec, state.client_id, state.secret)
@@ -107,6 +113,7 @@ class KeycloakDcr:
             await work.record.update(intent_at=0.0)
             raise _refusal(work, answer)
         await confirm(work, answered=True, rat=answer.text("registrationAccessToken"))
+        await _hear(work, answer.fields)
 
     async def _update(self, work: Work, live: Mapping[str, Any]) -> None:
         body = with_mapper_ids(representation(work.spec, work.state), live)
@@ -150,7 +157,13 @@ async def _read(work: Work) -> Mapping[str, Any] | None:
         return None
     if answer.status != 200:
         raise ambiguous_reading(work, answer)
+    await _hear(work, answer.fields)
     return answer.fields
+
+
+async def _hear(work: Work, live: Mapping[str, Any]) -> None:
+    """When the secret ends."""
+    await work.record.update(**expiry.told(work.state, secret_ends(live), work.clock()))
 
 
 def _refusal(work: Work, answer: Answer) -> TargetError:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 
 from vre_operator.api.conditions import Reason
-from vre_operator.engine.errors import NotReady
+from vre_operator.engine.errors import Invalid, NotReady
+from vre_operator.targets.oidc import expiry
 from vre_operator.targets.oidc.model import NO_PROBLEM, ClientSpec, Problem
 from vre_operator.targets.oidc.registrar import Work
 
@@ -29,7 +30,15 @@ class Manual:
                 " and write its client_id and client_secret into the Secret.",
                 reason=Reason.REGISTRATION_PENDING,
             )
-        await work.record.update(client_id=client_id, current=secret)
+        text = work.spec.credential.get(expiry.TOLD_BY, "")
+        try:
+            ends = expiry.told(work.state, expiry.entered(text), work.clock())
+        except (ValueError, OverflowError):
+            raise Invalid(
+                f"{expiry.TOLD_BY} of the client's Secret is neither seconds since 1970 nor a date",
+                remedy="Write a date such as 2027-01-31, or take the key out.",
+            ) from None
+        await work.record.update(client_id=client_id, current=secret, **ends)
         return NO_PROBLEM
 
     async def remove(self, work: Work) -> bool:

@@ -154,7 +154,8 @@ class ClientSpec:
 
     def secrets(self) -> tuple[str, ...]:
         """What must never appear in a message."""
-        return tuple(value for key, value in self.credential.items() if key != "client_id" and value)
+        told = ("client_id", "client_secret_expires_at")
+        return tuple(value for key, value in self.credential.items() if key not in told and value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +169,8 @@ class ClientState:
     mapper: whether the provider let us add the groups mapper.
     problem: what a person should look at although the client is registered.
     rotation: of the tenant's rotations, the last that this client has seen.
+    secret_ends, secret_seen, renew_at: when the provider ends the secret by itself (0: never, as far as it
+    tells), when that was heard first, and before when a renewal need not be tried again; see expiry.py.
     """
 
     owner: Owner
@@ -184,6 +187,9 @@ class ClientState:
     deleting: bool = False
     problem: Problem = NO_PROBLEM
     rotation: str = ""
+    secret_ends: float = 0.0
+    secret_seen: float = 0.0
+    renew_at: float = 0.0
 
     @property
     def spec(self) -> ClientSpec:

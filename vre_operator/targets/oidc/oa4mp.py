@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from vre_operator.engine.errors import Conflict, NotReady, TargetError
+from vre_operator.targets.oidc import expiry
 from vre_operator.targets.oidc.http import Answer, Unanswered
 from vre_operator.targets.oidc.model import NO_PROBLEM, ClientSpec, Problem
 from vre_operator.targets.oidc.probe import basic_credentials
@@ -49,7 +50,9 @@ class Oa4mp:
         api = Management(work)
         if work.state.client_id not in await api.clients():
             return "the client is gone", NO_PROBLEM
-        return ", ".join(_different(_metadata(work), await api.read(work.state.client_id))), NO_PROBLEM
+        live = await api.read(work.state.client_id)
+        await work.record.update(**expiry.of_member(work.state, live, work.clock()))
+        return ", ".join(_different(_metadata(work), live)), NO_PROBLEM
 
     async def ensure(self, work: Work) -> Problem:
         _check_grants(work.spec)
@@ -114,7 +117,8 @@ class Oa4mp:
                 f"{work.spec.issuer} registered a client and did not tell its id and secret",
                 remedy="It is looked for, removed and made again; see the server's log if this stays.",
             )
-        await work.record.update(client_id=client_id, current=secret, intent_at=0.0)
+        ends = expiry.of_member(work.state, answer.fields, work.clock(), new=True)
+        await work.record.update(client_id=client_id, current=secret, intent_at=0.0, **ends)
 
 
 class Management:

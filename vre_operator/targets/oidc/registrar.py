@@ -19,13 +19,17 @@ _WORD_LIMIT = 160
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """One client to work on: what is wanted (`spec`, read from `body`), what is remembered, the way there."""
+    """One client to work on: what is wanted (`spec`, read from `body`), what is remembered, the way there.
+
+    renew: the secret ends soon, and the provider may give it a longer life.
+    """
 
     http: IssuerHttp
     body: Mapping[str, Any] = field(repr=False)
     spec: ClientSpec
     record: Record
     clock: Callable[[], float]
+    renew: bool = False
 
     @property
     def state(self) -> ClientState:
