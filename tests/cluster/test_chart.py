@@ -168,7 +168,7 @@ def _rights(obj: dict[str, Any]) -> set[tuple[str, str, str]]:
 
 def test_roles_give_what_the_cluster_role_does_and_of_namespaces_a_look_at_their_own(helm: Helm) -> None:
     (cluster,) = (obj for obj in helm.render() if obj["kind"] == "ClusterRole" and len(obj["rules"]) > 10)
-    nowhere = {"namespaces", "vresites", "storageclasses", "ingressclasses"}
+    nowhere = {"namespaces", "vresites", "storageclasses", "ingressclasses", "gateways"}
     wanted = {right for right in _rights(cluster) if right[1] not in nowhere} | {("", "namespaces", "get")}
     wish = {"vreenvironments", "vreenvironments/status"}
     for obj in helm.render(NAMESPACED):

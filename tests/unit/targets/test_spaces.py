@@ -10,13 +10,14 @@ import pytest
 import yaml
 
 from tests.unit.components.scenarios import scenario
-from vre_operator.components import tenancy
+from vre_operator.components import registry, tenancy
 from vre_operator.engine.errors import Conflict, Forbidden, NotFound, TargetError
 from vre_operator.engine.resources import ResourceId, Tenant
 from vre_operator.engine.target import Desired, Observation, Presence, State
 from vre_operator.kube.scope import CLUSTER, Scope
 from vre_operator.targets.kubernetes.cache import FOLLOWED
 from vre_operator.targets.kubernetes.external import External
+from vre_operator.targets.kubernetes.manifest import GATEWAY
 from vre_operator.targets.kubernetes.spaces import ENFORCE, Spaces
 
 ENV = scenario("full")
@@ -196,10 +197,10 @@ def test_classes_that_cannot_be_read_are_taken_at_their_word(scope: Scope) -> No
     external = External(None, lambda key: None, scope=scope)  # type: ignore[arg-type]
     found = {
         one.id.kind: external.observe(tenant.key, one)
-        for one in tenancy.render(ENV)
-        if one.id.kind == "storage.k8s.io/v1/StorageClass"
+        for one in (*tenancy.render(ENV), *registry.render(scenario("gateway")))
+        if one.id.kind in ("storage.k8s.io/v1/StorageClass", GATEWAY)
     }
-    assert found
+    assert len(found) == 2
     for seen in found.values():
         assert isinstance(seen, Observation)
         assert seen.readiness.ready is scope.limited
