@@ -35,10 +35,12 @@ FOLLOWED = (
     "batch/v1/CronJob",
     "networking.k8s.io/v1/NetworkPolicy",
     "networking.k8s.io/v1/Ingress",
-    ROUTE,
     "rbac.authorization.k8s.io/v1/Role",
     "rbac.authorization.k8s.io/v1/RoleBinding",
 )
+"""What every cluster knows of what tenants consist of."""
+OPTIONAL = (ROUTE,)
+"""What a cluster may lack."""
 CRON_JOB = "batch/v1/CronJob"
 _JOB_LABEL = "batch.kubernetes.io/job-name"
 _WORKLOAD_LABEL = "app.kubernetes.io/name"
@@ -67,7 +69,7 @@ class Cache:
                 selector="" if kind == NAMESPACE else _OURS,
                 on_change=self._changed,
                 silence=silence,
-                optional=kind == ROUTE,
+                optional=kind in OPTIONAL,
             )
             for kind in scope.seen(kinds)
         }

@@ -24,7 +24,7 @@ from vre_operator.kube.client import ABSENT, SILENCE, Kube
 from vre_operator.kube.reflector import Entry, Owner, Reflector
 from vre_operator.kube.scope import CLUSTER, Scope
 from vre_operator.kube.transport import Object
-from vre_operator.targets.kubernetes.cache import CRON_JOB, FOLLOWED, Cache, TenantKey
+from vre_operator.targets.kubernetes.cache import CRON_JOB, FOLLOWED, OPTIONAL, Cache, TenantKey
 from vre_operator.targets.kubernetes.external import External
 from vre_operator.targets.kubernetes.generated import with_generated
 from vre_operator.targets.kubernetes.manifest import (
@@ -69,7 +69,7 @@ class KubernetesTarget:
         kube: Kube,
         wake: Callable[[TenantKey], None] = lambda key: None,
         *,
-        kinds: Iterable[str] = FOLLOWED,
+        kinds: Iterable[str] = (*FOLLOWED, *OPTIONAL),
         silence: float = SILENCE,
         scope: Scope = CLUSTER,
     ) -> None:
