@@ -133,7 +133,10 @@ def run_another(page: Page, code: str) -> str:
     """Run `code` in the last cell of the notebook that is open, give what it prints."""
     notebook = page.locator(".jp-NotebookPanel:visible")
     outputs = notebook.locator(".jp-OutputArea-output")
-    before = outputs.count()
+    before, seen = -1, outputs.count()
+    while seen != before:  # a page that was loaded again shows those of before one after the other
+        page.wait_for_timeout(1000)
+        before, seen = seen, outputs.count()
     for _ in range(_TRIES):
         cell = notebook.locator(".jp-CodeCell .cm-content").last
         if _type_and_run(page, cell, code) and _appears(outputs.nth(before)):
