@@ -144,6 +144,16 @@ class Site:
         seen: tuple[str, str, str] = eventually(lambda: self.condition(name, which), lambda it: it[1] == reason)
         return seen[2]
 
+    def writes_of_a_start(self) -> list[str]:
+        """What an operator that is started asks for beyond reading, in its first seconds."""
+
+        def started() -> None:
+            self.operator.start()
+            time.sleep(12)
+
+        asked = self.requests(started)
+        return [what for what in asked if what.split()[0] not in ("get", "list", "watch")]
+
     def requests(self, during: Callable[[], object]) -> Counter[str]:
         """What the operator asks of the API server meanwhile; the lease is not counted."""
         with self.cluster.audit_log.open() as log:
