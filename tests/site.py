@@ -5,6 +5,7 @@ A fresh operator gets the chart's rights and no others.
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import signal
@@ -21,6 +22,7 @@ from typing import Any
 
 import yaml
 
+from dev import reading
 from dev.cluster import Cluster
 from dev.oidc.provider import Registry
 from dev.ports import free_port
@@ -35,6 +37,11 @@ CRD_STANDS = (
     ("wait", "--for=jsonpath={.status.acceptedNames.kind}=VREEnvironment", _CRD, "--timeout=60s"),
     ("wait", "--for=condition=Established", _CRD, "--timeout=60s"),
 )
+_GET = argparse.ArgumentParser()
+for option in ("-n", "-l"):
+    _GET.add_argument(option, default="")
+_GET.add_argument("kinds")
+_GET.add_argument("name", nargs="?")
 RELEASED: Json = {
     "apiVersion": "coordination.k8s.io/v1",
     "kind": "Lease",
@@ -108,8 +115,12 @@ class Site:
         return done.stdout
 
     def get(self, *what: str) -> Json | None:
-        text = self.kubectl("get", *what, "-o", "json", "--ignore-not-found")
-        return json.loads(text) if text.strip() else None
+        """As `kubectl get` takes it: [-n NAMESPACE] KINDS [NAME] [-l SELECTOR]. None where there is nothing."""
+        told, reader = _GET.parse_args(what), reading.reader(self.cluster.kubeconfig)
+        if told.name:
+            return reader.get(told.kinds, told.name, told.n)
+        items = reader.list(told.kinds, told.n, told.l)
+        return {"items": items} if items else None
 
     def make(self, name: str, **spec: Any) -> None:
         if self.get("namespace", name) is None:

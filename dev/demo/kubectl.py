@@ -1,4 +1,4 @@
-"""Talking to the cluster as a person would: with kubectl."""
+"""Talking to the cluster as a person would: with kubectl. Reading alone goes by a client that lives on."""
 
 import json
 import subprocess
@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from dev import reading
 
 Body = dict[str, Any]
 
@@ -49,17 +51,13 @@ class Kubectl:
 
     def get(self, kind: str, name: str, namespace: str = "") -> Body | None:
         """Give one object, or None when there is none."""
-        text = self("get", kind, name, "--output", "json", "--ignore-not-found", namespace=namespace)
-        return json.loads(text) if text.strip() else None
+        with _words(f"get {kind} {name}"):
+            return reading.reader(self.kubeconfig).get(kind, name, namespace)
 
     def list(self, kinds: str, namespace: str = "", selector: str = "") -> list[Body]:
         """Give the objects of some kinds ("pods,services") in a namespace, or in all when it is empty."""
-        where = [] if namespace else ["--all-namespaces"]
-        some = ["--selector", selector] if selector else []
-        items: list[Body] = json.loads(self("get", kinds, *where, *some, "-o", "json", namespace=namespace))[
-            "items"
-        ]
-        return items
+        with _words(f"get {kinds}"):
+            return reading.reader(self.kubeconfig).list(kinds, namespace, selector)
 
     def apply(self, *objects: Mapping[str, Any], namespace: str = "") -> None:
         """Apply objects, server-side."""
@@ -102,3 +100,11 @@ class Kubectl:
                 yield int(line.split(" -> ")[0].rpartition(":")[2])
             finally:
                 process.terminate()
+
+
+@contextmanager
+def _words(what: str) -> Iterator[None]:
+    try:
+        yield
+    except reading.FAILURES as error:
+        raise KubectlError(f"{what}: {error}") from None
