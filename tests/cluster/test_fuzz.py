@@ -2,7 +2,7 @@
 with words, the bounds are evaluated without an error, and the operator's own word is the same. And what is
 admitted is served: no traceback, nobody waits for ever, and nothing of another tenant is touched.
 
-Forty of each in CI, two thousand in the long run (VRE_LONG=1).
+Fifteen of each in CI, two thousand in the long run (VRE_LONG=1).
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ from vre_operator.api.validate import load, load_vresite
 
 __all__ = ["api"]
 
-EXAMPLES = 2000 if os.environ.get("VRE_LONG") == "1" else 40
-pytestmark = pytest.mark.timeout(3 * 3600 if EXAMPLES > 40 else 600)
+EXAMPLES = 2000 if os.environ.get("VRE_LONG") == "1" else 15
+pytestmark = pytest.mark.timeout(3 * 3600 if EXAMPLES > 15 else 600)
 
 _ERRORS = ("resulted in error", "failed to evaluate", "no such key", "internal error", "panic")
 _SITES = f"/apis/{names.API_VERSION}/{names.SITE_PLURAL}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import configparser
 import io
+import os
 import secrets
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -25,7 +26,7 @@ NAMESPACES = (NAMESPACE, f"{NAMESPACE}-notebooks", f"{NAMESPACE}-workflows")
 
 
 @pytest.fixture(scope="module")
-def ready(installation: Installation) -> Installation:
+def ready(installation: Installation) -> Iterator[Installation]:
     """The example of the README, Ready; with two images, so that there is something to choose."""
     manifest = quickstart()
     image = installation.values()["site"]["images"]["notebook"]
@@ -39,7 +40,10 @@ def ready(installation: Installation) -> Installation:
     installation.kubectl.delete(tenant.KIND, NAMESPACE, NAMESPACE)  # a reused cluster may have one
     installation.create_tenant(manifest)
     tenant.wait_ready(installation.kubectl, NAMESPACE, NAMESPACE, say=note)
-    return installation
+    yield installation
+    if not os.environ.get("VRE_E2E_REUSE"):
+        # At rest, its lake takes a tenth of a core from the tests to come.
+        installation.kubectl.delete(tenant.KIND, NAMESPACE, NAMESPACE, wait=False)
 
 
 @pytest.fixture(scope="module")

@@ -35,12 +35,13 @@ def pytest_configure(config): resume.register(config)
 
 def run(folder: Path, *options: str) -> str:
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", "pytest.ini", *options]
-    env = os.environ | {PROGRESS: str(folder / "progress"), "PYTHONPATH": str(ROOT)}
+    told = {PROGRESS: str(folder / "progress"), "PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    env = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST_")} | told
     done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
     return done.stdout.splitlines()[-1]
 
 
-@pytest.mark.parametrize("options", [(), ("-n", "2")], ids=["alone", "in two processes"])
+@pytest.mark.parametrize("options", [(), ("-p", "xdist", "-n", "2")], ids=["alone", "in two processes"])
 def test_what_has_passed_is_left_out_and_nothing_else(tmp_path: Path, options: tuple[str, ...]) -> None:
     (tmp_path / "test_it.py").write_text(TESTS)
     (tmp_path / "conftest.py").write_text(CONFTEST)

@@ -147,5 +147,6 @@ def _container(
         ],
         # Its first heartbeat comes after the imports and up to ten seconds of finding its place.
         startupProbe=alive | {"periodSeconds": 10, "failureThreshold": 60},
-        livenessProbe=alive | {"periodSeconds": 60, "failureThreshold": 2},
+        # A look takes half a second of a core, and there are nine of them.
+        livenessProbe=alive | {"periodSeconds": 180, "failureThreshold": 2},
     )
