@@ -59,7 +59,7 @@ test: static ## all tests that CI runs: check, cluster tests, the journey in a b
 	@$(python) -m dev.demo prepare
 	@$(bin)/pytest $(tests) $(PYTEST)
 
-# Hours: with RESUME=1 a run of this commit that was cut off goes on. The table is printed in any case, and the exit code is pytest's. Native tracebacks: pytest's own parse
+# Hours: with RESUME=1 a run of this tree that was cut off goes on. The table is printed in any case, and the exit code is pytest's. Native tracebacks: pytest's own parse
 # the source, which Python 3.11 now and then answers with a SystemError that ends the whole run.
 .PHONY: test-long
 test-long: venv ## every plan of faults, with a table of what was run and found

@@ -1,4 +1,6 @@
-"""A long run that was cut off goes on: which tests have passed, and of which commit.
+"""A long run that was cut off goes on: which tests have passed, and of which tree.
+
+A commit that changes documents alone is of the same tree.
 
 `python -m tests.faults.resume FOLDER` before a run begins anew, with `--resume` after what has passed. The run
 itself has VRE_FAULT_PROGRESS=FOLDER: its tests that pass are added, those that had passed before are left out.
@@ -15,6 +17,7 @@ from pathlib import Path
 import pytest
 
 PROGRESS = "VRE_FAULT_PROGRESS"
+_DOCUMENTS = ("\tdocs", ".md", "\tLICENSE")
 
 
 def _passed(folder: Path) -> Path:
@@ -26,17 +29,17 @@ def _before(folder: Path) -> Path:
     return folder / "faults.before"
 
 
-def prepare(folder: Path, commit: str, *, resume: bool) -> None:
-    """Raises ValueError when there is nothing of this commit to go on with."""
-    mark = folder / "faults.commit"
+def prepare(folder: Path, tree: str, *, resume: bool) -> None:
+    """Raises ValueError when there is nothing of this tree to go on with."""
+    mark = folder / "faults.tree"
     if resume:
-        if not mark.exists() or mark.read_text() != commit:
-            raise ValueError(f"the run in {folder} was not of {commit[:12]}: start anew, without RESUME")
+        if not mark.exists() or mark.read_text() != tree:
+            raise ValueError(f"the run in {folder} was of another tree: start anew, without RESUME")
     else:
         folder.mkdir(exist_ok=True)
         for old in folder.glob("faults.*"):
             old.unlink()
-        mark.write_text(commit)
+        mark.write_text(tree)
         _passed(folder).touch()
     _before(folder).write_text(_passed(folder).read_text())
 
@@ -72,11 +75,10 @@ def register(config: pytest.Config) -> None:
 
 def main(arguments: Sequence[str]) -> int:
     folder, *options = arguments
-    head = subprocess.run(
-        ["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True
-    ).stdout.strip()
+    listed = subprocess.run(["git", "ls-tree", "HEAD"], capture_output=True, text=True, check=True).stdout
+    tree = "".join(line for line in listed.splitlines(keepends=True) if not line.rstrip().endswith(_DOCUMENTS))
     try:
-        prepare(Path(folder), head, resume="--resume" in options)
+        prepare(Path(folder), tree, resume="--resume" in options)
     except ValueError as error:
         print(error, file=sys.stderr)
         return 1
