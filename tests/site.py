@@ -256,9 +256,8 @@ def operating(
         site.kubectl(*wait)
     if site.get("namespace", SYSTEM) is None:
         site.kubectl("create", "namespace", SYSTEM)
-    if site.get("-n", SYSTEM, "lease", "vre-operator") is None:
-        # As an earlier operator leaves it: the first one in a cluster waits to see that it is alone.
-        site.kubectl("apply", "-f", "-", stdin=RELEASED)
+    # As one leaves it that is told to end: who finds none, or that of one that was killed, waits.
+    site.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=RELEASED)
     (folder / "kubeconfig").write_text(json.dumps(as_the_chart_has_it(site, values)))
     before(site)
     site.operator.start()
