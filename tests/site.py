@@ -26,6 +26,7 @@ from dev import reading
 from dev.cluster import Cluster
 from dev.oidc.provider import Registry
 from dev.ports import free_port
+from tests.long import LONG
 
 ROOT = Path(__file__).resolve().parents[1]
 SYSTEM = "vre-system"
@@ -180,7 +181,7 @@ class Site:
 
 
 # Only against a hang: `make test-long` runs on a machine that is busy for hours.
-GUARD_SECONDS = 300.0 if os.environ.get("VRE_LONG") == "1" else 240.0
+GUARD_SECONDS = 300.0 if LONG else 240.0
 
 
 def eventually(

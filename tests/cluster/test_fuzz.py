@@ -8,7 +8,6 @@ Fifteen of each in CI, two thousand in the long run (VRE_LONG=1).
 from __future__ import annotations
 
 import copy
-import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -27,6 +26,7 @@ from tests.faults.neighbours.person import essence
 from tests.faults.rig.api import KINDS, Api, Json, Refused, collection
 from tests.faults.rig.background import Background
 from tests.faults.wishes import values_of, wishes
+from tests.long import LONG
 from tests.site import ROOT, Site, eventually, operating
 from vre_operator.api import names
 from vre_operator.api.bounds import broken
@@ -35,7 +35,7 @@ from vre_operator.api.validate import load, load_vresite
 
 __all__ = ["api"]
 
-EXAMPLES = 2000 if os.environ.get("VRE_LONG") == "1" else 15
+EXAMPLES = 2000 if LONG else 15
 pytestmark = pytest.mark.timeout(3 * 3600 if EXAMPLES > 15 else 600)
 
 _ERRORS = ("resulted in error", "failed to evaluate", "no such key", "internal error", "panic")

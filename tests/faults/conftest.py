@@ -14,8 +14,8 @@ from tests.faults.play import Player
 from tests.faults.rig.identity import Strict
 from tests.faults.rig.stage import Stage, stage
 from tests.faults.workloads import CREATE, Workload
+from tests.long import LONG
 
-LONG = os.environ.get("VRE_LONG") == "1"
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
 """Of pytest-xdist: each process has a cluster of its own."""
 

@@ -6,13 +6,14 @@ import itertools
 
 import pytest
 
-from tests.faults.conftest import LONG, Referee
+from tests.faults.conftest import Referee
 from tests.faults.plans import Plan, carry_out, kills, sampled
 from tests.faults.play import DOOR, Hit, Player
 from tests.faults.report import Tally
 from tests.faults.rig.faults import KILLS
 from tests.faults.rig.stage import RESYNC_SECONDS
 from tests.faults.workloads import WORKLOADS, Workload
+from tests.long import LONG
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(36_000 if LONG else 600)]
 

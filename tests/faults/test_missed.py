@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.faults.conftest import LONG
 from tests.faults.play import Player
 from tests.faults.report import Tally
 from tests.faults.rig.api import KINDS
@@ -16,6 +15,7 @@ from tests.faults.rig.recorders import Name, counted
 from tests.faults.rig.stage import Hung, Stage
 from tests.faults.rig.tenant import Tenant
 from tests.faults.watching import listening
+from tests.long import LONG
 from vre_operator.api import names
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(3600 if LONG else 300)]

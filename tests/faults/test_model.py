@@ -6,7 +6,6 @@ is, every line of the operator's part is reached, and each deliberate damage is 
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 from collections.abc import Callable
@@ -16,10 +15,10 @@ from pathlib import Path
 import pytest
 
 from dev.system import ensure
+from tests.long import LONG
 
 MODELS = Path(__file__).parent / "model"
 STRATEGIES = ("keycloak_admin", "keycloak_dcr", "generic_dcr")
-LONG = os.environ.get("VRE_LONG") == "1"
 
 # Kills and other faults (answers lost, writes refused, ...) in one run of the world.
 BUDGETS = [(1, 0), (0, 1), *([(1, 1), (2, 0)] if LONG else [])]

@@ -9,7 +9,6 @@ import pytest
 from dev.oidc import keycloak
 from dev.oidc.keycloak import Server
 from dev.oidc.realm import Realm
-from tests.faults.conftest import LONG
 from tests.faults.plans import Reference, carry_out, every, refer, sampled
 from tests.faults.play import ISSUER, Player
 from tests.faults.report import Tally
@@ -17,6 +16,7 @@ from tests.faults.rig.faults import EXTERNAL
 from tests.faults.rig.identity import Keycloak
 from tests.faults.rig.tenant import Tenant
 from tests.faults.workloads import GONE, Workload
+from tests.long import LONG
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(36_000 if LONG else 600)]
 

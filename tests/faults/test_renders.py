@@ -6,7 +6,6 @@ Hostile text is tried in every string: it is refused, or it ends as a value in a
 from __future__ import annotations
 
 import json
-import os
 import random
 import re
 from collections import Counter
@@ -19,6 +18,7 @@ from hypothesis import strategies as st
 
 from tests.faults.wishes import HOSTILE, MARK, Json, crossed, leaves, pattern_of, put
 from tests.faults.wishes import wishes as drawn
+from tests.long import LONG
 from tests.unit.components.scenarios import FULL
 from tests.unit.components.test_every_tenant import KINDS, READ_ONLY_KINDS
 from vre_operator.api import names
@@ -32,7 +32,6 @@ from vre_operator.engine.resources import KUBERNETES, Policy, Resource, Tenant
 from vre_operator.engine.target import Desired
 from vre_operator.targets.kubernetes.manifest import SECRET, VIRTUAL, check_bounds, manifest
 
-LONG = os.environ.get("VRE_LONG") == "1"
 DRAWN, CROSSED, PARTS = (100, 900, 100) if LONG else (100, 100, 1)
 """Wishes in each part: hypothesis gets slower the more it has drawn in one go, and most of the time is its."""
 

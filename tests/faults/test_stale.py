@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from tests.faults.conftest import LONG, Referee
+from tests.faults.conftest import Referee
 from tests.faults.plans import judge
 from tests.faults.play import DOOR, Player
 from tests.faults.report import Tally
@@ -24,6 +24,7 @@ from tests.faults.rig.streams import Valve, through
 from tests.faults.rig.tenant import Tenant
 from tests.faults.watching import lists, watches
 from tests.faults.workloads import AGAIN, WORKLOADS, Workload
+from tests.long import LONG
 from vre_operator.api import names
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(3600 if LONG else 300)]

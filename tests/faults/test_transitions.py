@@ -7,7 +7,6 @@ and after the way back everything is as it was.
 from __future__ import annotations
 
 import json
-import os
 import random
 import subprocess
 import time
@@ -21,10 +20,10 @@ from dev.cluster import Cluster
 from dev.oidc import provider
 from tests import readymaker
 from tests.faults.wishes import HOSTILE, Json, Leaf, leaves, pattern_of, put
+from tests.long import LONG
 from tests.site import Site, eventually, operating
 from vre_operator.api.conditions import Reason
 
-LONG = os.environ.get("VRE_LONG") == "1"
 SHARE = 18
 SEED = 20261125
 

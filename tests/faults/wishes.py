@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import os
 import random
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,6 +14,7 @@ import yaml
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
+from tests.long import LONG
 from tests.site import ROOT
 from vre_operator.api.rules import quantity
 
@@ -43,7 +43,7 @@ HOSTILE = (
 
 _PATTERN = re.compile(r"self\.matches\(r'(\^.*\$)'\)")
 _SIZES = ("256Mi", "512Mi", "1Gi", "1.5Gi", "10G", "0.5Ti", "2Ti", "1000000k", "999999999999999Ki")
-_MATCHES = 150 if os.environ.get("VRE_LONG") == "1" else 30
+_MATCHES = 150 if LONG else 30
 _WORDS = ("a", "ocean", "vre-1", "x" * 63, "0", "a.b", "team:ocean/admins", "Ünïcode ist's", "-")
 
 

@@ -16,6 +16,7 @@ from dev.images.recipe import Step, files
 from dev.images.recipes import IMAGES
 from dev.images.sandbox import run_step
 from tests.images import container
+from tests.long import LONG
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 STEPS = [step for _, step in IMAGES["operator"].layers]
@@ -65,7 +66,7 @@ def test_it_is_the_same_when_somebody_else_builds_it_later(tmp_path: Path) -> No
     assert [digest(layer) for layer in layers] == first
 
 
-@pytest.mark.skipif(not os.environ.get("VRE_LONG"), reason="VRE_LONG=1 builds the base image twice, in minutes")
+@pytest.mark.skipif(not LONG, reason="VRE_LONG=1 builds the base image twice, in minutes")
 @pytest.mark.usefixtures("somebody_else")
 def test_the_base_is_the_same_when_it_is_built_again(tmp_path: Path) -> None:
     """As long as the distribution's archive is the same."""

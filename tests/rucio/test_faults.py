@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.faults.conftest import LONG
 from tests.faults.report import Tally
 from tests.faults.rig.background import Background
 from tests.faults.rig.faults import EXTERNAL
 from tests.faults.rig.oracle import Violation
 from tests.faults.rig.proxy import Fault, Proxy, Rule
+from tests.long import LONG
 from tests.rucio.declared import Keeper, Wire
 from tests.rucio.lake import ROOT_PASSWORD, AtWork
 from tests.rucio.wish import make_home, modest_lake, state, unready

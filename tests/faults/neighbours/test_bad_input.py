@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -13,10 +12,10 @@ import pytest
 
 from tests.faults.neighbours import largest
 from tests.faults.neighbours.person import NAMESPACE, VRE, Person, fresh, namespaces, until
+from tests.long import LONG
 from tests.site import Site
 from vre_operator.engine.errors import Conflict
 
-LONG = os.environ.get("VRE_LONG") == "1"
 CROWD = 1000 if LONG else 100
 BYSTANDER = fresh("calm")
 HOLD = "example.org/hold"

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -29,6 +28,7 @@ from tests.faults.neighbours.person import (
     namespaces,
     until,
 )
+from tests.long import LONG
 from tests.site import ACCOUNT, Site
 from vre_operator.api import names
 from vre_operator.engine.errors import Invalid
@@ -38,7 +38,6 @@ from vre_operator.targets.kubernetes.manifest import MARK
 
 TENANT = fresh("ada")
 RIVAL = fresh("bob")
-LONG = os.environ.get("VRE_LONG") == "1"
 Json = dict[str, Any]
 
 

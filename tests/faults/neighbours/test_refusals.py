@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import re
 import signal
 from typing import Any
@@ -13,6 +12,7 @@ import yaml
 
 from tests.faults.neighbours.person import CATALOGUE, LAKE, VRE, Person, entries, fresh, until
 from tests.faults.neighbours.refusals import WORDS, Target, allow, forbid, lift, refuse
+from tests.long import LONG
 from tests.site import ROOT, SYSTEM, Site
 from vre_operator.engine.errors import Invalid
 from vre_operator.engine.resources import ResourceId
@@ -20,7 +20,6 @@ from vre_operator.kube.kinds import kind_of
 from vre_operator.targets.kubernetes.cache import FOLLOWED
 from vre_operator.targets.store import StateKey
 
-LONG = os.environ.get("VRE_LONG") == "1"
 pytestmark = pytest.mark.timeout(3600 if LONG else 300)
 BYSTANDER = fresh("idle")
 _DIGEST = re.compile(r"-[0-9a-f]{8}$")

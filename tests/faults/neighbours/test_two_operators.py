@@ -6,7 +6,6 @@ Who wrote what is read from the audit log, by token.
 from __future__ import annotations
 
 import json
-import os
 import signal
 import time
 from collections.abc import Iterator
@@ -17,9 +16,8 @@ from dev.cluster import Cluster
 from dev.oidc.provider import Registry
 from tests.faults.neighbours.person import fresh
 from tests.faults.neighbours.rivals import Arena, Rival, client_of, rivalry, stopped_api_server, wait
+from tests.long import LONG
 from tests.site import SYSTEM, operating
-
-LONG = os.environ.get("VRE_LONG") == "1"
 
 IN_HAND = 1
 """Writes that a leader may send when it wakes up: it looks at the Lease, then writes to the socket, and may be
