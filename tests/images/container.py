@@ -66,7 +66,7 @@ def run(
     env: Mapping[str, str] | None = None,
     user: str | None = None,
     read_only: bool = True,
-    timeout: float = 60,
+    timeout: float = 240,
 ) -> str:
     """Run a shell script in the image with its user and environment and return what it prints.
 

@@ -16,7 +16,7 @@ from tests.long import LONG
 from tests.site import Site
 from vre_operator.engine.errors import Conflict
 
-CROWD = 1000 if LONG else 100
+CROWD = 1000 if LONG else 40
 BYSTANDER = fresh("calm")
 HOLD = "example.org/hold"
 Json = dict[str, Any]
