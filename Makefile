@@ -9,6 +9,8 @@ bin := .venv/bin
 python := $(bin)/python
 # What fails fast comes first.
 tests := tests/unit $(filter-out %/__pycache__ tests/unit tests/e2e,$(patsubst %/,%,$(wildcard tests/*/))) tests/e2e
+faults := tests/faults $(addprefix tests/rucio/,test_faults.py test_target.py::test_cut_off_at_every_change \
+  test_rucio.py::test_schema_survives_kill_at_any_point)
 locked := $(bin)/uv pip compile --quiet --generate-hashes --no-header --universal --python-version 3.11
 
 .PHONY: help
@@ -65,7 +67,7 @@ test: static ## all tests that CI runs: check, cluster tests, the journey in a b
 test-long: venv ## every plan of faults, with a table of what was run and found
 	@$(python) -m tests.faults.resume artifacts $(if $(RESUME),--resume)
 	@$(python) -m dev.demo prepare
-	@VRE_LONG=1 VRE_FAULT_PROGRESS=artifacts VRE_FAULT_REPORT=artifacts/faults.jsonl $(bin)/pytest -n 3 --tb=native --timeout 1800 tests/faults tests/rucio/test_faults.py tests/rucio/test_target.py::test_cut_off_at_every_change $(PYTEST) || failed=$$?; \
+	@VRE_LONG=1 VRE_FAULT_PROGRESS=artifacts VRE_FAULT_REPORT=artifacts/faults.jsonl $(bin)/pytest -n 3 --tb=native --timeout 1800 $(faults) $(PYTEST) || failed=$$?; \
 	  $(python) -m tests.faults.report artifacts/faults.jsonl; exit $${failed:-0}
 
 .PHONY: format

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests import software
+from tests.long import share
 from tests.postgres.server import Server, programs, running
 from tests.rucio.lake import ROOT_PASSWORD, Lake, login, new_lake, pinged, serving, wait_until
 
@@ -65,7 +66,7 @@ def test_schema_survives_kill_at_any_point(server: Server, directory: Path) -> N
     steps = int(made.stdout.rsplit("steps:", 1)[1])
 
     # In the tables, around the first commit, and at every step of the small commits that follow it.
-    points = [0, steps // 3, 2 * steps // 3, *range(steps - 17, steps)]
+    points = share([2 * steps // 3, *range(steps - 17, steps), steps // 3, 0], 4)
     cut = new_lake(server, directory, "cut")
     for point in points:
         server.sql("DROP DATABASE cut WITH (FORCE)")

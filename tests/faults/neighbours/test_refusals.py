@@ -12,7 +12,7 @@ import yaml
 
 from tests.faults.neighbours.person import CATALOGUE, LAKE, VRE, Person, entries, fresh, until
 from tests.faults.neighbours.refusals import WORDS, Target, allow, forbid, lift, refuse
-from tests.long import LONG
+from tests.long import LONG, share
 from tests.site import ROOT, SYSTEM, Site
 from vre_operator.engine.errors import Invalid
 from vre_operator.engine.resources import ResourceId
@@ -50,7 +50,7 @@ async def test_what_a_policy_refuses_is_named_with_its_cause_and_made_when_it_ma
     site: Site, person: Person, objects: list[ResourceId]
 ) -> None:
     """Each object in a tenant of its own; in CI one of every third kind."""
-    chosen = objects if LONG else [*{entry.kind: entry for entry in objects}.values()][::_CI_TAKES]
+    chosen = objects if LONG else share({entry.kind: entry for entry in objects}.values(), _CI_TAKES)
     tenants = {fresh("deny"): entry for entry in chosen}
     await refuse(
         site,
@@ -85,7 +85,7 @@ async def test_what_a_quota_forbids_is_named_and_made_when_the_quota_goes(
     """Kinds of which there are some in the tenant's own namespace."""
     kinds = sorted({entry.kind for entry in objects if entry.namespace == BYSTANDER})
     assert len(kinds) >= 10
-    tenants = {fresh("none"): kind for kind in (kinds if LONG else kinds[::_CI_TAKES])}
+    tenants = {fresh("none"): kind for kind in share(kinds, _CI_TAKES)}
     for tenant, kind in tenants.items():
         await person.create("v1/Namespace", "", tenant)
         await forbid(site, person, tenant, kind)
