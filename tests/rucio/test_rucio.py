@@ -149,7 +149,7 @@ def test_an_older_schema_is_upgraded_as_a_whole_or_not_at_all(server: Server, di
     assert made.returncode == 0, made.stderr
     assert state(server, lake) == wanted
     steps = int(made.stdout.rsplit("steps:", 1)[1])
-    for point in sorted({*range(0, steps, max(1, steps // 8)), steps - 1}):
+    for point in share(sorted({*range(0, steps, max(1, steps // 8)), steps - 1}), 4):
         assert downgraded() == before
         killed = lake.python(DIE, program, str(point), "--upgrade")
         assert killed.returncode == -signal.SIGKILL, (point, killed.stderr)
