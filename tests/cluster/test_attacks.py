@@ -78,7 +78,6 @@ def api(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
                 or one["metadata"]["name"] == "vre-tenant-admin"
             ):
                 site.kubectl("apply", "--server-side", "-f", "-", stdin=one)
-        site.make(VICTIM)
         site.kubectl("create", "namespace", EVE)
         site.kubectl(
             *("-n", EVE, "create", "rolebinding", "eve", "--clusterrole=vre-tenant-admin", f"--user={EVE}")
@@ -90,6 +89,7 @@ def api(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
             lambda: api.ask(EVE, "POST", f"{VRE}/namespaces/{EVE}/vreenvironments", wish(site)),
             lambda answer: "not yet synced" not in answer[1],
         )
+        site.make(VICTIM)
         site.settled(EVE)
         site.settled(VICTIM)
         yield api
