@@ -18,7 +18,8 @@ from vre_operator.kube.kinds import kind_of
 from vre_operator.kube.transport import Object, Request, Transport, refusal
 
 PAGE = 500
-SILENCE = 70.0  # bookmarks come every 60 s: a watch that says nothing for longer is dead
+# Bookmarks come every 60 s, on a busy machine ten seconds later: 70 s ended every watch of a kind at rest.
+SILENCE = 100.0
 ABSENT = "1"
 """As metadata.resourceVersion of an apply: create only. No object can be at version 1, so any is a Conflict,
 while a create ignores the version. Proved in tests/cluster/test_kube_apply.py."""

@@ -50,12 +50,12 @@ async def test_a_watch_that_neither_hears_nor_tries_is_told_by_kind(
     operator: Operator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = time.monotonic()
-    monkeypatch.setattr(operator.wishes, "_clock", lambda: now + 159)
+    monkeypatch.setattr(operator.wishes, "_clock", lambda: now + 189)
     assert (await health(operator))[0] == 200
-    monkeypatch.setattr(operator.wishes, "_clock", lambda: now + 161)
+    monkeypatch.setattr(operator.wishes, "_clock", lambda: now + 191)
     status, text = await health(operator)
     assert status == 503
-    assert text.startswith("no word and no attempt to hear one: vre.science/v1alpha1/VREEnvironment for 16")
+    assert text.startswith("no word and no attempt to hear one: vre.science/v1alpha1/VREEnvironment for 19")
 
 
 async def test_a_pass_that_does_not_end_is_told(operator: Operator) -> None:
