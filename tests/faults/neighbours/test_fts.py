@@ -114,10 +114,15 @@ async def test_from_no_certificate_to_one_that_ends(
         said = await person.settled(tenant, "CertificateExpires", "TransfersReady")
         assert f"{soon:%Y-%m-%d}" in said
         await until(lambda: _held(fts), lambda count: count == 2)
-        renewed = await until(lambda: _events(person, tenant), lambda found: "Renewed" in found)
-        assert "Proxy x509" in renewed["Renewed"]
+        await until(lambda: _told_of_proxy(person, tenant), lambda reasons: "Repaired" in reasons)
         conditions = await person.conditions(tenant)
         assert conditions["Ready"][0] == "Ready"
+
+        # One that lives longer than the one in use.
+        assert "Renewed" not in await _told_of_proxy(person, tenant)
+        await person.edit(SECRET, tenant, "robot", lambda obj: obj.update(data=encoded(authority.robot())))
+        await person.settled(tenant, "Ready", "TransfersReady")
+        await until(lambda: _told_of_proxy(person, tenant), lambda reasons: "Renewed" in reasons)
 
         # One that will not do: what was made of the former stays in use.
         before = await proxy(person, tenant)
@@ -142,6 +147,11 @@ async def _held(fts: Fts) -> int:
     return len(fts.held)
 
 
-async def _events(person: Person, tenant: str) -> dict[str, str]:
+async def _events(person: Person, tenant: str) -> list[tuple[str, str]]:
+    """Reason and message."""
     found = await person.kube.list("v1/Event", tenant)
-    return {item["reason"]: item.get("message", "") for item in found}
+    return [(item["reason"], item.get("message", "")) for item in found]
+
+
+async def _told_of_proxy(person: Person, tenant: str) -> set[str]:
+    return {reason for reason, message in await _events(person, tenant) if "Proxy x509" in message}
