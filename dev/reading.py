@@ -61,6 +61,8 @@ class Reader:
     def _kind(self, word: str) -> Resource:
         if word not in self._kinds:
             self._kinds = self._discovered()
+        if word not in self._kinds:
+            raise LookupError(f"the API server has no kind {word}")
         return self._kinds[word]
 
     def _discovered(self) -> dict[str, Resource]:

@@ -39,8 +39,8 @@ CRD_STANDS = (
     ("wait", "--for=condition=Established", _CRD, "--timeout=60s"),
 )
 _GET = argparse.ArgumentParser()
-for option in ("-n", "-l"):
-    _GET.add_argument(option, default="")
+_GET.add_argument("-n", default="")
+_GET.add_argument("-l", default="")
 _GET.add_argument("kinds")
 _GET.add_argument("name", nargs="?")
 RELEASED: Json = {
