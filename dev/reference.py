@@ -77,8 +77,11 @@ def _table(schema: Schema, *, deep: bool = False) -> Iterator[str]:
 def _rows(prefix: str, schema: Schema, *, deep: bool) -> Iterator[str]:
     for name, child in schema["properties"].items():
         required = " (required)" if name in schema.get("required", ()) and not deep else ""
-        meaning = child["description"].split(" Default: ")[0].replace("|", "\\|").replace("\n\n", "<br>")
-        cells = (f"`{prefix}{name}`{required}", _type(child), _default(child), meaning)
+        text, _, spoken = child["description"].partition(" Default: ")
+        # One that the API server leaves to a preset of the site is in the text alone.
+        default = _default(child) or (f"`{spoken.partition(',')[0]}`, or the preset's" if spoken else "")
+        meaning = text.replace("|", "\\|").replace("\n\n", "<br>")
+        cells = (f"`{prefix}{name}`{required}", _type(child), default, meaning)
         yield f"| {' | '.join(cells)} |"
         inner, suffix = _object(child)
         if deep and inner:

@@ -138,7 +138,12 @@ CASES: list[tuple[Json, Json, str]] = [
         "spec.dataLake.attach.url",
     ),
     ({"maximum": {"cpu": 2}}, {}, ""),
-    ({"maximum": {"cpu": 1.5}}, {}, "spec.notebooks.resources.cpuLimit"),
+    ({"maximum": {"cpu": 1.5}}, {}, ""),
+    (
+        {"maximum": {"cpu": 1.5}},
+        {"notebooks": {"resources": {"memoryLimit": "1Gi"}}},  # beside which stands the default
+        "spec.notebooks.resources.cpuLimit",
+    ),
     ({"maximum": {"cpu": 4}}, entry(resources={"cpuLimit": 8}), "spec.catalogue.entries[].resources.cpuLimit"),
     ({"maximum": {"memory": "2Gi"}}, {}, ""),
     (
@@ -148,11 +153,12 @@ CASES: list[tuple[Json, Json, str]] = [
     ),
     ({"maximum": {"gpus": 0}}, entry(gpus={"count": 1}), "spec.catalogue.entries[].gpus.count"),
     ({"maximum": {"gpus": 1}}, entry(gpus={"count": 1}), ""),
-    ({"maximum": {"sessions": 20}}, {}, "spec.notebooks.maxSessions"),
-    ({"maximum": {"home": "1Gi"}}, {}, "spec.storage.homes.size"),
+    ({"maximum": {"sessions": 20}}, {}, ""),
+    ({"maximum": {"sessions": 20}}, {"notebooks": {"maxSessions": 21}}, "spec.notebooks.maxSessions"),
+    ({"maximum": {"home": "1Gi"}}, {"storage": {"homes": {"size": "1025Mi"}}}, "spec.storage.homes.size"),
     ({"maximum": {"volume": "1Ti"}}, homes(size="2Ti"), "spec.storage.homes.volume.size"),
     ({"maximum": {"volume": "1Ti"}}, homes(size="1024Gi"), ""),
-    ({"maximum": {"runningWorkflows": 10}}, {}, "spec.workflows.maxRunning"),
+    ({"maximum": {"runningWorkflows": 10}}, {"workflows": {"maxRunning": 11}}, "spec.workflows.maxRunning"),
     ({"maximum": {"jobMemory": "8Gi"}}, {}, ""),
     (
         {"maximum": {"jobMemory": "8Gi"}},
@@ -181,13 +187,13 @@ class Api:
     def apply(self, obj: Json, *more: str) -> subprocess.CompletedProcess[str]:
         return self("apply", "--server-side", "--force-conflicts", "-o", "json", "-f", "-", *more, given=obj)
 
-    def bound(self, bounds: Json) -> None:
+    def bound(self, bounds: Json, **more: Any) -> None:
         """The site's word, as soon as the API server heeds it: it follows its parameters by a watch."""
         site = {
             "apiVersion": names.API_VERSION,
             "kind": names.SITE_KIND,
             "metadata": {"name": "site"},
-            "spec": {"bounds": bounds},
+            "spec": {"bounds": bounds} | more,
         }
         self("delete", names.SITE_PLURAL, "site", "--ignore-not-found")
         done = self("create", "-f", "-", given=site)
@@ -287,6 +293,26 @@ def test_who_stands_out_of_bounds_may_change_what_is_within(
     # What is no wish: the operator's finalizer, a label, the end.
     patched = merge(wish, {"metadata": {"finalizers": ["example.org/kept"], "labels": {"a": "b"}}})
     assert api.refusal(patched, expected=False) == ""
+
+
+def test_a_preset_is_one_of_the_sites(api: Api, standing: Callable[[Mapping[str, Any]], Json]) -> None:
+    wish = standing({"preset": "gone"})
+    api.bound({}, presets=[{"name": "school", "notebooks": {"maxSessions": 5}}, {"name": "large"}])
+    refused = api.refusal(merge(wish, {"spec": {"preset": "scool"}}), expected=True)
+    assert "spec.preset: is no preset of this site: leave it out, or use one of school, large" in refused
+    assert api.refusal(merge(wish, {"spec": {"preset": "school"}}), expected=False) == ""
+    assert api.refusal(merge(wish, {"spec": {"suspend": True}}), expected=False) == ""
+    api.bound({})
+    assert "is no preset of this site" in api.refusal(merge(wish, {"spec": {"preset": "a"}}), expected=True)
+
+
+def test_a_site_chooses_none_but_its_own(api: Api) -> None:
+    site = {"apiVersion": names.API_VERSION, "kind": names.SITE_KIND, "metadata": {"name": "site"}}
+    done = api.apply(site | {"spec": {"defaults": {"preset": "school"}}}, "--dry-run=server")
+    assert "is no preset of this VRESite: name one of spec.presets, or add it there" in done.stderr
+    both = {"defaults": {"preset": "school"}, "presets": [{"name": "school"}]}
+    done = api.apply(site | {"spec": both}, "--dry-run=server")
+    assert done.returncode == 0, done.stderr
 
 
 def test_there_is_one_site(api: Api) -> None:

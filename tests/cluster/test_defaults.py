@@ -8,7 +8,7 @@ import json
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +45,7 @@ def site(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         site.kubectl("-n", SYSTEM, "delete", "secret", "registration")
 
 
-def give(site: Site, **more: Any) -> None:
+def give(site: Site, presets: Sequence[Json] = (), **more: Any) -> None:
     spec: Json = {
         "bounds": {"grants": [{"namespaces": ["*"], "domains": ["{namespace}.vre.example.org"]}]},
         "defaults": {
@@ -57,6 +57,7 @@ def give(site: Site, **more: Any) -> None:
             },
         }
         | more,
+        "presets": list(presets),
     }
     obj = {"apiVersion": "vre.science/v1alpha1", "kind": "VRESite", "metadata": {"name": "site"}, "spec": spec}
     site.kubectl("apply", "-f", "-", stdin=obj)
@@ -191,6 +192,36 @@ def test_what_follows_the_site_follows_at_once(site: Site) -> None:
     assert "IngressClass nowhere does not exist" in site.settled(ATLAS, "IngressClassNotFound", "ExposureReady")
     give(site)
     site.settled(ATLAS)
+
+
+def sessions(site: Site) -> str:
+    quota = site.get("-n", f"{ATLAS}-notebooks", "resourcequota", "vre")
+    return str(quota and quota["spec"]["hard"]["limits.memory"])
+
+
+def test_a_preset_is_followed_and_its_end_changes_nothing(site: Site) -> None:
+    def one(sizes: int) -> Json:
+        resources = {"memoryLimit": "1Gi"}
+        return {"name": "school", "notebooks": {"maxSessions": sizes, "resources": resources}}
+
+    give(site, presets=[one(5)])
+    before = sessions(site)
+    ask(site, ATLAS, SHORT | {"preset": "school"})
+    eventually(lambda: sessions(site), lambda found: found != before)
+    site.settled(ATLAS)
+    first = sessions(site)
+    give(site, presets=[one(10)])
+    eventually(lambda: sessions(site), lambda found: found != first)
+    site.settled(ATLAS)
+    second = sessions(site)
+    give(site)
+    assert "spec.preset: school is no preset of this site" in site.settled(ATLAS, "InvalidSpec")
+    assert sessions(site) == second
+    site.kubectl(
+        "-n", ATLAS, "patch", "vre", "vre", "--type=json", "-p", '[{"op":"remove","path":"/spec/preset"}]'
+    )
+    site.settled(ATLAS)
+    assert sessions(site) == before
 
 
 def test_the_last_one_goes_with_its_client_without_a_site(site: Site) -> None:

@@ -176,6 +176,8 @@ def _mended(spec: Json) -> Json:
     """With the rules kept that cross fields: a spec that breaks them tells nothing new."""
     # Without these two it is the site's to say what becomes of it.
     spec.setdefault("hostname", "vre.example.org")
+    # One of a site, and there is none.
+    spec.pop("preset", None)
     identity = spec["identity"]
     identity.setdefault("issuer", "https://login.example.org/realms/vre")
     identity["allowAll"] = not identity.get("allowedGroups")

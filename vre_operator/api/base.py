@@ -77,6 +77,18 @@ class Model(BaseModel):
         return schema
 
 
+UNWRITTEN = "x-unwritten"
+
+
+class Unwritten:
+    """Of a field whose default the API server does not write: it must be seen whether the tenant named it."""
+
+    def __get_pydantic_json_schema__(
+        self, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return handler(core_schema) | {UNWRITTEN: True}
+
+
 def without_nulls(value: Any) -> Any:
     """JSON data as the API server sees it: a field that is null is a field that is absent."""
     match value:

@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from vre_operator.api import names
+from vre_operator.api.paths import at
 from vre_operator.api.rules import quantity
 from vre_operator.api.vresite import Bounds, Grant
 
@@ -211,7 +212,7 @@ def broken(bounds: Bounds, namespace: str, spec: Mapping[str, Any]) -> Iterator[
         yield f"metadata.namespace: {_UNGRANTED}"
         return
     for bound in BOUNDS:
-        limit = bounds.grants if bound.field == "grants" else _at(drawn, bound.field)
+        limit = bounds.grants if bound.field == "grants" else at(drawn, *bound.field.split("."))
         if limit is None or limit is False or limit == ():
             continue
         for path in bound.paths:
@@ -222,19 +223,13 @@ def broken(bounds: Bounds, namespace: str, spec: Mapping[str, Any]) -> Iterator[
 
 def _bounded(bound: Bound, spec: Mapping[str, Any]) -> bool:
     """An Issuer in the tenant's own namespace is the tenant's."""
-    return bound.field != "certificateIssuers" or _at(spec, "exposure.tls.certManager.kind") != "Issuer"
+    return bound.field != "certificateIssuers" or at(spec, "exposure", "tls", "certManager", "kind") != "Issuer"
 
 
 def _listing(bound: Bound, limit: Any) -> str:
     if bound.listed:
         return f" {', '.join(limit)}"
     return f" {limit:g}" if isinstance(limit, float) else f" {limit}" if bound.field[:8] == "maximum." else ""
-
-
-def _at(node: Any, path: str) -> Any:
-    for key in path.split("."):
-        node = node.get(key) if isinstance(node, Mapping) else None
-    return node
 
 
 def _values(node: Any, keys: Sequence[str], where: str) -> Iterator[tuple[str, Any]]:
@@ -270,9 +265,8 @@ def admission_policy() -> dict[str, Any]:
             "message": f"metadata.namespace: {_UNGRANTED}",
         }
     ]
-    for bound in BOUNDS:
-        for path in bound.paths:
-            validations.append(_validation(bound, path))
+    validations += [_validation(bound, path) for bound in BOUNDS for path in bound.paths]
+    validations.append(_preset())
     return {
         "failurePolicy": "Fail",
         "paramKind": {"apiVersion": names.API_VERSION, "kind": names.SITE_KIND},
@@ -295,6 +289,17 @@ def admission_policy() -> dict[str, Any]:
             {"name": "bounds", "expression": "params.spec.bounds"},
         ],
         "validations": validations,
+    }
+
+
+def _preset() -> dict[str, str]:
+    said = "spec.preset: is no preset of this site: leave it out, or use one of"
+    known = "params.spec.presets"
+    return {
+        "expression": f"!has(object.spec.preset) || {_same(['preset'])}"
+        f" || (has({known}) && {known}.exists(p, p.name == object.spec.preset))",
+        "message": f"{said} spec.presets of the VRESite",
+        "messageExpression": f"{json.dumps(f'{said} ')} + {known}.map(p, p.name).join(', ')",
     }
 
 

@@ -15,7 +15,7 @@ import yaml
 from pydantic.json_schema import GenerateJsonSchema
 
 from vre_operator.api import names
-from vre_operator.api.base import Model, without_nulls
+from vre_operator.api.base import UNWRITTEN, Model, without_nulls
 from vre_operator.api.v1alpha1 import VREEnvironment
 from vre_operator.api.vresite import VRESite
 
@@ -61,7 +61,7 @@ _KEPT = frozenset(
         *("x-kubernetes-list-map-keys", "x-kubernetes-list-type", "x-kubernetes-validations"),
     }
 )
-_DROPPED = frozenset({"$defs", "additionalProperties", "title"})
+_DROPPED = frozenset({"$defs", "additionalProperties", "title", UNWRITTEN})
 _FORMATS = {"integer": "int64", "number": "double"}
 
 
@@ -175,7 +175,7 @@ def _structural(node: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict
         schema["description"] = _reflow(schema["description"])
     if "default" in schema:
         schema["default"] = without_nulls(schema["default"])
-        schema["description"] += _spoken_default(schema["default"])
+        schema["description"] += _spoken_default(schema["default"], written=not node.get(UNWRITTEN))
     if "items" in node:
         schema["items"] = _structural(node["items"], definitions)
     # Of an empty one the API server keeps nothing, and a second applier would be in conflict with the first.
@@ -183,7 +183,23 @@ def _structural(node: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict
         schema["properties"] = {
             name: _structural(child, definitions) for name, child in node["properties"].items()
         }
+    if node.get(UNWRITTEN):
+        schema.pop("default", None)
+    elif "default" in schema:
+        schema["default"] = _written(schema["default"], node, definitions)
     return schema
+
+
+def _written(default: Any, node: Mapping[str, Any], definitions: Mapping[str, Any]) -> Any:
+    """Without what the API server must not write further down."""
+    if not isinstance(default, Mapping):
+        return default
+    below = {name: _inline(child, definitions) for name, child in node.get("properties", {}).items()}
+    return {
+        name: _written(value, below[name], definitions)
+        for name, value in default.items()
+        if not below[name].get(UNWRITTEN)
+    }
 
 
 def _inline(node: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict[str, Any]:
@@ -203,13 +219,14 @@ def _inline(node: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict[str
     return merged
 
 
-def _spoken_default(default: Any) -> str:
+def _spoken_default(default: Any, *, written: bool) -> str:
     """Told in the text as well: `kubectl explain` shows no defaults. An object's is told by its fields."""
+    end = "." if written else ", where no preset of the site says otherwise."
     match default:
         case bool():
             return f" Default: {str(default).lower()}."
         case str() | int() | float() if default != "":
-            return f" Default: {default:g}." if isinstance(default, float) else f" Default: {default}."
+            return f" Default: {default:g}{end}" if isinstance(default, float) else f" Default: {default}{end}"
         case [str(), *_]:
             return f" Default: {', '.join(default)}."
         case _:

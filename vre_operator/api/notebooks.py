@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from vre_operator.api.base import Label, Model, Quantity
+from vre_operator.api.base import Label, Model, Quantity, Unwritten
 from vre_operator.api.rules import Rule, Unique, at_least, quantity
 from vre_operator.api.schedule import Schedule
 
@@ -67,16 +67,20 @@ class SpawnProbe(Model):
     """Environments of the catalogue to start; all that people are offered when empty."""
 
 
+MaxSessions = Annotated[int, Field(ge=1, le=10_000)]
+
+
 class Notebooks(Model):
     """The JupyterHub: people log in, choose an environment and work in a notebook of their own."""
 
     enabled: bool = True
     """Deploy the hub."""
-    resources: NotebookResources = NotebookResources()
-    """CPU and memory of one notebook, where its entry of the catalogue says nothing else."""
-    culling: Culling = Culling()
-    """When idle notebooks are stopped."""
-    max_sessions: Annotated[int, Field(ge=1, le=10_000)] = 50
+    resources: Annotated[NotebookResources, Unwritten()] = NotebookResources()
+    """CPU and memory of one notebook, where its entry of the catalogue says nothing else. A preset of the site
+    counts where all of this is absent."""
+    culling: Annotated[Culling, Unwritten()] = Culling()
+    """When idle notebooks are stopped. A preset of the site counts where all of this is absent."""
+    max_sessions: Annotated[MaxSessions, Unwritten()] = 50
     """Notebooks that can run at the same time; also sizes the quota of the namespace in which they run."""
     named_sessions: Annotated[int, Field(ge=0, le=10)] = 0
     """Sessions that a person can have beside the first, each with a name. They share the home, which for that

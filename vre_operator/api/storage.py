@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from vre_operator.api.base import Model, ObjectName, Quantity
+from vre_operator.api.base import Model, ObjectName, Quantity, Unwritten
 from vre_operator.api.rules import Rule, Unique, at_least, stays
 from vre_operator.api.s3 import S3
 from vre_operator.api.shares import Share, ShareClaim, ShareVolume
@@ -16,6 +16,9 @@ _ELSEWHERE = (
     "set it back, as people's files would stay behind. For homes elsewhere create a new VREEnvironment and"
     " move the files"
 )
+
+
+HomeSize = Annotated[Quantity, at_least("64Mi")]
 
 
 class Homes(Model):
@@ -33,7 +36,7 @@ class Homes(Model):
         stays("claim", _ELSEWHERE),
     )
 
-    size: Annotated[Quantity, at_least("64Mi")] = "10Gi"
+    size: Annotated[HomeSize, Unwritten()] = "10Gi"
     """Size of a home that has a volume of its own. More than before: it grows at its person's next start, where
     its class can do that. Less: later homes are smaller."""
     storage_class: ObjectName | None = None

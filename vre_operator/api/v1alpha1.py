@@ -11,7 +11,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
-from vre_operator.api.base import Hostname, Model, ObjectName, Quantity
+from vre_operator.api.base import Hostname, Label, Model, ObjectName, Quantity
 from vre_operator.api.catalogue import Catalogue, Entry
 from vre_operator.api.data_lake import DataLake
 from vre_operator.api.exposure import CertManager, Exposure, Gateway, IssuerKind, Tls
@@ -221,6 +221,9 @@ class VREEnvironmentWish(Model):
     the site's domain, where the site has one for tenants; which one is in status.defaults."""
     identity: IdentityWish
     """The OpenID Connect provider at which people log in, and which of them are let in."""
+    preset: Label | None = None
+    """Sizes that the site has under this name (spec.presets of the VRESite), for what is not named here. The
+    site's own choice when absent, where it has made one."""
     storage: Storage = Storage()
     """Where people's data lives."""
     catalogue: Catalogue = Catalogue()

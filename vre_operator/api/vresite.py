@@ -9,9 +9,10 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, ConfigDict, Field
 
-from vre_operator.api.base import DNS_LABEL, DNS_NAME, Hostname, Model, ObjectName, Quantity
+from vre_operator.api.base import DNS_LABEL, DNS_NAME, Hostname, Label, Model, ObjectName
 from vre_operator.api.exposure import SiteExposure
 from vre_operator.api.identity import CREDENTIAL, DEFAULT_SCOPES, REALM, Issuer, ProviderKind, Scopes
+from vre_operator.api.presets import Maximum, Preset
 from vre_operator.api.rules import Rule, Unique, matches
 
 NAME = "site"
@@ -64,27 +65,6 @@ class Grant(Model):
     own. Any hostname when empty."""
     expires: AwareDatetime | None = None
     """From then on these tenants are suspended: everything is kept, nothing runs. For schools and guests."""
-
-
-class Maximum(Model):
-    """The most that a field of a tenant may ask for; no limit where absent."""
-
-    cpu: Annotated[float, Field(ge=0.1, le=1024)] | None = None
-    """CPUs of a session."""
-    memory: Quantity | None = None
-    """Memory of a session."""
-    gpus: Annotated[int, Field(ge=0, le=100_000)] | None = None
-    """Accelerators of a session."""
-    sessions: Annotated[int, Field(ge=0, le=100_000)] | None = None
-    """Sessions of a tenant at a time."""
-    home: Quantity | None = None
-    """Each person's home, where homes are volumes of their own."""
-    volume: Quantity | None = None
-    """Each volume of a tenant."""
-    running_workflows: Annotated[int, Field(ge=0, le=100_000)] | None = None
-    """Workflows of a tenant at a time."""
-    job_memory: Quantity | None = None
-    """Memory of a workflow's job."""
 
 
 class Bounds(Model):
@@ -187,16 +167,30 @@ class Defaults(Model):
     """How people reach a VRE."""
     storage_classes: StorageClasses = StorageClasses()
     """Classes of volumes."""
+    preset: Label | None = None
+    """Preset of tenants that name none."""
 
 
 class VRESiteSpec(Model):
     """What the site's admin decides for all tenants."""
 
+    cel_rules = (
+        Rule(
+            "!has(self.defaults.preset) || self.presets.exists(one, one.name == self.defaults.preset)",
+            "is no preset of this VRESite",
+            "name one of spec.presets, or add it there",
+            lambda self: self.defaults.preset in (None, *(one.name for one in self.presets)),
+            path=".defaults.preset",
+        ),
+    )
+
     bounds: Bounds = Bounds()
     """What tenants may ask for."""
     defaults: Defaults = Defaults()
-    """What tenants get where they name nothing. A change reaches standing tenants in exposure, new homes and
-    how clients are made; it leaves their hostnames, their issuer and their volumes as they are."""
+    """What tenants get where they name nothing. A change reaches standing tenants in exposure, sizes, new homes
+    and how clients are made; it leaves their hostnames, their issuer and their volumes as they are."""
+    presets: Annotated[tuple[Preset, ...], Field(max_length=20), Unique("name")] = ()
+    """Sizes by name, which tenants choose with spec.preset. A change reaches those who have it at once."""
 
 
 class SiteMetadata(Model):

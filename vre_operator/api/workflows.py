@@ -10,7 +10,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from vre_operator.api.base import Hostname, Model, Quantity
+from vre_operator.api.base import Hostname, Model, Quantity, Unwritten
 from vre_operator.api.catalogue import ImageReference
 from vre_operator.api.compute import Backends
 from vre_operator.api.data_lake import SchemaUpgrade
@@ -108,6 +108,8 @@ class WorkflowProbe(Model):
     """When, as cron has it, in UTC; once an hour when absent."""
 
 
+MaxRunning = Annotated[int, Field(ge=0, le=1000)]
+
 _VOLUME_STAYS = "set it back, as workspaces would stay behind"
 
 
@@ -168,9 +170,9 @@ class Workflows(Model):
     provider. Without it nobody logs in to REANA's own pages; clients and notebooks have tokens all the same."""
     volume: WorkflowVolume = WorkflowVolume()
     """The volume with all workspaces. It is kept when workflows are switched off."""
-    jobs: Jobs = Jobs()
-    """What a step of a workflow may take."""
-    max_running: Annotated[int, Field(ge=0, le=1000)] = 30
+    jobs: Annotated[Jobs, Unwritten()] = Jobs()
+    """What a step of a workflow may take. A preset of the site counts where all of this is absent."""
+    max_running: Annotated[MaxRunning, Unwritten()] = 30
     """Workflows that run at once; others wait. 0 starts none, as before an upgrade."""
     quotas: Annotated[tuple[WorkflowQuota, ...], Field(max_length=50), Unique("group")] = ()
     """What each person may use; without end where there is none."""

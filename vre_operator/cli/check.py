@@ -92,7 +92,7 @@ def check_site(paths: Iterable[str]) -> tuple[Given, tuple[str, ...]]:
 def _environment(given: Given, document: Mapping[str, Any]) -> Environment:
     metadata = document.get("metadata")
     # What is no metadata is told of by `wanted`, which nothing can be given to.
-    whole = effective(given.rules.defaults if isinstance(metadata, dict) else None, document, given.rules.home)
+    whole = effective(given.rules.site if isinstance(metadata, dict) else None, document, given.rules.home)
     spec = wanted(whole)
     name, namespace = document["metadata"]["name"], document["metadata"].get("namespace") or ""
     return Environment(Tenant(namespace, name, NOWHERE, NOWHERE, lent=whole.lent), spec)

@@ -10,10 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from vre_operator.api import presets
 from vre_operator.api.exposure import IssuerKind
 from vre_operator.api.identity import DEFAULT_SCOPES
+from vre_operator.api.paths import at
 from vre_operator.api.validate import Problem
-from vre_operator.api.vresite import Defaults, SiteIdentity
+from vre_operator.api.vresite import SiteIdentity, VRESiteSpec
 from vre_operator.components.context import kube
 from vre_operator.components.reana.settings import VOLUME
 from vre_operator.engine.resources import ResourceId
@@ -42,15 +44,17 @@ class Wish:
     problems: tuple[Problem, ...] = ()
 
 
-def effective(defaults: Defaults | None, obj: Object, home: str) -> Wish:
+def effective(site: VRESiteSpec | None, obj: Object, home: str) -> Wish:
     """home: the operator's namespace. Idempotent but for `lent`: what is given looks like the tenant's own."""
     held = {one["field"]: one["value"] for one in (obj.get("status") or {}).get("defaults") or ()}
-    if (defaults is None and not held) or not isinstance(obj.get("spec"), Mapping):
+    spec = obj.get("spec")
+    if not isinstance(spec, Mapping) or (site is None and not held and spec.get("preset") is None):
         return Wish(obj, obj)
-    giving = _Giving(defaults or Defaults(), obj, held)
+    giving = _Giving(site or VRESiteSpec(), obj, held)
     giving.names()
     giving.classes()
     giving.exposure()
+    giving.sizes()
     lent = giving.identity(home)
     return Wish(
         told=obj,
@@ -66,8 +70,9 @@ def effective(defaults: Defaults | None, obj: Object, home: str) -> Wish:
 class _Giving:
     """One wish on its way. held: status.defaults, by field; grows."""
 
-    def __init__(self, defaults: Defaults, obj: Object, held: dict[str, str]) -> None:
-        self._defaults = defaults
+    def __init__(self, site: VRESiteSpec, obj: Object, held: dict[str, str]) -> None:
+        self._site = site
+        self._defaults = site.defaults
         self._obj = obj
         self.spec: Object = obj["spec"]
         self.held = held
@@ -83,19 +88,19 @@ class _Giving:
         """Only those without which there is nothing: a lake without a hostname is one for sessions alone."""
         domain = (self._defaults.domain or "").replace("{namespace}", self._namespace)
         self._once(("hostname",), domain)
-        if _at(self.spec, "workflows", "enabled") is True:
+        if at(self.spec, "workflows", "enabled") is True:
             self._once(("workflows", "hostname"), domain and f"reana.{domain}")
 
     def classes(self) -> None:
         classes, own, sessions = self._defaults.storage_classes, self._namespace, f"{self._namespace}-notebooks"
-        homes = _at(self.spec, "storage", "homes") or {}
+        homes = at(self.spec, "storage", "homes") or {}
         if "volume" in homes:
             self._volume(("storage", "homes", "volume"), classes.homes, f"{sessions}:homes")
         elif "claim" not in homes:
             self._put(("storage", "homes", "storageClass"), classes.homes)
-        if _at(self.spec, "database", "external") is None:
+        if at(self.spec, "database", "external") is None:
             self._volume(("database", "embedded"), classes.database, f"{own}:database")
-        if _at(self.spec, "workflows", "enabled") is True:
+        if at(self.spec, "workflows", "enabled") is True:
             claim = f"{own}-workflows:{VOLUME}"
             self._volume(("workflows", "volume"), classes.volumes, claim)
         for index, share in _items(self.spec, "storage", "shares"):
@@ -109,20 +114,36 @@ class _Giving:
     def exposure(self) -> None:
         """A Gateway and what is an Ingress's exclude each other: whichever of them the tenant names."""
         wish = self._defaults.exposure
-        tls = any(_at(self.spec, "exposure", "tls", one) is not None for one in ("secret", "certManager"))
-        if not tls and _at(self.spec, "exposure", "ingressClass") is None and wish.gateway:
+        tls = any(at(self.spec, "exposure", "tls", one) is not None for one in ("secret", "certManager"))
+        if not tls and at(self.spec, "exposure", "ingressClass") is None and wish.gateway:
             gateway = wish.gateway.model_dump(mode="json", by_alias=True, exclude_none=True)
             self._put(("exposure", "gateway"), gateway)
-        if _at(self.spec, "exposure", "gateway") is not None:
+        if at(self.spec, "exposure", "gateway") is not None:
             return
         self._put(("exposure", "ingressClass"), wish.ingress_class)
         if wish.tls.cert_manager and not tls:
             manager = {"issuer": wish.tls.cert_manager.issuer, "kind": IssuerKind.CLUSTER_ISSUER.value}
             self._put(("exposure", "tls", "certManager"), manager)
 
+    def sizes(self) -> None:
+        """Of one who names a preset that is not there, as of one who names none: the wish is refused anyway."""
+        for path, value in presets.given(self._preset(), self._site.bounds.maximum):
+            self._put(path, value)
+
+    def _preset(self) -> presets.Preset | None:
+        by_name = {one.name: one for one in self._site.presets}
+        name = self.spec.get("preset") or self._defaults.preset
+        if not isinstance(name, str):
+            return None
+        if name not in by_name:
+            known = f"use one of {', '.join(by_name)}, or leave it out" if by_name else "leave it out"
+            remedy = f"{known}; the site's admin can add it (spec.presets of the VRESite)"
+            self.problems.append(Problem("spec.preset", f"{name} is no preset of this site", remedy))
+        return by_name.get(name)
+
     def identity(self, home: str) -> ResourceId | None:
         """The Secret that the site lends."""
-        wish, site, held = _at(self.spec, "identity"), self._defaults.identity, self.held.get(_ISSUER)
+        wish, site, held = at(self.spec, "identity"), self._defaults.identity, self.held.get(_ISSUER)
         if not isinstance(wish, Mapping):
             return None
         if (own := wish.get("issuer")) is not None:
@@ -180,14 +201,14 @@ class _Giving:
 
     def _once(self, path: _Path, value: str | None) -> None:
         """What was given first stays."""
-        if _at(self.spec, *path) is None:
+        if at(self.spec, *path) is None:
             name = self._field(path)
             if first := self.held.get(name) or value:
                 self.held[name] = first
                 self._put(path, first)
 
     def _put(self, path: _Path, value: Any) -> None:
-        if value is not None and _at(self.spec, *path) is None:
+        if value is not None and at(self.spec, *path) is None:
             self.given[self._field(path)] = value
             self.spec = _with(self.spec, path, value)
 
@@ -196,26 +217,14 @@ class _Giving:
         told = "spec"
         for depth, key in enumerate(path):
             if isinstance(key, int):
-                told += f"[{_at(self.spec, *path[: depth + 1], 'name')}]"
+                told += f"[{at(self.spec, *path[: depth + 1], 'name')}]"
             else:
                 told += f".{key}"
         return told
 
 
-def _at(node: Any, *path: str | int) -> Any:
-    for key in path:
-        match node:
-            case Mapping():
-                node = node.get(key)
-            case list() if isinstance(key, int):
-                node = node[key]
-            case _:
-                return None
-    return node
-
-
 def _items(spec: Object, *path: str) -> list[tuple[int, Object]]:
-    found = _at(spec, *path)
+    found = at(spec, *path)
     items = enumerate(found if isinstance(found, list) else ())
     return [(index, one) for index, one in items if isinstance(one, Mapping)]
 

@@ -16,7 +16,7 @@ from typing import Any
 from vre_operator.api.bounds import broken, matching
 from vre_operator.api.conditions import Condition, Reason
 from vre_operator.api.validate import SpecError, load_vresite
-from vre_operator.api.vresite import NAME, Bounds, Defaults, VRESiteSpec
+from vre_operator.api.vresite import NAME, Bounds, VRESiteSpec
 from vre_operator.engine.status import Verdict
 from vre_operator.runtime.defaults import Wish, effective
 
@@ -27,11 +27,14 @@ _TOLD = 3
 
 @dataclass(slots=True)
 class SiteRules:
-    """home: the operator's namespace. bounds, defaults: None while there is no VRESite."""
+    """home: the operator's namespace. site: None while there is no VRESite."""
 
     home: str = "vre-system"
-    bounds: Bounds | None = None
-    defaults: Defaults | None = None
+    site: VRESiteSpec | None = None
+
+    @property
+    def bounds(self) -> Bounds | None:
+        return self.site.bounds if self.site else None
 
     def take(self, obj: Mapping[str, Any] | None) -> bool:
         """Heed a VRESite, or its end; whether that changes anything. One that can't be read changes nothing."""
@@ -46,13 +49,12 @@ class SiteRules:
 
     def heed(self, spec: VRESiteSpec | None) -> bool:
         """What the site says, wherever it does; whether that changes anything."""
-        before = (self.bounds, self.defaults)
-        self.bounds, self.defaults = (spec.bounds, spec.defaults) if spec else (None, None)
-        return (self.bounds, self.defaults) != before
+        before, self.site = self.site, spec
+        return self.site != before
 
     def wish(self, obj: Mapping[str, Any]) -> Wish:
         """A tenant's, with what the site gives."""
-        return effective(self.defaults, obj, self.home)
+        return effective(self.site, obj, self.home)
 
     def ends(self, namespace: str) -> datetime | None:
         """When the last grant of this namespace is over; None where one has no end, or there are no grants."""

@@ -80,7 +80,7 @@ def test_server_side_defaults_are_the_models_own() -> None:
     spec = {"hostname": "vre.example.org", "identity": {"issuer": "https://a.example", "allowAll": True}}
     spec["identity"] |= {"provider": "generic-dcr"}  # type: ignore[operator]
     defaulted = _defaulted(NODES[".spec"], spec)
-    assert defaulted["notebooks"]["resources"]["memoryLimit"] == "2Gi"
+    assert defaulted["database"]["embedded"]["size"] == "8Gi"
     assert VREEnvironmentSpec.model_validate(defaulted) == VREEnvironmentSpec.model_validate(spec)
 
 

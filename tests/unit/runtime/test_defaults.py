@@ -12,7 +12,7 @@ from tests.unit.runtime.rig import KEY, Rig
 from tests.unit.runtime.rig import make_rig as plain_rig
 from vre_operator.api.site import Site
 from vre_operator.api.validate import SpecError, load_vresite
-from vre_operator.api.vresite import Defaults
+from vre_operator.api.vresite import VRESiteSpec
 from vre_operator.components.context import Environment, kube
 from vre_operator.components.exposure import ROUTE
 from vre_operator.components.registry import render
@@ -49,11 +49,11 @@ def site(**defaults: Any) -> Json:
     return {"metadata": {"name": "site"}, "spec": {"defaults": defaults}}
 
 
-def defaults(**more: Any) -> Defaults:
-    return load_vresite(site(**(DEFAULTS | more))).defaults
+def defaults(**more: Any) -> VRESiteSpec:
+    return load_vresite(site(**(DEFAULTS | more)))
 
 
-def wish(spec: Json, held: Json | None = None, given: Defaults | None = None, inventory: Any = ()) -> Wish:
+def wish(spec: Json, held: Json | None = None, given: VRESiteSpec | None = None, inventory: Any = ()) -> Wish:
     kept = [{"field": field, "value": value} for field, value in (held or {}).items()]
     obj = {
         "metadata": {"namespace": "atlas", "name": "vre", "uid": "u1", "generation": 1},
