@@ -14,15 +14,12 @@ from typing import Any
 
 import pytest
 import yaml
-from kubernetes import client, config
-from kubernetes.client import ApiException
 
 from dev.cluster import Cluster
 from tests.cluster import kerberos
 from tests.cluster.test_chart import Helm
+from tests.cluster.workflows import ENGINE, SPACE, ApiServer
 
-SPACE = "policy-workflows"
-ENGINE = f"system:serviceaccount:{SPACE}:reana-runtime"
 PERSON, STORE, WORKFLOW = kerberos.PERSON, kerberos.STORE, str(uuid.UUID(int=2))
 WORKSPACE = f"users/{PERSON}/workflows/{WORKFLOW}"
 RIGHTS: list[dict[str, Any]] = [
@@ -249,37 +246,6 @@ ATTACKS: dict[str, tuple[str, Change]] = {
     "a node": ("its node", lambda pod: pod.update(nodeName="node-1")),
     "a priority": ("its priority", lambda pod: pod.update(priorityClassName="system-node-critical")),
 }
-
-
-class ApiServer:
-    """As an administrator by kubectl, and as whoever creates a Job."""
-
-    def __init__(self, cluster: Cluster) -> None:
-        self._command = [str(cluster.bin / "kubectl"), "--kubeconfig", str(cluster.kubeconfig)]
-        self._kubeconfig = str(cluster.kubeconfig)
-
-    def __call__(self, *arguments: str, stdin: Any = None) -> subprocess.CompletedProcess[str]:
-        text = None if stdin is None else json.dumps(stdin)
-        return subprocess.run(
-            [*self._command, *arguments], input=text, capture_output=True, text=True, check=False
-        )
-
-    def refusal(self, made: Any, *, who: str = ENGINE, group: str = "", dry_run: bool = True) -> str:
-        """Why the Job is not created; "" when it is."""
-        connection = config.new_client_from_config(self._kubeconfig)  # type: ignore[no-untyped-call]
-        connection.set_default_header("Impersonate-User", who)
-        if group:
-            connection.set_default_header("Impersonate-Group", group)
-        options: Any = {"dry_run": "All"} if dry_run else {}
-        try:
-            client.BatchV1Api(connection).create_namespaced_job(
-                SPACE, made, field_validation="Strict", **options
-            )
-        except ApiException as error:
-            return str(json.loads(error.body or "{}")["message"])
-        finally:
-            connection.close()
-        return ""
 
 
 def job(change: Change) -> dict[str, Any]:

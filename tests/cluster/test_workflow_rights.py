@@ -14,7 +14,7 @@ import pytest
 from kubernetes import client, config
 
 from dev.cluster import Cluster
-from tests.cluster.test_workflow_jobs import ApiServer
+from tests.cluster.workflows import ApiServer
 from tests.unit.components.scenarios import QUICKSTART, environment
 from vre_operator.components import reana
 from vre_operator.components.reana.access import INFRASTRUCTURE

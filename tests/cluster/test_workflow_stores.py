@@ -17,8 +17,8 @@ import pytest
 import yaml
 
 from dev.cluster import Cluster
-from tests.cluster.test_workflow_jobs import ApiServer
 from tests.cluster.test_workflow_rights import of_reana
+from tests.cluster.workflows import ApiServer
 from tests.reana.models import FILES
 
 TENANT = "stores"

@@ -152,7 +152,7 @@ DAMAGES = (
         "vre_operator/runtime/reconcile.py",
         "        if not left:\n            await report.drop_finalizer()",
         "        if not left or result.gone:\n            await report.drop_finalizer()",
-        "tests/unit/runtime/test_reconcile.py",
+        "tests/unit/runtime/test_deletion.py",
     ),
     Damage(
         "a seal over what nobody looked at",
