@@ -252,7 +252,10 @@ def _try(tree: Path, damage: Damage) -> str:
             shutil.rmtree(cache)
     told = [line for line in done.stdout.splitlines() if line.startswith(("FAILED tests/", "ERROR tests/"))]
     failed = [line.partition(" ")[2].partition(" - ")[0] for line in told]
-    return failed[0].rpartition("/")[2] if done.returncode == 1 and failed else ""
+    if done.returncode != 1 or not failed:
+        return ""
+    file, _, test = failed[0].partition("::")
+    return f"{Path(file).name}::{test}"
 
 
 def _git(*arguments: str) -> None:
