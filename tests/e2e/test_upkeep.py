@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from typing import Any
 
 import pytest
 
@@ -12,18 +10,10 @@ from dev.demo import tenant
 from dev.demo.installation import RELEASE, SYSTEM, Installation, variant
 from dev.progress import note
 from tests.e2e import outside
+from tests.site import eventually
 
 NAMESPACE = "working"
 KILLED = "killed"
-
-
-def eventually(look: Callable[[], Any], seconds: float = 180) -> Any:
-    """What `look` gives as soon as it is true."""
-    deadline = time.monotonic() + seconds
-    while not (seen := look()):
-        assert time.monotonic() < deadline, f"still {seen!r} after {seconds} s"
-        time.sleep(0.2)
-    return seen
 
 
 def test_a_deleted_service_is_back(working: Installation) -> None:
