@@ -66,7 +66,7 @@ test: static ## all tests that CI runs: check, cluster tests, the journey in a b
 test-long: venv ## every plan of faults, with a table of what was run and found
 	@$(python) -m tests.faults.resume artifacts $(if $(RESUME),--resume)
 	@$(python) -m dev.demo prepare
-	@VRE_LONG=1 VRE_FAULT_PROGRESS=artifacts VRE_FAULT_REPORT=artifacts/faults.jsonl $(bin)/pytest -n 3 --tb=native --timeout 1800 $(faults) $(PYTEST) || failed=$$?; \
+	@VRE_LONG=1 VRE_FAULT_PROGRESS=artifacts VRE_FAULT_REPORT=artifacts/faults.jsonl $(bin)/pytest -n 5 --tb=native --timeout 1800 $(faults) $(PYTEST) || failed=$$?; \
 	  $(python) -m tests.faults.report artifacts/faults.jsonl; exit $${failed:-0}
 
 .PHONY: format
