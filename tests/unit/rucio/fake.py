@@ -74,6 +74,9 @@ class Rucio:
                 return self._of_account(name, *what)
         raise AssertionError(path)
 
+    async def rows(self, *path: str, query: dict[str, str] | None = None) -> Any:
+        return await self.get(*path, query=query)
+
     def _drops(self) -> bool:
         self._requests += 1
         return self._many > 0 and self.drops > 0 and self._requests % self.drops == 0

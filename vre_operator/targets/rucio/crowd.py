@@ -97,7 +97,7 @@ class Crowd:
 
     async def _listed(self, query: dict[str, str] | None = None) -> set[str]:
         """The active accounts of which that is true."""
-        return {one["account"] for one in await self.lake.http.get("accounts", "", query=query)}
+        return {one["account"] for one in await self.lake.http.rows("accounts", "", query=query)}
 
     async def _matching(self, desired: Desired) -> Matching:
         return await self.lake.matching(quota["rse_expression"] for quota in desired.body["quotas"])
@@ -131,11 +131,11 @@ class Crowd:
             self._saw(name, digest)
 
     async def _see_off(self, name: str) -> None:
-        identities = await self.lake.http.get("accounts", name, "identities")
+        identities = await self.lake.http.rows("accounts", name, "identities")
         self._waiting[name] = _Task(people.farewell(name, identities))
 
     async def _attributes(self, name: str) -> list[dict[str, object]]:
-        return list(await self.lake.http.get("accounts", name, "attr", ""))
+        return await self.lake.http.rows("accounts", name, "attr", "")
 
     async def _make(self, name: str, task: _Task) -> None:
         self.known.pop(name, None)

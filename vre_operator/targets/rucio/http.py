@@ -105,6 +105,13 @@ class RucioHttp(Web):
         """What stands at `path`: JSON, or a list of what Rucio streams. Raises Refused."""
         return (await self._request("GET", path, query=query)).data
 
+    async def rows(self, *path: str, query: dict[str, str] | None = None) -> list[dict[str, Any]]:
+        """The objects that are streamed at `path`. Raises Refused, and Unanswered for anything else."""
+        found = await self.get(*path, query=query)
+        if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
+            raise Unanswered(f"{self.host} answers with something else than a list of objects", sent=True)
+        return found
+
     async def change(self, method: str, *path: str, body: Any = None, but: Iterable[str] = ()) -> None:
         """Do something. but: names of exceptions that mean it was done before."""
         try:

@@ -124,12 +124,12 @@ class Lake:
 
     async def _resolve(self, expression: str) -> frozenset[str]:
         try:
-            listed = await self.http.get("rses", "", query={"expression": expression})
+            listed = await self.http.rows("rses", "", query={"expression": expression})
         except Refused as refusal:
             if refusal.kind == "InvalidRSEExpression":
                 return frozenset()
             raise
-        return frozenset(one["rse"] for one in listed or ())
+        return frozenset(one["rse"] for one in listed)
 
     async def make(self, key: str, pieces: Sequence[str], changes: Iterable[Change]) -> None:
         """Send `changes` one after the other. Whatever was read of `pieces` is old from now on."""
@@ -145,7 +145,7 @@ class Lake:
 
     async def _read_subscriptions(self) -> Mapping[str, Mapping[str, Any]]:
         try:
-            return by_name(await self.http.get("subscriptions", "") or ())
+            return by_name(await self.http.rows("subscriptions", ""))
         except Refused as refusal:
             if refusal.kind == "SubscriptionNotFound":
                 return {}  # there are none
@@ -167,8 +167,8 @@ class Lake:
             return {"account": account}  # of others Rucio tells nothing more
         return {
             "account": account,
-            "attributes": await self.http.get("accounts", name, "attr", ""),
-            "identities": await self.http.get("accounts", name, "identities"),
+            "attributes": await self.http.rows("accounts", name, "attr", ""),
+            "identities": await self.http.rows("accounts", name, "identities"),
             "limits": await self._limits(name, quotas),
             "local": await self.http.get("accounts", name, "limits", "local"),
             "scopes": await self._scopes(name),
