@@ -60,13 +60,15 @@ test: static ## all tests that CI runs: check, cluster tests, the journey in a b
 	@$(python) -m dev.demo prepare
 	@$(bin)/pytest $(tests) $(PYTEST)
 
-# Hours: with RESUME=1 a run of this tree that was cut off goes on. The table is printed in any case, and the exit code is pytest's. Native tracebacks: pytest's own parse
-# the source, which Python 3.11 now and then answers with a SystemError that ends the whole run.
+# Two hours: with RESUME=1 a run of this tree that was cut off goes on. In the order of tests/faults/conftest.py:
+# pytest-xdist would begin with those that have many tests, and end with the longest. The table is printed in any
+# case, and the exit code is pytest's. Native tracebacks: pytest's own parse the source, which Python 3.11 now and
+# then answers with a SystemError that ends the whole run.
 .PHONY: test-long
 test-long: venv ## every plan of faults, with a table of what was run and found
 	@$(python) -m tests.faults.resume artifacts $(if $(RESUME),--resume)
 	@$(python) -m dev.demo prepare
-	@VRE_LONG=1 VRE_FAULT_PROGRESS=artifacts VRE_FAULT_REPORT=artifacts/faults.jsonl $(bin)/pytest -n 5 --tb=native --timeout 1800 $(faults) $(PYTEST) || failed=$$?; \
+	@VRE_LONG=1 VRE_FAULT_PROGRESS=artifacts VRE_FAULT_REPORT=artifacts/faults.jsonl $(bin)/pytest -n 5 --no-loadscope-reorder --tb=native --timeout 1800 $(faults) $(PYTEST) || failed=$$?; \
 	  $(python) -m tests.faults.report artifacts/faults.jsonl; exit $${failed:-0}
 
 .PHONY: format
