@@ -36,6 +36,12 @@ def tenant(site: Site) -> str:
 
 def test_a_tenant_becomes_ready_and_then_costs_nothing(site: Site, tenant: str) -> None:
     """kopf once took our finalizer off as often as we put it on."""
+
+    def there() -> list[str]:
+        return site.kubectl("get", "vre", "-A", "-o", "jsonpath={.items[*].metadata.namespace}").split()
+
+    # Those of another module may still be on their way out.
+    eventually(there, lambda found: found == [tenant])
     time.sleep(2)
     assert site.requests(lambda: time.sleep(25)) == Counter()
     vre = site.get("-n", tenant, "vre", "vre")
