@@ -50,7 +50,7 @@ BAR = 1.2
 _WRITERS = 2
 _WARM = 1.0
 _BETWEEN = 0.1
-_LIMIT = 40.0
+_LIMIT = 120.0
 _POKES = 5.0
 """A second, of the one whose issuer is sick: it is woken again and again, and asks again."""
 _ISSUER = ("hangs", "500", "resets")
