@@ -75,6 +75,16 @@ class Rig:
     def __post_init__(self) -> None:
         self.restart()
 
+    def older(self, namespace: str, hostname: str) -> dict[str, Any]:
+        """Another tenant like this one, that came before it."""
+        other = deepcopy(self.cluster.obj)
+        made = {"creationTimestamp": "2020-01-01T00:00:00Z"}
+        other["metadata"] |= {"namespace": namespace, "uid": f"uid-{namespace}", **made}
+        other["spec"]["hostname"] = hostname
+        self.change(creationTimestamp="2021-01-01T00:00:00Z")
+        self.tenants.put(other)
+        return other
+
     def restart(self, *, build: str = "0", key: bytes = b"k" * 32, quiet: float = 0) -> None:
         """A new process: nothing of the old one's memory."""
         self.reconciler = Reconciler(

@@ -95,11 +95,7 @@ async def test_a_standing_tenant_waits_for_its_issuer(rig: Rig) -> None:
 
 
 async def test_a_name_that_the_site_gives_is_claimed(rig: Rig) -> None:
-    other = deepcopy(rig.cluster.obj)
-    other["metadata"] |= {"namespace": "cms", "uid": "u2", "creationTimestamp": "2020-01-01T00:00:00Z"}
-    other["spec"]["hostname"] = "atlas.vre.example.org"
-    rig.change(creationTimestamp="2021-01-01T00:00:00Z")
-    rig.tenants.put(other)
+    other = rig.older("cms", "atlas.vre.example.org")
     await rig.run()
     assert rig.cluster.ready["reason"] == "HostnameTaken"
     assert rig.tenants.rivals(rig.cluster.obj) == {("cms", KEY[1])}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -96,11 +95,7 @@ async def test_the_expiry_wakes_the_tenant_in_time(rig: Rig) -> None:
 
 
 async def test_a_later_tenant_waits_for_room_and_who_stands_stays(rig: Rig) -> None:
-    other = deepcopy(rig.cluster.obj)
-    other["metadata"] |= {"namespace": "older", "uid": "u0", "creationTimestamp": "2020-01-01T00:00:00Z"}
-    other["spec"]["hostname"] = "older.example.org"
-    rig.change(creationTimestamp="2021-01-01T00:00:00Z")
-    rig.tenants.put(other)
+    rig.older("older", "older.example.org")
     rig.reconciler.rules.take(site(tenants=1))
     wait = await rig.run()
     assert (rig.cluster.ready["reason"], rig.world.log) == ("SiteFull", [])
