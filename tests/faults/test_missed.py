@@ -178,13 +178,17 @@ def test_a_change_of_the_wish(tenant: Tenant, way: str) -> None:
     streams = 1 if way == "silent" else 1_000_000
     plan = f"VREEnvironment, {way}"
     tally = Tally(f"R3 {plan}")
+    wanted = {"maxSessions": 50, "culling": {"idleSeconds": 3600}}
+    tenant.patch(notebooks=wanted)
+    stage.until(lambda: tenant.condition() == ("True", "Ready"), "not Ready")
+    stage.at_rest(0.6, tenant.owns)
     before = _seen(tenant, stage.recorder.mark(), stage.operator.log_size)
     mark, said = stage.recorder.mark(), stage.operator.log_size
     with listening(stage, tenant.key.kind, streams=streams, **(_SILENCE if way == "silent" else {})) as news:
         if way == "held":
             news.withhold(tenant.namespace, tenant.key.name)
             tenant.patch(notebooks={"maxSessions": 7})
-            tenant.patch(notebooks={"maxSessions": 50})
+            tenant.patch(notebooks=wanted)
             stage.at_rest(0.6, tenant.owns)
             tenant.patch(notebooks={"culling": {"idleSeconds": 900}})
             news.valve.let_go()
@@ -196,7 +200,7 @@ def test_a_change_of_the_wish(tenant: Tenant, way: str) -> None:
             tenant.patch(notebooks={"culling": {"idleSeconds": 900}})
         stage.until(lambda: tenant.condition() == ("True", "Ready"), "the newest wish is not seen")
         assert "900" in str(tenant.state()["ConfigMap/$tenant/hub-config"])
-        tenant.patch(notebooks={"culling": {"idleSeconds": 3600}})
+        tenant.patch(notebooks=wanted)
         stage.until(lambda: tenant.condition() == ("True", "Ready"), "the newest wish is not seen")
         stage.at_rest(0.6, tenant.owns)
     tally.add(plan, judged(plan, _seen(tenant, mark, said), before, consent=False))
