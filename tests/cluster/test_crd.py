@@ -115,6 +115,13 @@ def test_volumes_that_a_site_makes_and_the_shares_that_use_them(cluster: Cluster
     assert {share.claim.name for share in shares if share.claim} == claims.keys()
 
 
+def test_the_share_of_the_api_server_that_a_site_may_give_tenants(cluster: Cluster) -> None:
+    path = REPOSITORY / "examples/site/fairness.yaml"
+    told = _kubectl(cluster, "apply", "--dry-run=server", "--validate=strict", "-f", str(path))
+    assert told.count("created (server dry run)") == 2
+    assert "missing" not in told
+
+
 def test_no_complaint_about_the_definition(api: Any, cluster: Cluster) -> None:
     found = yaml.safe_load(_kubectl(cluster, "get", "crd", CRD_NAME, "-o", "yaml"))
     states = {item["type"]: item["status"] for item in found["status"]["conditions"]}

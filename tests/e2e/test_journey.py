@@ -142,6 +142,8 @@ def test_bob_is_refused(started: Browser, ready: Installation, album: Album) -> 
         journey.log_in(page, URL, BOB, album)
         text = journey.is_refused(page, BOB.user, album)
     assert "403" in text
+    assert "none of its groups (researchers)" in text
+    assert "Ask the people who run it to add you" in text
     assert ready.kubectl.get("pod", "jupyter-bob", NAMESPACES[1]) is None
 
 

@@ -27,7 +27,7 @@ from tests.unit.components.scenarios import QUICKSTART
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
-SPEC = QUICKSTART | {"identity": QUICKSTART["identity"] | {"adminGroups": ["/admins"]}}
+SPEC = QUICKSTART | {"identity": QUICKSTART["identity"] | {"adminGroups": ["/admins", "<b>100 %s</b>"]}}
 
 
 @dataclass
@@ -47,8 +47,11 @@ class Hub:
 
 @dataclass
 class Browser:
+    """told: the page at the end of its last login."""
+
     hub: Hub
     cookies: dict[str, str] = field(default_factory=dict)
+    told: str = ""
 
     def get(self, path: str, headers: dict[str, str] | None = None) -> tuple[int, str, str]:
         """Status, where it redirects to, and the body."""
@@ -89,7 +92,8 @@ class Browser:
         assert asked["scope"].split()[:3] == ["openid", "profile", "email"]
         assert asked["code_challenge_method"] == "S256"
         self.hub.provider.challenge = asked["code_challenge"]
-        return self.get(f"/hub/oauth_callback?code=c&state={asked['state']}")[0]
+        status, _, self.told = self.get(f"/hub/oauth_callback?code=c&state={asked['state']}")
+        return status
 
     def is_in(self) -> bool:
         return self.get("/hub/home")[0] == 200
@@ -208,6 +212,7 @@ def test_stranger_is_refused(hub: Hub) -> None:
     bob = Browser(hub)
     assert bob.log_in(preferred_username="bob", groups=["/elsewhere"]) == 403
     assert not bob.is_in()
+    assert "none of its groups (/admins, /ocean, &lt;b&gt;100 %s&lt;/b&gt;)" in bob.told
     nobody = Browser(hub)
     assert nobody.log_in(preferred_username="nobody") == 403, "no groups claim at all"
 

@@ -67,11 +67,12 @@ def life(size: int, parts: str, samples: int, name: str) -> None:
 @click.option("--rounds", default=1, show_default=True)
 @click.option("--samples", default=20, show_default=True, help="Changes in each turn.")
 @click.option("--deeds", default=",".join(abuse.DEEDS), show_default=True, help="What the abuser does.")
+@click.option("--bounded", is_flag=True, help="By examples/site/fairness.yaml.")
 @_name
-def abused(rounds: int, samples: int, deeds: str, name: str) -> None:
+def abused(*, rounds: int, samples: int, deeds: str, bounded: bool, name: str) -> None:
     """What one tenant's abuse costs another's changes, and a bare client's."""
     with course(name) as it:
-        rows = list(abuse.measure(it, rounds, samples, deeds.split(",")))
+        rows = list(abuse.measure(it, rounds, samples, deeds.split(","), bounded=bounded))
     columns = ("figure", "bar", "seen", "reached")
     _console.print(report.table("Beside one that misbehaves", columns, report.bar_cells(rows)))
 

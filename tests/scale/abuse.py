@@ -21,6 +21,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+import yaml
+
 from dev.progress import note, step
 from tests.faults.neighbours import largest
 from tests.faults.neighbours.person import until
@@ -30,6 +32,7 @@ from tests.scale.rig import Rig
 from tests.scale.rounds import Course
 from tests.scale.tenants import CREDENTIALS, NAME, Json, Key
 from tests.scale.witness import WISH
+from tests.site import ROOT
 from vre_operator.api import names
 from vre_operator.kube.client import Kube
 
@@ -74,8 +77,11 @@ class Turn:
     load: float = 0.0
 
 
-def measure(it: Course, rounds: int, samples: int, deeds: Sequence[str] = tuple(DEEDS)) -> Iterator[Row]:
-    """A row for each deed, over all rounds; `samples` changes in each turn."""
+def measure(
+    it: Course, rounds: int, samples: int, deeds: Sequence[str] = tuple(DEEDS), *, bounded: bool = False
+) -> Iterator[Row]:
+    """A row for each deed, over all rounds; `samples` changes in each turn. bounded: the abuser, by what we
+    advise."""
     done: list[dict[str, Turn]] = []
     with (
         issuer.running(it.folder / "sick") as sick,
@@ -85,6 +91,8 @@ def measure(it: Course, rounds: int, samples: int, deeds: Sequence[str] = tuple(
         try:
             ours.start()
             _welcome(world, it.provider.url)
+            if bounded:
+                _bind(world)
             # It would read all that the abuser writes, on the cores that are measured.
             world.witness.process.kill()
             for number in range(1, rounds + 1):
@@ -110,6 +118,15 @@ def _welcome(world: Rig, url: str) -> None:
     spec["workflows"]["clientSecret"] = spec["dataLake"]["clientSecret"] = {"name": CREDENTIALS}
     world.make([_wish(ABUSER, spec)])
     world.api(_heard_of)
+
+
+def _bind(world: Rig) -> None:
+    world.kubeconfig(ABUSER)
+    for obj in yaml.safe_load_all((ROOT / "examples/site/fairness.yaml").read_text()):
+        for rule in obj["spec"].get("rules", ()):
+            account = {"name": ABUSER, "namespace": rig.BENCH}
+            rule["subjects"] = [{"kind": "ServiceAccount", "serviceAccount": account}]
+        world.kubectl("apply", "--server-side", "-f", "-", stdin=obj)
 
 
 async def _ready(kube: Kube) -> None:

@@ -50,13 +50,13 @@ def events(namespace: str) -> Iterator[Write]:
         yield "POST", f"{_CORE.format(namespace)}events", _PLAIN, event
 
 
-def objects(namespace: str, plural: str, labels: dict[str, str]) -> Iterator[Write]:
+def objects(namespace: str, plural: str, name: str, labels: dict[str, str]) -> Iterator[Write]:
     """Made, then changed in turn."""
     path, field = _CORE.format(namespace) + plural, "stringData" if plural == "secrets" else "data"
     for number in range(_OBJECTS):
-        yield "POST", path, _PLAIN, {"metadata": {"name": f"abuse-{number}", "labels": labels}}
+        yield "POST", path, _PLAIN, {"metadata": {"name": f"{name}-{number}", "labels": labels}}
     for number in itertools.count():
-        yield "PATCH", f"{path}/abuse-{number % _OBJECTS}", _MERGE, {field: {"number": str(number)}}
+        yield "PATCH", f"{path}/{name}-{number % _OBJECTS}", _MERGE, {field: {"number": str(number)}}
 
 
 def forged(namespace: str) -> dict[str, str]:
@@ -76,9 +76,9 @@ def writes(deed: str, namespace: str) -> Iterator[Write]:
         case "events":
             return events(namespace)
         case "configmaps" | "secrets":
-            return objects(namespace, deed, {})
+            return objects(namespace, deed, "plain", {})
         case _:
-            return objects(namespace, deed.removeprefix("forged-"), forged(namespace))
+            return objects(namespace, deed.removeprefix("forged-"), "forged", forged(namespace))
 
 
 async def _run(kubeconfig: str, namespace: str, deed: str) -> None:

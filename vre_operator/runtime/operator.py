@@ -25,6 +25,7 @@ from vre_operator.kube.lease import Lease, LeaseLost
 from vre_operator.kube.reflector import Entry, Reflector
 from vre_operator.runtime import kopf_app, metrics
 from vre_operator.runtime.backoff import Backoff
+from vre_operator.runtime.metered import Metered
 from vre_operator.runtime.publish import Publisher
 from vre_operator.runtime.queue import WorkQueue
 from vre_operator.runtime.reconcile import SAFETY_SECONDS, Reconciler, guarded
@@ -215,14 +216,15 @@ class Operator:
             self.running[key] = time.monotonic()
             self._idle.clear()
             wait: float | None = None
+            turn = Metered(guarded(reconciler, key))
             try:
                 with telemetry.working_for("/".join(key)), telemetry.PASSES.time():
-                    wait = await guarded(reconciler, key)
+                    wait = await turn
             finally:
                 self.running.pop(key, None)
                 if not self.running:
                     self._idle.set()
-                self._queue.done(key, finished=wait is None or wait > SAFETY_SECONDS)
+                self._queue.done(key, finished=wait is None or wait > SAFETY_SECONDS, cpu=turn.cpu)
             if wait is not None:
                 self._queue.add_after(key, wait)
 

@@ -1,10 +1,11 @@
 """A work queue of keys: each key once, never twice at the same time, sooner wins over later.
 
 What woke a key does not matter and is not kept: whoever takes it looks at the whole state. Fair in two ways. A
-key that is woken all the time is held to a rate, so that a tenant who is edited a hundred times a second does
-not cost the others their turn. And three lanes, each before the next three to one: repairs of what stood, so
-that nobody waits until a thousand others are made or deleted; work that was begun, so that a thousand tenants
-made at once are finished one after the other instead of all at the end; and work that is new.
+key that is woken all the time is held to a share of this process, so that a tenant who is edited a hundred
+times a second, or whose plan is the largest, does not cost the others their turn. And three lanes, each before
+the next three to one: repairs of what stood, so that nobody waits until a thousand others are made or deleted;
+work that was begun, so that a thousand tenants made at once are finished one after the other instead of all at
+the end; and work that is new.
 """
 
 from __future__ import annotations
@@ -16,13 +17,16 @@ from typing import Generic, TypeVar
 
 Key = TypeVar("Key", bound=Hashable)
 
-BURST = 20
+BURST = 100
 RATE = 20.0
+TURN = 0.0025
+"""Seconds of CPU that a turn may take and count as one: with RATE, a twentieth of a core for a key."""
 _IN_A_ROW = 3
 
 
 class WorkQueue(Generic[Key]):
-    """For one event loop. burst: turns that a key may have at once; rate: turns a second after that."""
+    """For one event loop. burst: turns that a key may have at once; rate: turns a second after that. One that
+    took longer than TURN counts as several, and makes a key wait for burst / rate seconds at most."""
 
     def __init__(self, burst: int = BURST, rate: float = RATE) -> None:
         self._burst = burst
@@ -70,12 +74,14 @@ class WorkQueue(Generic[Key]):
         key = self._next().popleft()
         del self._since[key]
         self._running.add(key)
-        self._count(key)
+        self._count(key, 1.0)
         return key
 
-    def done(self, key: Key, *, finished: bool = True) -> None:
-        """finished: nothing was left to do; otherwise the key goes before new ones when it is due again."""
+    def done(self, key: Key, *, finished: bool = True, cpu: float = 0.0) -> None:
+        """finished: nothing was left to do; otherwise the key goes before new ones when it is due again. cpu:
+        seconds of it that the turn took."""
         self._running.discard(key)
+        self._count(key, cpu / TURN - 1.0)
         (self._open.discard if finished else self._open.add)(key)
         if (repair := self._again.pop(key, None)) is not None:
             self.add(key, repair=repair)
@@ -120,8 +126,10 @@ class WorkQueue(Generic[Key]):
     def _pause(self, key: Key) -> float:
         return (1.0 - self._balance(key)) / self._rate
 
-    def _count(self, key: Key) -> None:
-        self._turns[key] = (self._balance(key) - 1.0, asyncio.get_running_loop().time())
+    def _count(self, key: Key, turns: float) -> None:
+        if turns > 0:
+            left = max(self._balance(key) - turns, 1.0 - self._burst)
+            self._turns[key] = (left, asyncio.get_running_loop().time())
 
     def _call_later(self, key: Key, seconds: float) -> None:
         loop = asyncio.get_running_loop()

@@ -1,6 +1,6 @@
 import asyncio
 
-from vre_operator.runtime.queue import WorkQueue
+from vre_operator.runtime.queue import TURN, WorkQueue
 
 
 async def soon(queue: WorkQueue[str]) -> str:
@@ -74,6 +74,22 @@ async def test_a_key_that_is_woken_all_the_time_is_held_to_a_rate() -> None:
     queue.add("calm")
     assert await soon(queue) == "calm"
     assert await soon(queue) == "hot", "held back is not forgotten"
+
+
+async def test_a_turn_that_took_long_counts_as_several_and_has_an_end() -> None:
+    queue: WorkQueue[str] = WorkQueue(burst=3, rate=20)
+    queue.add("cheap")
+    queue.done(await soon(queue), cpu=TURN / 2)
+    queue.add("cheap")
+    assert queue.depth == 1, "two of three"
+    queue.done(await soon(queue))
+    began = asyncio.get_running_loop().time()
+    queue.add("dear")
+    queue.done(await soon(queue), cpu=1000 * TURN)
+    queue.add("dear")
+    assert queue.depth == 0, "all of its turns and more"
+    assert await soon(queue) == "dear"
+    assert asyncio.get_running_loop().time() - began >= 2 / 20
 
 
 async def test_what_was_begun_goes_before_what_is_new_three_to_one() -> None:

@@ -31,6 +31,7 @@ REANA_CLIENT = "reana-client"
 CULLER = "idle-culler"
 OPERATOR = "vre-operator"
 TOKENS = "tokens"
+_GROUPS_TOLD = 10
 PROBE_USER = "vre-spawn-probe"
 TOKENS_DIRECTORY = "/run/vre/tokens"
 TOKEN_FILE = f"{TOKENS_DIRECTORY}/rucio"
@@ -236,11 +237,25 @@ def _login(env: Environment) -> Traits:
         "enable_auth_state": True,
         "manage_groups": True,
         "auth_state_groups_key": f"oauth_user.{identity.groups_claim}",
+        "custom_403_message": _refusal(env),
         "blocked_users": [PROBE_USER],
         "allow_all": identity.allow_all,
         "allowed_groups": list(identity.allowed_groups),
         "admin_groups": list(identity.admin_groups),
     }
+
+
+def _refusal(env: Environment) -> str:
+    """What somebody reads who has logged in and may not come in."""
+    identity = env.spec.identity
+    groups = sorted({*identity.allowed_groups, *identity.admin_groups})
+    if identity.allow_all or not groups:
+        return f"You may not use {env.spec.hostname}. Ask the people who run it why."
+    named = ", ".join(groups[:_GROUPS_TOLD]) + (" and others" if len(groups) > _GROUPS_TOLD else "")
+    return (
+        f"You may not use {env.spec.hostname}: your login is in none of its groups ({named}). Ask the people who"
+        " run it to add you to one. If they did, log out of your institution's login and in again."
+    )
 
 
 def _spawner(env: Environment) -> Traits:
