@@ -199,6 +199,12 @@ def sessions(site: Site) -> str:
     return str(quota and quota["spec"]["hard"]["limits.memory"])
 
 
+def sizes(site: Site) -> dict[str, str]:
+    """What of sizes the tenant reads that it was given."""
+    told = (site.get("-n", ATLAS, "vre", "vre") or {})["status"].get("given") or ()
+    return {one["field"]: one["value"] for one in told if one["field"].startswith("spec.notebooks.")}
+
+
 def test_a_preset_is_followed_and_its_end_changes_nothing(site: Site) -> None:
     def one(sizes: int) -> Json:
         resources = {"memoryLimit": "1Gi"}
@@ -214,6 +220,8 @@ def test_a_preset_is_followed_and_its_end_changes_nothing(site: Site) -> None:
     eventually(lambda: sessions(site), lambda found: found != first)
     site.settled(ATLAS)
     second = sessions(site)
+    assert sizes(site)["spec.notebooks.maxSessions"] == "10"
+    assert json.loads(sizes(site)["spec.notebooks.resources"])["memoryLimit"] == "1Gi"
     give(site)
     assert "spec.preset: school is no preset of this site" in site.settled(ATLAS, "InvalidSpec")
     assert sessions(site) == second
@@ -222,6 +230,7 @@ def test_a_preset_is_followed_and_its_end_changes_nothing(site: Site) -> None:
     )
     site.settled(ATLAS)
     assert sessions(site) == before
+    assert sizes(site) == {}
 
 
 def test_the_last_one_goes_with_its_client_without_a_site(site: Site) -> None:

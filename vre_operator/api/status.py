@@ -97,6 +97,15 @@ class Given(Model):
     """What is there instead."""
 
 
+class Followed(Model):
+    """A value that the site gives, for as long as it gives that."""
+
+    field: Annotated[str, Field(max_length=200)]
+    """The field that the tenant left out."""
+    value: Annotated[str, Field(max_length=5000)]
+    """What is there instead; as JSON where it is no text."""
+
+
 class Registration(Model):
     """What a person enters at the identity provider when identity.provider is manual."""
 
@@ -147,6 +156,9 @@ class VREEnvironmentStatus(Model):
     defaults: Annotated[tuple[Given, ...], Field(max_length=1000)] | None = None
     """What the site gave where this tenant named nothing, as far as it stays: hostnames, the issuer, classes of
     volumes. To have another hostname, name it in the spec."""
+    given: Annotated[tuple[Followed, ...], Field(max_length=1000)] = ()
+    """What the site gives now where this tenant named nothing, otherwise than by the product's defaults, and
+    beside what stays: sizes of a preset, classes, certificates, scopes."""
     rotation: RotationStatus | None = None
     """The last rotation of the credentials that the operator makes, once there was one."""
     # Atomic, not a map: one writer, and a map would be listed entry by entry in managedFields as well.

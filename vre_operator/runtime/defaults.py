@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
+
 from vre_operator.api import presets
 from vre_operator.api.exposure import IssuerKind
 from vre_operator.api.identity import DEFAULT_SCOPES
@@ -25,6 +27,7 @@ _Path = tuple[str | int, ...]
 
 _ISSUER = "spec.identity.issuer"
 _CLAIM = "kubernetes:v1/PersistentVolumeClaim"
+_LENT = "lent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,17 @@ class Wish:
     lent: ResourceId | None = None
     moved: str = ""
     problems: tuple[Problem, ...] = ()
+
+    @property
+    def followed(self) -> list[dict[str, str]]:
+        """What of what is given changes with the site, as status.given has it."""
+        stays = {one["field"] for one in self.kept}
+        told = sorted(name for name in self.given if name not in {_LENT, *stays})
+        return [{"field": name, "value": _text(self.given[name])} for name in told]
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
 
 
 def effective(site: VRESiteSpec | None, obj: Object, home: str) -> Wish:
@@ -169,7 +183,7 @@ class _Giving:
         secret = site.credentials_secret
         lent = kube("v1/Secret", home, secret.name) if secret else None
         if lent:
-            self.given["lent"] = str(lent)
+            self.given[_LENT] = str(lent)
         return lent
 
     def _scopes(self, site: SiteIdentity, wish: Object) -> None:

@@ -123,6 +123,7 @@ class Report:
         self.seal: str = self._saved.get("seal") or ""
         self.rotation = Rotation.of(obj)
         self.defaults: list[Mapping[str, str]] = list(self._saved.get("defaults") or ())
+        self.given: list[Mapping[str, str]] = list(self._saved.get("given") or ())
         self.bounds: status.Verdict | None = None
         self._repairs: list[Outcome] = []
         self._pruned: list[ResourceId] = []
@@ -292,6 +293,7 @@ class Report:
         self._draft["hostnames"] = self.hostnames
         if self.defaults:
             self._draft["defaults"] = self.defaults
+        self._draft["given"] = self.given
         if rotation := self.rotation.dump():
             self._draft["rotation"] = rotation
         if self._same():

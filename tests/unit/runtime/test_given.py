@@ -66,6 +66,9 @@ async def test_a_settled_tenant_rests_until_the_site_gives_it_something_else(rig
     give(rig, exposure={"ingressClass": "envoy"})
     await rig.run()
     assert seen[-1].spec.exposure.ingress_class == "envoy"
+    told = rig.cluster.obj["status"]["given"]
+    assert {"field": "spec.exposure.ingressClass", "value": "envoy"} in told
+    assert "registration" not in str(told), "what the site lends is its own matter"
     give(rig, exposure={"ingressClass": "envoy"}, domain="{namespace}.other.org")
     await rig.run()
     assert len(seen) == 2, "that is for others"

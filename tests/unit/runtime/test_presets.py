@@ -60,6 +60,18 @@ def test_a_change_of_the_preset_changes_the_wish() -> None:
     assert after == {"spec.notebooks.maxSessions": 41}
 
 
+def test_what_is_given_can_be_told() -> None:
+    site_wide = {"domain": "{namespace}.vre.example.org", "exposure": {"ingressClass": "nginx"}}
+    small = SCHOOL | {"notebooks": {"maxSessions": 40, "culling": {"idleSeconds": 900}}}
+    found = wish(site(presets=[small], defaults=site_wide), preset="school", hostname=None)
+    assert found.followed == [
+        {"field": "spec.exposure.ingressClass", "value": "nginx"},
+        {"field": "spec.notebooks.culling", "value": '{"enabled":true,"idleSeconds":900,"maxAgeSeconds":0}'},
+        {"field": "spec.notebooks.maxSessions", "value": "40"},
+    ]
+    assert [one["field"] for one in found.kept] == ["spec.hostname"]
+
+
 @pytest.mark.parametrize(
     ("given", "remedy"),
     [

@@ -253,8 +253,8 @@ def _refusal(env: Environment) -> str:
         return f"You may not use {env.spec.hostname}. Ask the people who run it why."
     named = ", ".join(groups[:_GROUPS_TOLD]) + (" and others" if len(groups) > _GROUPS_TOLD else "")
     return (
-        f"You may not use {env.spec.hostname}: your login is in none of its groups ({named}). Ask the people who"
-        " run it to add you to one. If they did, log out of your institution's login and in again."
+        f"You may not use {env.spec.hostname}: your login is in none of its groups ({named}). Ask the people"
+        " who run it to add you to one. If they did, log out of your institution's login and in again."
     )
 
 
