@@ -81,6 +81,7 @@ class Life:
             "provider": self.provider,
             "endpoints": dict(self.endpoints),
             "credential": dict(self.credential),
+            "credential_field": "spec.of.this.test",
             "redirect_uris": [f"https://{host}/hub/oauth_callback"],
             "post_logout_redirect_uris": [f"https://{host}/"],
             "scopes": ["openid", "profile", "email"],

@@ -312,7 +312,7 @@ async def test_a_wrong_credential_is_named_and_makes_nothing(rig: Rig, life: Lif
         return  # iam-dcr: anybody may register
     with pytest.raises(TargetError) as refused:
         await life.converge()
-    assert "spec.identity.credentialsSecret" in refused.value.text
+    assert "spec.of.this.test" in refused.value.text
     # OA4MP answers a wrong admin client as it does a failure of its own
     assert refused.value.reason == ("Unavailable" if rig.kind.provider == "oa4mp" else "CredentialsRefused")
     assert "canary" not in refused.value.text

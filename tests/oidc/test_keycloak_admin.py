@@ -184,7 +184,7 @@ async def test_a_wrong_service_account_is_named(realm: Realm, life: Life) -> Non
     with pytest.raises(Forbidden) as refused:
         await life.converge()
     assert refused.value.reason == "CredentialsRefused"
-    assert "spec.identity.credentialsSecret" in refused.value.text
+    assert "spec.of.this.test" in refused.value.text
     assert "canary" not in refused.value.text
     assert await realm.clients() == []
 

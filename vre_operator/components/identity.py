@@ -30,6 +30,8 @@ CREDENTIAL_KEYS = {
 }
 
 _ENDS = "client_secret_expires_at"
+_FIELD = "spec.identity.credentialsSecret"
+_SITE_FIELD = "spec.defaults.identity.credentialsSecret of the VRESite"
 
 
 def render(env: Environment) -> Iterable[Resource]:
@@ -53,7 +55,7 @@ def render(env: Environment) -> Iterable[Resource]:
         yield from _people(env, reach)
     others = (ids.rucio_logs_people_in(env) or ids.reana_logs_people_in(env)) and not _by_hand(env)
     if (secret := _credential(env)) and (env.spec.notebooks.enabled or others):
-        origin = "spec.identity" if env.tenant.lent else "spec.identity.credentialsSecret"
+        origin = "spec.identity" if env.tenant.lent else _FIELD
         yield workloads.external(COMPONENT, secret, origin, *CREDENTIAL_KEYS[identity.provider])
 
 
@@ -64,7 +66,7 @@ def _hub(env: Environment, reach: Body) -> Iterable[Resource]:
         id=ids.client(env, ids.HUB),
         component=COMPONENT,
         body=reach
-        | _registration(env, _credential(env))
+        | _registration(env, _credential(env), _field(env))
         | {
             "redirect_uris": [f"{home}/hub/oauth_callback"],
             "post_logout_redirect_uris": [f"{home}/"],
@@ -84,9 +86,10 @@ def _rucio(env: Environment, reach: Body) -> Iterable[Resource]:
     """People log in with it, and its daemons get tokens for storages with it."""
     lake = env.spec.data_lake
     credential = _own(env, lake.client_secret) if _by_hand(env) else _credential(env)
+    field = "spec.dataLake.clientSecret" if _by_hand(env) else _field(env)
     if _by_hand(env) and credential:
         keys = CREDENTIAL_KEYS[ProviderKind.MANUAL]
-        yield workloads.external(COMPONENT, credential, "spec.dataLake.clientSecret", *keys)
+        yield workloads.external(COMPONENT, credential, field, *keys)
     grants = ["authorization_code", "refresh_token"] if lake.hostname else []
     if lake.storage or any(_by_token(rse) for rse in lake.rses):
         grants.append("client_credentials")
@@ -97,7 +100,7 @@ def _rucio(env: Environment, reach: Body) -> Iterable[Resource]:
         id=ids.client(env, ids.RUCIO),
         component=COMPONENT,
         body=reach
-        | _registration(env, credential)
+        | _registration(env, credential, field)
         | {
             "redirect_uris": [f"https://{lake.hostname}/auth/oidc_code"] if lake.hostname else [],
             "post_logout_redirect_uris": [],
@@ -118,14 +121,15 @@ def _reana(env: Environment, reach: Body) -> Iterable[Resource]:
     """People log in to REANA's own pages with it."""
     workflows = env.spec.workflows
     credential = _own(env, workflows.client_secret) if _by_hand(env) else _credential(env)
+    field = "spec.workflows.clientSecret" if _by_hand(env) else _field(env)
     if _by_hand(env) and credential:
         keys = CREDENTIAL_KEYS[ProviderKind.MANUAL]
-        yield workloads.external(COMPONENT, credential, "spec.workflows.clientSecret", *keys)
+        yield workloads.external(COMPONENT, credential, field, *keys)
     yield Resource(
         id=ids.client(env, ids.REANA),
         component=COMPONENT,
         body=reach
-        | _registration(env, credential)
+        | _registration(env, credential, field)
         | {
             "redirect_uris": [f"https://{workflows.hostname}/api/oauth/authorized/keycloak/"],
             "post_logout_redirect_uris": [],
@@ -144,9 +148,7 @@ def _reana(env: Environment, reach: Body) -> Iterable[Resource]:
 def _people(env: Environment, reach: Body) -> Iterable[Resource]:
     identity, wish = env.spec.identity, env.spec.data_lake.people
     origin = "spec.dataLake.people" if ids.people_wanted(env) else "spec.workflows"
-    field = "spec.identity.credentialsSecret"
-    if env.tenant.lent:
-        field = "spec.defaults.identity.credentialsSecret of the VRESite"
+    field = _field(env)
     if own := _own(env, wish.credentials_secret):
         field = "spec.dataLake.people.credentialsSecret"
         yield workloads.external(COMPONENT, own, field, *_SERVICE_ACCOUNT)
@@ -156,14 +158,13 @@ def _people(env: Environment, reach: Body) -> Iterable[Resource]:
         id=ids.people(env),
         component=COMPONENT,
         body=reach
-        | _registration(env, credential, _SERVICE_ACCOUNT)
+        | _registration(env, credential, field, _SERVICE_ACCOUNT)
         | by_scim
         | {
             "groups": sorted({*identity.allowed_groups, *identity.admin_groups}),
             "labels": sorted(_labels(env)),
             "everybody": identity.allow_all,
             "every": env.site.people_seconds,
-            "credential_field": field,
         },
         origin=origin,
     )
@@ -218,8 +219,15 @@ def _credential(env: Environment) -> ResourceId | None:
     return env.tenant.lent or _own(env, env.spec.identity.credentials_secret)
 
 
-def _registration(env: Environment, credential: ResourceId | None, keys: tuple[str, ...] = ()) -> Body:
-    """keys: of the Secret, those that the provider's way to register wants when empty."""
+def _field(env: Environment) -> str:
+    """Who names it."""
+    return _SITE_FIELD if env.tenant.lent else _FIELD
+
+
+def _registration(
+    env: Environment, credential: ResourceId | None, field: str, keys: tuple[str, ...] = ()
+) -> Body:
+    """field: which names the Secret. keys: of it, where they are others than to register clients."""
     identity = env.spec.identity
     refs: dict[str, Ref] = {}
     if credential:  # left out only where anybody may register
@@ -233,4 +241,5 @@ def _registration(env: Environment, credential: ResourceId | None, keys: tuple[s
         "provider": identity.provider.value,
         "endpoints": {name: Ref(ids.issuer(env), name) for name in endpoints},
         "credential": refs,
+        "credential_field": field,
     }

@@ -286,7 +286,7 @@ def _refused(work: Work) -> Problem:
     if work.spec.provider is Provider.MANUAL:
         return (
             Reason.CREDENTIALS_REFUSED.value,
-            f"{issuer} refuses client {client_id} with the secret of spec.identity.credentialsSecret."
+            f"{issuer} refuses client {client_id} with the secret of {work.spec.credential_field}."
             " Write the client_id and client_secret that the provider shows into the Secret.",
         )
     ended = work.state.secret_ends

@@ -239,7 +239,7 @@ def ambiguous(work: Work) -> TargetError:
     return Conflict(
         f"{work.spec.issuer} did not answer a registration; a client {client_name(work)!r} may exist there",
         remedy="Ask the provider's admin to remove it, then write a new initial_access_token into"
-        f" spec.identity.credentialsSecret, or have Secret {work.record.key.object_name} deleted in the"
+        f" {work.spec.credential_field}, or have Secret {work.record.key.object_name} deleted in the"
         " operator's namespace; the operator then registers again.",
         reason=Reason.REGISTRATION_AMBIGUOUS,
     )
@@ -250,13 +250,13 @@ def _refusal(work: Work, answer: Answer) -> TargetError:
     if answer.status in (401, 403):
         if work.spec.credential.get("initial_access_token"):
             return credentials_refused(
-                f"{issuer} refuses the initial_access_token of spec.identity.credentialsSecret"
+                f"{issuer} refuses the initial_access_token of {work.spec.credential_field}"
                 f" ({answer.status} {words})",
                 "Ask the provider's admin for a new one and write it into the Secret.",
             )
         return Forbidden(
             f"{issuer} does not register clients without a token ({answer.status} {words})",
-            remedy="Name a Secret with initial_access_token in spec.identity.credentialsSecret.",
+            remedy=f"Name a Secret with initial_access_token in {work.spec.credential_field}.",
             reason=Reason.CREDENTIALS_REFUSED,
         )
     return registration_refused(

@@ -174,7 +174,7 @@ def _refusal(work: Work, answer: Answer) -> TargetError:
             remedy += f" If client {client_id} was only disabled there, enabling it is enough."
         cause = "is used up" if "remaining count" in words else "is not valid in this realm, or it expired"
         return credentials_refused(
-            f"{issuer}: the initial_access_token of spec.identity.credentialsSecret {cause} ({words})", remedy
+            f"{issuer}: the initial_access_token of {work.spec.credential_field} {cause} ({words})", remedy
         )
     if "in use" in words:
         return Invalid(

@@ -21,7 +21,7 @@ class KeycloakPeople(ServiceSession):
         self, http: IssuerHttp, spec: ClientSpec, says: Callable[[Answer], str], wanted: Mapping[str, Any]
     ) -> None:
         api = admin_api(spec.issuer, "read users and groups", "roles view-users and query-groups")
-        super().__init__(http, spec, says, api, wanted["credential_field"])
+        super().__init__(http, spec, says, api)
         self._wanted = wanted
 
     async def people(self) -> list[Mapping[str, Any]]:

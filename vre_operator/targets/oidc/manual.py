@@ -25,7 +25,7 @@ class Manual:
         secret = work.spec.credential.get("client_secret", "")
         if not client_id or not secret:
             raise NotReady(
-                f"The Secret of spec.identity.credentialsSecret holds no client of {work.spec.issuer} yet",
+                f"The Secret of {work.spec.credential_field} holds no client of {work.spec.issuer} yet",
                 remedy=f"Register one there ({to_enter(work.spec)})"
                 " and write its client_id and client_secret into the Secret.",
                 reason=Reason.REGISTRATION_PENDING,

@@ -94,7 +94,8 @@ class OwnScope:
 
 @dataclass(frozen=True, slots=True)
 class ClientSpec:
-    """A Client's body. `credential` registers it (or is the client itself for provider manual).
+    """A Client's body. `credential` registers it (or is the client itself for provider manual), and
+    credential_field, for messages, is the field that names its Secret.
 
     own_scopes: made with the client where its provider lets us (keycloak-admin); elsewhere they must be there.
     """
@@ -107,6 +108,7 @@ class ClientSpec:
     ca_bundle: str = field(default="", repr=False)
     allowed_cidrs: tuple[str, ...] = ()
     credential: Mapping[str, str] = field(default_factory=dict, repr=False)
+    credential_field: str = "spec.identity.credentialsSecret"
     redirect_uris: tuple[str, ...] = ()
     post_logout_redirect_uris: tuple[str, ...] = ()
     scopes: tuple[str, ...] = ("openid", "profile", "email")
@@ -149,7 +151,7 @@ class ClientSpec:
     def same_client(self, other: ClientSpec) -> bool:
         """Whether both ask for the same registration; how it is reached and paid for does not count."""
         endpoints = ("token_endpoint", "registration_endpoint", "authorization_endpoint")
-        means = ("credential", "ca_bundle", "allowed_cidrs", *endpoints)
+        means = ("credential", "credential_field", "ca_bundle", "allowed_cidrs", *endpoints)
         return replace(other, **{name: getattr(self, name) for name in means}) == self
 
     def secrets(self) -> tuple[str, ...]:

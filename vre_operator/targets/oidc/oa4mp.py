@@ -142,7 +142,7 @@ class Management:
                 used = (
                     "the credential of the last good pass is used, whatever the Secret holds now"
                     if self._work.state.deleting
-                    else "it is that of spec.identity.credentialsSecret"
+                    else f"it is that of {self._work.spec.credential_field}"
                 )
                 failure.remedy = (
                     "OA4MP answers so for a wrong admin client, too: is it still approved, and the secret the"
@@ -188,7 +188,7 @@ class Management:
         issuer, words = work.spec.issuer, work.says(answer)
         if answer.status in (401, 403) and "scope" not in words:
             raise credentials_refused(
-                f"{issuer} does not let the admin client of spec.identity.credentialsSecret {method} clients"
+                f"{issuer} does not let the admin client of {work.spec.credential_field} {method} clients"
                 f" ({answer.status} {words})",
                 "Write client_id and client_secret of an approved admin client into the Secret.",
             )

@@ -35,7 +35,7 @@ class Scim(ServiceSession):
             "Correct spec.dataLake.people.scim.url.",
             scope,
         )
-        super().__init__(http, spec, says, api, wanted["credential_field"])
+        super().__init__(http, spec, says, api)
         self._wanted = wanted
 
     async def people(self) -> list[Mapping[str, Any]]:

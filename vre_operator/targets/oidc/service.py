@@ -28,10 +28,7 @@ class Api:
 
 
 class ServiceSession:
-    """The API during one piece of work: one access token, renewed once when it is refused.
-
-    credential: the field of the spec that names the service account, for messages.
-    """
+    """The API during one piece of work: one access token, renewed once when it is refused."""
 
     def __init__(
         self,
@@ -39,13 +36,11 @@ class ServiceSession:
         spec: ClientSpec,
         says: Callable[[Answer], str],
         api: Api,
-        credential: str = "spec.identity.credentialsSecret",
     ) -> None:
         self._http = http
         self._spec = spec
         self._says = says
         self._api = api
-        self._credential = credential
         self._token = ""
 
     async def ask(
@@ -71,7 +66,7 @@ class ServiceSession:
         issuer, words = self._spec.issuer, self._says(answer)
         if answer.status in (401, 403):
             raise credentials_refused(
-                f"{issuer} does not let the service account of {self._credential} {self._api.may}"
+                f"{issuer} does not let the service account of {self._spec.credential_field} {self._api.may}"
                 f" ({answer.status} {words})",
                 self._api.allow,
             )
@@ -100,7 +95,7 @@ class ServiceSession:
         token = answer.text("access_token")
         if answer.status != 200 or not token:
             raise credentials_refused(
-                f"{spec.issuer} refuses the service account of {self._credential}"
+                f"{spec.issuer} refuses the service account of {self._spec.credential_field}"
                 f" ({answer.status} {self._says(answer)})",
                 "Write client_id and client_secret of a client with service accounts enabled"
                 f"{f' and scope {self._api.scope}' if self._api.scope else ''} into the Secret.",
