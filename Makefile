@@ -9,7 +9,7 @@ bin := .venv/bin
 python := $(bin)/python
 # What fails fast comes first.
 tests := tests/unit $(filter-out %/__pycache__ tests/unit tests/e2e,$(patsubst %/,%,$(wildcard tests/*/))) tests/e2e
-faults := tests/faults $(patsubst %,tests/rucio/test_%.py,faults target rucio)
+faults := tests/faults tests/cluster/test_fuzz.py $(patsubst %,tests/rucio/test_%.py,faults target rucio)
 locked := $(bin)/uv pip compile --quiet --generate-hashes --no-header --universal --python-version 3.11
 
 .PHONY: help

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import zlib
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import aiohttp
+import orjson
 
 from tests.faults.rig.api import KINDS, Api, Json, collection
 from tests.faults.rig.background import Background
@@ -30,15 +32,24 @@ class Name(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """`type`: ADDED, MODIFIED or DELETED; GAP, without an object, where changes of a kind may lack."""
+    """`type`: ADDED, MODIFIED or DELETED; GAP, without an object, where changes of a kind may lack.
+
+    packed: the object. A run of hours sees hundreds of thousands, and asks again for few of them.
+    """
 
     type: str
     name: Name
-    object: Json
+    uid: str
+    packed: bytes
+
+    @classmethod
+    def of(cls, what: str, name: Name, obj: Json) -> Change:
+        return cls(what, name, _uid(obj), zlib.compress(orjson.dumps(obj), 1))
 
     @property
-    def uid(self) -> str:
-        return str(self.object["metadata"]["uid"])
+    def object(self) -> Json:
+        found: Json = orjson.loads(zlib.decompress(self.packed))
+        return found
 
 
 class _Expired(Exception):
@@ -52,6 +63,7 @@ class Recorder:
         self.history: list[Change] = []
         self.objects: dict[Name, Json] = {}
         self._initial: dict[Name, Json] = {}
+        self._latest: dict[Name, tuple[Change | None, Change]] = {}
         self._background = background
         self._api = api
         self._failure: BaseException | None = None
@@ -100,22 +112,20 @@ class Recorder:
 
     def as_of(self, mark: int) -> dict[Name, Json]:
         """What there was at `mark`."""
-        there = dict(self._initial)
-        for change in self.history[:mark]:
-            _happen(there, change)
-        return there
+        last = {change.name: change for change in self.history[:mark] if change.type != "GAP"}
+        there = {name: change.object for name, change in last.items() if change.type != "DELETED"}
+        return {name: obj for name, obj in self._initial.items() if name not in last} | there
 
     def before(self, name: Name) -> Json | None:
         """The version before the last one, whatever its uid; None when there was none."""
-        versions = [change for change in self.history if change.name == name]
-        if len(versions) < 2 or versions[-2].type == "DELETED":
-            return None
-        return versions[-2].object
+        earlier, _ = self._latest.get(name, (None, None))
+        return earlier.object if earlier and earlier.type != "DELETED" else None
 
     async def _start(self) -> None:
         self._initial = {}
         versions = await asyncio.gather(*(self._list(kind) for kind in KINDS))
         self.history.clear()
+        self._latest.clear()
         self._initial = dict(self.objects)
         for kind, version in zip(KINDS, versions, strict=True):
             self._tasks.append(asyncio.create_task(self._guarded(kind, version)))
@@ -136,11 +146,11 @@ class Recorder:
         there = {_name(kind, item): item for item in listed["items"] or ()}
         for name in [name for name in self.objects if name.kind == kind]:
             if _uid(there.get(name)) != _uid(self.objects[name]):
-                self._note(Change("DELETED", name, self.objects[name]))
+                self._note("DELETED", name, self.objects[name])
         for name, item in there.items():
             known = self.objects.get(name)
             if known is None or known["metadata"]["resourceVersion"] != item["metadata"]["resourceVersion"]:
-                self._note(Change("MODIFIED" if known else "ADDED", name, item))
+                self._note("MODIFIED" if known else "ADDED", name, item)
         return str(listed["metadata"]["resourceVersion"])
 
     async def _guarded(self, kind: str, version: str) -> None:
@@ -154,7 +164,7 @@ class Recorder:
             try:
                 version = await self._follow(kind, version)
             except _Expired:
-                self._note(Change("GAP", Name(kind, "", ""), {}))
+                self._note("GAP", Name(kind, "", ""), {})
                 version = await self._list(kind)
 
     async def _follow(self, kind: str, version: str) -> str:
@@ -166,7 +176,7 @@ class Recorder:
             async for piece in answer.content.iter_any():
                 *lines, rest = (rest + piece).split(b"\n")
                 for line in lines:
-                    version = self._take(kind, json.loads(line))
+                    version = self._take(kind, orjson.loads(line))
         return version
 
     def _take(self, kind: str, event: Json) -> str:
@@ -174,19 +184,17 @@ class Recorder:
         if event["type"] == "ERROR":
             raise _Expired if obj["code"] == 410 else RuntimeError(f"{kind}: {obj}")
         if event["type"] != "BOOKMARK":
-            self._note(Change(event["type"], _name(kind, obj), obj))
+            self._note(event["type"], _name(kind, obj), obj)
         return str(obj["metadata"]["resourceVersion"])
 
-    def _note(self, change: Change) -> None:
+    def _note(self, what: str, name: Name, obj: Json) -> None:
+        change = Change.of(what, name, obj)
         self.history.append(change)
-        _happen(self.objects, change)
-
-
-def _happen(there: dict[Name, Json], change: Change) -> None:
-    if change.type == "DELETED":
-        there.pop(change.name, None)
-    elif change.type != "GAP":
-        there[change.name] = change.object
+        self._latest[name] = (self._latest.get(name, (None, None))[1], change)
+        if what == "DELETED":
+            self.objects.pop(name, None)
+        elif what != "GAP":
+            self.objects[name] = obj
 
 
 def _name(kind: str, obj: Json) -> Name:
