@@ -70,7 +70,7 @@ async def restored(person: Person, what: ResourceId, before: Json) -> Json:
         return await person.get(what.kind, what.namespace, what.name)
 
     try:
-        return await until(look, lambda obj: obj is not None and essence(obj) == before, 12) or {}
+        return await until(look, lambda obj: obj is not None and essence(obj) == before) or {}
     except Hung:
         left = differing(before, essence(await look() or before))
         raise Hung(f"{left} {(await person.conditions(TENANT)).get('Ready')}") from None
