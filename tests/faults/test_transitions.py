@@ -291,7 +291,7 @@ def wanted(step: Step, before: Json) -> Json:
         at: Any = before
         for key in step.leaf.path:
             at = (at[key:] or [{}])[0] if isinstance(key, int) else at.get(key, {})
-        value = at is not True
+        value = not (step.leaf.schema.get("default", False) if at == {} else at)
     return put(before, step.leaf.path, value)
 
 
