@@ -160,6 +160,7 @@ def test_status_is_kept_whole(api: Any, existing: Any) -> None:
         "endpoints": {"url": "https://vre.example.org"},
         "hostnames": ["vre.example.org"],
         "version": "0.1.0",
+        "given": [{"field": "spec.notebooks.maxSessions", "value": "10"}],
         "catalogue": [{"name": "base", "image": "example.org/base:1", "since": "2026-01-01T00:00:00Z"}],
     }
     stored = api.replace_namespaced_custom_object_status(
