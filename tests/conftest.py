@@ -13,7 +13,10 @@ from tests import attacks
 from tests.faults import resume
 
 # Each of their tests brings what it needs, or has it once in every process.
-_ALONE = tuple(f"faults/test_{name}" for name in ("crashes", "provider", "stale", "renders", "model"))
+_ALONE = (
+    *(f"faults/test_{name}" for name in ("crashes", "provider", "stale", "renders", "model")),
+    "rucio/test_faults",
+)
 # Those of one workload share its undisturbed runs.
 _PLAYED = ("faults/test_crashes", "faults/test_stale")
 
