@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -18,7 +19,10 @@ from vre_operator.kube.access import Access
 from vre_operator.kube.client import Kube
 from vre_operator.runtime.main import cluster_id
 from vre_operator.runtime.operator import Operator
+from vre_operator.runtime.queue import BURST, TURN
+from vre_operator.runtime.reconcile import Reconciler
 from vre_operator.runtime.settings import Settings, SettingsError
+from vre_operator.targets.kubernetes import KubernetesTarget
 
 KEY = ("atlas", "vre")
 
@@ -63,6 +67,37 @@ async def test_a_pass_that_does_not_end_is_told(operator: Operator) -> None:
     assert (await health(operator))[0] == 200
     operator.running[KEY] = time.monotonic() - 301
     assert await health(operator) == (503, "a pass has been running for 301 s")
+
+
+async def test_a_pass_that_takes_much_cpu_is_paid_for(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever is woken without end waits; another one does not."""
+
+    async def dear(_: Reconciler, key: tuple[str, str]) -> None:
+        end = time.thread_time() + (BURST + 20) * TURN
+        while key == KEY and time.thread_time() < end:
+            pass
+
+    async def at_once(_: object) -> None:
+        return
+
+    monkeypatch.setattr(Reconciler, "reconcile", dear)
+    monkeypatch.setattr(KubernetesTarget, "synced", at_once)
+    for one in (operator.wishes, operator.sites):
+        one.synced.set()
+    queue, other = operator._queue, ("ego", "vre")
+    worker = asyncio.create_task(operator._work(operator.prepare(b"k" * 32)))
+    for key, due in ((KEY, 0), (other, 1)):
+        queue.add(key)
+        # The pass never waits: it is over before the loop comes to its timers.
+        await asyncio.sleep(0.01)
+        assert queue.idle
+        queue.add(key)
+        assert queue.depth == due
+    worker.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await worker
 
 
 async def test_metrics_tell_tenants_by_condition_and_name_none(operator: Operator) -> None:
