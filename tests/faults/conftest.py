@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from functools import cache
 
@@ -20,8 +21,8 @@ WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
 """Of pytest-xdist: each process has a cluster of its own."""
 
 
-_FIRST = "tests/rucio/test_faults.py"
 _LONGEST = (
+    "tests/rucio/test_faults.py",
     "keycloak-dcr",
     "keycloak-admin",
     *("delete and make again", "delete, delete", "delete, retain", "create", "notebooks off", "notebooks on"),
@@ -38,12 +39,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _turn(item: pytest.Item) -> int:
-    if item.nodeid.startswith(_FIRST):
-        return 0
-    turns = (
-        turn for turn, name in enumerate(_LONGEST, 1) if f"[{name}]" in item.name or f"-{name}]" in item.name
-    )
-    return next(turns, len(_LONGEST) + 1 + (item.path.stem in _SHORTEST))
+    about = re.split(r"::|\[(?:\d+-)?", item.nodeid.removesuffix("]"))
+    turns = (turn for turn, name in enumerate(_LONGEST) if name in about)
+    return next(turns, len(_LONGEST) + (item.path.stem in _SHORTEST))
 
 
 @pytest.fixture(scope="session")

@@ -203,3 +203,8 @@ class Identity(IdentityWish):
     """Issuer URL of the provider."""
     provider: ProviderKind = ProviderKind.MANUAL
     """How the login clients are made."""
+
+    @property
+    def groups(self) -> list[str]:
+        """Those whose members may log in, sorted."""
+        return sorted({*self.allowed_groups, *self.admin_groups})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 from vre_operator.api.data_lake import Rse
 from vre_operator.api.references import SecretName
@@ -34,6 +34,13 @@ _FIELD = "spec.identity.credentialsSecret"
 _SITE_FIELD = "spec.defaults.identity.credentialsSecret of the VRESite"
 
 
+class _Credential(NamedTuple):
+    """secret: what registers clients, None only where anybody may. field: which names it."""
+
+    secret: ResourceId | None
+    field: str
+
+
 def render(env: Environment) -> Iterable[Resource]:
     """The provider's discovery document, the credential, and a client for each service that logs people in."""
     site, identity = env.site, env.spec.identity
@@ -54,7 +61,7 @@ def render(env: Environment) -> Iterable[Resource]:
     if ids.people_known(env):
         yield from _people(env, reach)
     others = (ids.rucio_logs_people_in(env) or ids.reana_logs_people_in(env)) and not _by_hand(env)
-    if (secret := _credential(env)) and (env.spec.notebooks.enabled or others):
+    if (secret := _credential(env).secret) and (env.spec.notebooks.enabled or others):
         origin = "spec.identity" if env.tenant.lent else _FIELD
         yield workloads.external(COMPONENT, secret, origin, *CREDENTIAL_KEYS[identity.provider])
 
@@ -66,7 +73,7 @@ def _hub(env: Environment, reach: Body) -> Iterable[Resource]:
         id=ids.client(env, ids.HUB),
         component=COMPONENT,
         body=reach
-        | _registration(env, _credential(env), _field(env))
+        | _registration(env, _credential(env))
         | {
             "redirect_uris": [f"{home}/hub/oauth_callback"],
             "post_logout_redirect_uris": [f"{home}/"],
@@ -85,27 +92,27 @@ def _hub(env: Environment, reach: Body) -> Iterable[Resource]:
 def _rucio(env: Environment, reach: Body) -> Iterable[Resource]:
     """People log in with it, and its daemons get tokens for storages with it."""
     lake = env.spec.data_lake
-    credential = _own(env, lake.client_secret) if _by_hand(env) else _credential(env)
-    field = "spec.dataLake.clientSecret" if _by_hand(env) else _field(env)
-    if _by_hand(env) and credential:
+    own = _own(env, lake.client_secret, "spec.dataLake.clientSecret")
+    credential = own if _by_hand(env) else _credential(env)
+    if _by_hand(env) and credential.secret:
         keys = CREDENTIAL_KEYS[ProviderKind.MANUAL]
-        yield workloads.external(COMPONENT, credential, field, *keys)
+        yield workloads.external(COMPONENT, credential.secret, credential.field, *keys)
     grants = ["authorization_code", "refresh_token"] if lake.hostname else []
     if lake.storage or any(_by_token(rse) for rse in lake.rses):
         grants.append("client_credentials")
     # A provider that registers by itself refuses scopes that it does not know.
     told = env.spec.identity.provider in (ProviderKind.KEYCLOAK_ADMIN, ProviderKind.MANUAL)
-    own = _scopes(env) if told or lake.storage else []
+    scopes = _scopes(env) if told or lake.storage else []
     yield Resource(
         id=ids.client(env, ids.RUCIO),
         component=COMPONENT,
         body=reach
-        | _registration(env, credential, field)
+        | _registration(env, credential)
         | {
             "redirect_uris": [f"https://{lake.hostname}/auth/oidc_code"] if lake.hostname else [],
             "post_logout_redirect_uris": [],
-            "scopes": ["openid", "profile", "email", *(scope["name"] for scope in own)],
-            "own_scopes": own,
+            "scopes": ["openid", "profile", "email", *(scope["name"] for scope in scopes)],
+            "own_scopes": scopes,
             "grant_types": grants,
             # Rucio sends the secret in a header, JupyterHub in the body.
             "token_endpoint_auth_method": "client_secret_basic",
@@ -120,16 +127,16 @@ def _rucio(env: Environment, reach: Body) -> Iterable[Resource]:
 def _reana(env: Environment, reach: Body) -> Iterable[Resource]:
     """People log in to REANA's own pages with it."""
     workflows = env.spec.workflows
-    credential = _own(env, workflows.client_secret) if _by_hand(env) else _credential(env)
-    field = "spec.workflows.clientSecret" if _by_hand(env) else _field(env)
-    if _by_hand(env) and credential:
+    own = _own(env, workflows.client_secret, "spec.workflows.clientSecret")
+    credential = own if _by_hand(env) else _credential(env)
+    if _by_hand(env) and credential.secret:
         keys = CREDENTIAL_KEYS[ProviderKind.MANUAL]
-        yield workloads.external(COMPONENT, credential, field, *keys)
+        yield workloads.external(COMPONENT, credential.secret, credential.field, *keys)
     yield Resource(
         id=ids.client(env, ids.REANA),
         component=COMPONENT,
         body=reach
-        | _registration(env, credential, field)
+        | _registration(env, credential)
         | {
             "redirect_uris": [f"https://{workflows.hostname}/api/oauth/authorized/keycloak/"],
             "post_logout_redirect_uris": [],
@@ -148,20 +155,19 @@ def _reana(env: Environment, reach: Body) -> Iterable[Resource]:
 def _people(env: Environment, reach: Body) -> Iterable[Resource]:
     identity, wish = env.spec.identity, env.spec.data_lake.people
     origin = "spec.dataLake.people" if ids.people_wanted(env) else "spec.workflows"
-    field = _field(env)
-    if own := _own(env, wish.credentials_secret):
-        field = "spec.dataLake.people.credentialsSecret"
-        yield workloads.external(COMPONENT, own, field, *_SERVICE_ACCOUNT)
-    credential = own or _credential(env)
+    own = _own(env, wish.credentials_secret, "spec.dataLake.people.credentialsSecret")
+    if own.secret:
+        yield workloads.external(COMPONENT, own.secret, own.field, *_SERVICE_ACCOUNT)
+    credential = own if own.secret else _credential(env)
     by_scim = {"scim": {"url": wish.scim.url, "scope": wish.scim.scope}} if wish.scim else {}
     yield Resource(
         id=ids.people(env),
         component=COMPONENT,
         body=reach
-        | _registration(env, credential, field, _SERVICE_ACCOUNT)
+        | _registration(env, credential, _SERVICE_ACCOUNT)
         | by_scim
         | {
-            "groups": sorted({*identity.allowed_groups, *identity.admin_groups}),
+            "groups": identity.groups,
             "labels": sorted(_labels(env)),
             "everybody": identity.allow_all,
             "every": env.site.people_seconds,
@@ -172,10 +178,9 @@ def _people(env: Environment, reach: Body) -> Iterable[Resource]:
 
 def _labels(env: Environment) -> set[str]:
     """Groups that let nobody in, and say what somebody is who is let in by another."""
-    identity = env.spec.identity
     named = {quota.group for quota in env.spec.data_lake.people.quotas}
     named |= {quota.group for quota in env.spec.workflows.quotas if env.spec.workflows.enabled}
-    return named - {"", *identity.allowed_groups, *identity.admin_groups}
+    return named - {"", *env.spec.identity.groups}
 
 
 def _scopes(env: Environment) -> list[Body]:
@@ -210,30 +215,25 @@ def _by_hand(env: Environment) -> bool:
     return env.spec.identity.provider is ProviderKind.MANUAL
 
 
-def _own(env: Environment, secret: SecretName | None) -> ResourceId | None:
-    return kube("v1/Secret", env.namespace, secret.name) if secret else None
+def _own(env: Environment, secret: SecretName | None, field: str) -> _Credential:
+    return _Credential(kube("v1/Secret", env.namespace, secret.name) if secret else None, field)
 
 
-def _credential(env: Environment) -> ResourceId | None:
-    """The Secret that registers clients: the tenant's, or what its site lends it."""
-    return env.tenant.lent or _own(env, env.spec.identity.credentials_secret)
+def _credential(env: Environment) -> _Credential:
+    """What registers clients: the tenant's, or what its site lends it."""
+    if env.tenant.lent:
+        return _Credential(env.tenant.lent, _SITE_FIELD)
+    return _own(env, env.spec.identity.credentials_secret, _FIELD)
 
 
-def _field(env: Environment) -> str:
-    """Who names it."""
-    return _SITE_FIELD if env.tenant.lent else _FIELD
-
-
-def _registration(
-    env: Environment, credential: ResourceId | None, field: str, keys: tuple[str, ...] = ()
-) -> Body:
-    """field: which names the Secret. keys: of it, where they are others than to register clients."""
-    identity = env.spec.identity
+def _registration(env: Environment, credential: _Credential, keys: tuple[str, ...] = ()) -> Body:
+    """keys: of the Secret, where they are others than to register clients."""
+    identity, (secret, field) = env.spec.identity, credential
     refs: dict[str, Ref] = {}
-    if credential:  # left out only where anybody may register
-        refs = {key: Ref(credential, key) for key in keys or CREDENTIAL_KEYS[identity.provider]}
+    if secret:
+        refs = {key: Ref(secret, key) for key in keys or CREDENTIAL_KEYS[identity.provider]}
         if _by_hand(env) and not keys:  # a person may know when the secret ends; nobody else does
-            refs[_ENDS] = Ref(credential, _ENDS, otherwise="")
+            refs[_ENDS] = Ref(secret, _ENDS, otherwise="")
     endpoints = ["token_endpoint", "registration_endpoint"]
     if _by_hand(env):  # what a person entered is tried there
         endpoints.append("authorization_endpoint")

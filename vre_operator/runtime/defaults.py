@@ -47,7 +47,7 @@ class Wish:
     problems: tuple[Problem, ...] = ()
 
     @property
-    def followed(self) -> list[dict[str, str]]:
+    def followed(self) -> list[Mapping[str, str]]:
         """What of what is given changes with the site, as status.given has it."""
         stays = {one["field"] for one in self.kept}
         told = sorted(name for name in self.given if name not in {_LENT, *stays})

@@ -140,7 +140,7 @@ class Reconciler:
         report.hostnames = sorted(set(report.hostnames) | wanted(obj))
         report.inventory = report.inventory.merged(plan)
         report.defaults = list(wish.kept)
-        report.given = list(wish.followed)
+        report.given = wish.followed
         await report.save()
 
         outcomes = await Walk(tenant, plan, self.targets).run()

@@ -248,7 +248,7 @@ def _login(env: Environment) -> Traits:
 def _refusal(env: Environment) -> str:
     """What somebody reads who has logged in and may not come in."""
     identity = env.spec.identity
-    groups = sorted({*identity.allowed_groups, *identity.admin_groups})
+    groups = identity.groups
     if identity.allow_all or not groups:
         return f"You may not use {env.spec.hostname}. Ask the people who run it why."
     named = ", ".join(groups[:_GROUPS_TOLD]) + (" and others" if len(groups) > _GROUPS_TOLD else "")

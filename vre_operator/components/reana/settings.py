@@ -236,8 +236,8 @@ def told(env: Environment) -> dict[str, str]:
 def _door(env: Environment) -> str:
     """Who may log in to REANA's pages, for files/door.py."""
     identity = env.spec.identity
-    allowed = sorted({*identity.allowed_groups, *identity.admin_groups})
-    return json_file({"claim": identity.groups_claim, "groups": None if identity.allow_all else allowed})
+    allowed = None if identity.allow_all else identity.groups
+    return json_file({"claim": identity.groups_claim, "groups": allowed})
 
 
 def _pages(env: Environment) -> str:

@@ -98,7 +98,7 @@ class Listing(ServiceSession):
             f"{work.spec.issuer.rstrip('/')}/iam/api",
             "client management API",
             "list clients",
-            "Have its client given the scope iam:admin.read in IAM, or take credentialsSecret out.",
+            f"Have its client given the scope iam:admin.read in IAM, or take {work.spec.credential_field} out.",
             "Is spec.identity.issuer an INDIGO IAM, and does it publish /iam/api to the operator?",
             "iam:admin.read",
         )

@@ -30,13 +30,7 @@ class Api:
 class ServiceSession:
     """The API during one piece of work: one access token, renewed once when it is refused."""
 
-    def __init__(
-        self,
-        http: IssuerHttp,
-        spec: ClientSpec,
-        says: Callable[[Answer], str],
-        api: Api,
-    ) -> None:
+    def __init__(self, http: IssuerHttp, spec: ClientSpec, says: Callable[[Answer], str], api: Api) -> None:
         self._http = http
         self._spec = spec
         self._says = says
